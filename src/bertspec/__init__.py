@@ -1,0 +1,3 @@
+"""Executable specifications for BERT-family encoders."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,148 @@
+"""What a run leaves behind: scores, per-example outcomes, curves, timings, provenance.
+
+Also :class:`RunObserver`, the protocol by which a run tells of its progress.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+__all__ = [
+    "Curve",
+    "Environment",
+    "Origin",
+    "Outcomes",
+    "Provenance",
+    "RunFacts",
+    "RunObserver",
+    "RunResult",
+    "Timings",
+]
+
+Place = Literal["mirror", "installed", "hub", "folder"]
+
+
+class Fact(BaseModel):
+    """A frozen part of ``run.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Origin(Fact):
+    """Where a model or a data set came from, and what it held."""
+
+    name: str
+    """The id under which it was asked for."""
+    place: Place
+    """The place that answered."""
+    revision: str | None = None
+    """The commit that the hub resolved, where it was asked."""
+    sha256: str
+    """The hash of the content that was used."""
+
+
+class Provenance(Fact):
+    """The origins of everything that a run read."""
+
+    encoder: Origin
+    tokenizer: Origin
+    data: Origin
+
+
+class Environment(Fact):
+    """The machine and the software, as far as they could change a number."""
+
+    device: Literal["cpu", "cuda"]
+    device_name: str
+    precision: Literal["fp32", "bf16"]
+    threads: int
+    """CPU threads of the computation."""
+    python: str
+    versions: dict[str, str]
+    """Versions of torch, transformers, tokenizers and bertspec."""
+
+
+class Timings(Fact):
+    """Wall-clock seconds; never judged across machines."""
+
+    prepare_s: float
+    """Building the model and making the token ids."""
+    train_s: float
+    evaluate_s: float
+
+
+class RunFacts(Fact):
+    """All that a run says about itself, apart from its arrays."""
+
+    seed: int
+    scores: dict[str, float]
+    """The task's metrics on the evaluation split, after the last step."""
+    steps: int
+    train_examples: int
+    """Examples seen in training, repeats included."""
+    train_tokens: int
+    """Tokens seen in training, padding excluded."""
+    evaluation_examples: int
+    timings: Timings
+    peak_memory_bytes: int
+    """Peak resident memory of the process (CPU) or peak allocated memory (CUDA)."""
+    environment: Environment
+    provenance: Provenance
+    finished: str
+    """When the run ended, ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Per-example outcomes on the evaluation split, in its row order."""
+
+    outputs: NDArray[np.float32]
+    """What the head gave, shape (examples, outputs): logits, or the predicted number."""
+    references: NDArray[np.float64]
+    """The labels, shape (examples,): class numbers, or the numbers to regress."""
+
+    @property
+    def predictions(self) -> NDArray[np.float64]:
+        """Shape (examples,): the most likely class, or the predicted number."""
+        if self.outputs.shape[1] == 1:
+            return self.outputs[:, 0].astype(np.float64)
+        return self.outputs.argmax(axis=1).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The training curve; all arrays have shape (steps,)."""
+
+    loss: NDArray[np.float64]
+    """The mean loss over the batch, before the step."""
+    learning_rate: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run."""
+
+    facts: RunFacts
+    outcomes: Outcomes
+    curve: Curve
+
+
+class RunObserver(Protocol):
+    """Hears of a run while it goes on. It may not change it."""
+
+    def started(self, total_steps: int) -> None:
+        """Training begins."""
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        """Step ``step`` (from 1) was taken."""
+
+    def finished(self, result: RunResult) -> None:
+        """Training and evaluation are over."""
+
+    def failed(self, error: BaseException) -> None:
+        """The run stopped early; no result exists."""

@@ -1,0 +1,211 @@
+"""What is asked for: frozen records of encoders, tasks, recipes, runs and studies.
+
+Pure: no environment, no files, no device. A record that exists is valid.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+__all__ = [
+    "EncoderSpec",
+    "GeneratedSpec",
+    "OptimizerSpec",
+    "RecipeSpec",
+    "RunSpec",
+    "StudySpec",
+    "TaskSpec",
+]
+
+Family = Literal["albert", "bert", "distilbert", "electra", "modernbert", "roberta"]
+Head = Literal["classification", "regression"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Setting = bool | int | float | str
+
+
+class Record(BaseModel):
+    """A frozen record that knows all its fields and accepts no other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EncoderSpec(Record):
+    """An encoder: a pretrained checkpoint, or an architecture trained from scratch.
+
+    Exactly one of ``checkpoint`` and ``family`` is set.
+    """
+
+    name: str
+    """The word that feature lines use."""
+    checkpoint: str | None = None
+    """A hub id, or a folder that holds safetensors weights, a config and a tokenizer."""
+    revision: str | None = None
+    """The hub revision of the checkpoint; ignored for a folder, which ``sha256`` pins."""
+    sha256: Sha256 | None = None
+    """The hash that the weights file must have."""
+    family: Family | None = None
+    """The architecture to train from scratch, with the tokenizer of the generated tasks."""
+    architecture: dict[str, Setting] = {}
+    """Values for the family's transformers configuration, under its own names."""
+    recipe: str = "fine-tuning"
+    """The recipe used where a scenario names none."""
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether training starts from random weights."""
+        return self.checkpoint is None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.checkpoint is None) == (self.family is None):
+            raise ValueError("an encoder has either a checkpoint or a family, and not both")
+        if self.architecture and self.family is None:
+            raise ValueError("a checkpoint brings its own architecture")
+        return self
+
+
+class GeneratedSpec(Record):
+    """How many rows a generated task makes, and how noisy their labels are."""
+
+    train_rows: PositiveInt
+    """Rows of the training split."""
+    evaluation_rows: PositiveInt
+    """Rows of the evaluation split."""
+    label_noise: Annotated[float, Field(ge=0, lt=0.5)]
+    """The probability that a label is flipped; the best attainable accuracy is one minus this."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """The seed of the grammar, not of the training."""
+
+
+class TaskSpec(Record):
+    """A data set with its columns, its head and its metrics."""
+
+    name: str
+    """The word that feature lines use."""
+    dataset: str
+    """A hub id, a folder, a file, or ``bundled/NAME`` for a generated task."""
+    subset: str | None = None
+    """The configuration of the data set, such as ``sst2`` of ``nyu-mll/glue``."""
+    revision: str | None = None
+    """The hub revision; what it resolved to is recorded with the result."""
+    train_split: str = "train"
+    """The split that is trained on."""
+    evaluation_split: str = "validation"
+    """The split that is scored, in the order of its rows."""
+    text: str
+    """The column that holds the text, or the first of a pair."""
+    text_pair: str | None = None
+    """The column that holds the second text of a pair."""
+    label: str = "label"
+    """The column that holds the label: a class number, a class name, or a number to regress."""
+    head: Head
+    """What is predicted: one of ``labels``, or one number."""
+    labels: tuple[str, ...] = ()
+    """The names of the classes, in the order of their numbers."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The scores that every run reports, the main one first."""
+    generated: GeneratedSpec | None = None
+    """The sizes and the noise of a ``bundled/`` task."""
+
+    @property
+    def outputs(self) -> int:
+        """The width of the head."""
+        return len(self.labels) if self.head == "classification" else 1
+
+    @model_validator(mode="after")
+    def _labels_fit_head(self) -> Self:
+        if self.head == "classification" and len(self.labels) < 2:
+            raise ValueError("a classification task names at least two labels")
+        if self.head == "regression" and self.labels:
+            raise ValueError("a regression task has no labels")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label is named twice")
+        if self.dataset.startswith("bundled/") != (self.generated is not None):
+            raise ValueError("a bundled/ task, and no other, has a generated: block")
+        return self
+
+
+class OptimizerSpec(Record):
+    """An optimizer and its hyperparameters."""
+
+    algorithm: str
+    """The update rule, by the name under which the optimizers room knows it."""
+    learning_rate: PositiveFloat
+    """The peak learning rate, reached at the end of the warm-up."""
+    weight_decay: NonNegativeFloat = 0.0
+    """Weight decay; biases and normalisation weights are exempt."""
+    settings: dict[str, Setting] = {}
+    """What only this algorithm has, such as SGD's momentum."""
+
+
+class RecipeSpec(Record):
+    """How an encoder is trained. Exactly one of ``epochs`` and ``steps`` is set."""
+
+    optimizer: OptimizerSpec
+    """The update rule with its learning rate."""
+    epochs: PositiveFloat | None = None
+    """Passes over the training split; a fraction stops inside a pass."""
+    steps: PositiveInt | None = None
+    """Optimizer steps, whatever the size of the training split."""
+    batch_size: PositiveInt
+    """Examples per optimizer step."""
+    max_length: Annotated[int, Field(ge=4)]
+    """Tokens per example, special tokens included; longer texts are truncated."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)]
+    """The share of the steps over which the learning rate rises linearly from zero."""
+    schedule: Literal["linear", "constant"]
+    """What the learning rate does after the warm-up: fall linearly to zero, or stay."""
+    clip_norm: PositiveFloat | None
+    """The largest global gradient norm, or none for no clipping."""
+    precision: Literal["auto", "fp32", "bf16"]
+    """The compute type; weights stay fp32. ``auto`` is bf16 where the hardware has it."""
+    loss: Literal["auto", "cross_entropy", "mse"] = "auto"
+    """What is minimised; ``auto`` is cross-entropy for classes and squared error for numbers."""
+    threads: PositiveInt | None = None
+    """CPU threads for the computation; none means every core this process may use."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("a recipe has either epochs or steps, and not both")
+        return self
+
+
+class RunSpec(Record):
+    """One training with one seed."""
+
+    encoder: EncoderSpec
+    task: TaskSpec
+    recipe: RecipeSpec
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    """Decides the new weights, the order of the rows and the dropout."""
+
+
+class StudySpec(Record):
+    """The runs of one recipe over its seeds."""
+
+    encoder: EncoderSpec
+    task: TaskSpec
+    recipe: RecipeSpec
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
+    """The seeds, in the order in which they are run."""
+
+    @property
+    def title(self) -> str:
+        """The study in one line, as reports and trackers name it."""
+        return f"{self.encoder.name} · {self.task.name} · {self.recipe.optimizer.algorithm}"
+
+    def runs(self) -> tuple[RunSpec, ...]:
+        """One run for each seed, in order."""
+        return tuple(
+            RunSpec(encoder=self.encoder, task=self.task, recipe=self.recipe, seed=seed) for seed in self.seeds
+        )
+
+    @model_validator(mode="after")
+    def _seeds_once(self) -> Self:
+        twice = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"seeds {twice} stand twice; a seed counts once")
+        return self
