@@ -108,6 +108,8 @@ class TaskSpec(Record):
     """The scores that every run reports, the main one first."""
     generated: GeneratedSpec | None = None
     """The sizes and the noise of a ``bundled/`` task."""
+    shuffled_labels: bool = False
+    """Sabotage: training labels dealt out at random, so that there is nothing to learn."""
 
     @property
     def outputs(self) -> int:

@@ -1,0 +1,218 @@
+"""A word in a feature line → a spec: a config file, a hub id, a folder, or a YAML file of the user's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from bertspec import metrics
+from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.sources.tables import FILE_READERS
+from bertspec.spec import EncoderSpec, OptimizerSpec, RecipeSpec, StudySpec, TaskSpec
+
+__all__ = ["Catalog"]
+
+Kind = Literal["encoders", "optimizers", "recipes", "tasks"]
+S = TypeVar("S", bound=BaseModel)
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_YAML = (".yaml", ".yml")
+_STARTS = ("pretrained", "from_scratch")
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The folders of configs, the user's own first."""
+
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def beside(cls, folder: Path) -> Catalog:
+        """The ``configs/`` of a folder, where it has one, then the configs that travel with bertspec."""
+        packaged = importlib.util.find_spec("bertspec.configs")
+        travelling = packaged.submodule_search_locations if packaged else None
+        return cls((folder / "configs", *map(Path, travelling or ())))
+
+    def names(self, kind: Kind) -> list[str]:
+        """Every word that names a config of this kind."""
+        return sorted({file.relative_to(root).with_suffix("").as_posix() for root, file in self._files(kind)})
+
+    def encoder(self, word: str) -> EncoderSpec:
+        """The encoder of that name, hub id, folder or YAML file.
+
+        Raises:
+            UnknownName: nothing is called so, and it has not the form of a hub id.
+            InvalidSpec: its file holds something else than an encoder.
+        """
+        file = self._find("encoders", word)
+        if file is not None:
+            values = _read(file)
+            return _validated(EncoderSpec, {"name": word, **_local(values, "checkpoint", file)}, file)
+        if _is_path(word) or "/" in word:
+            checkpoint = str(Path(word).expanduser().absolute()) if _is_path(word) else word
+            return EncoderSpec(name=word, checkpoint=checkpoint)
+        raise UnknownName("encoder", word, self.names("encoders"), where=self._where("encoders"))
+
+    def task(self, word: str) -> TaskSpec:
+        """The task of that name, or of that YAML file.
+
+        Raises:
+            UnknownName: nothing is called so, or its metrics are not known.
+            InvalidSpec: its file holds something else than a task, or a metric does not fit its head.
+        """
+        file = self._find("tasks", word)
+        if file is None:
+            raise UnknownName("task", word, self.names("tasks"), where=self._where("tasks"))
+        values = _local(_read(file), "dataset", file)
+        task = _validated(TaskSpec, {"name": _stem(word), **values}, file)
+        metrics.check(task)
+        return task
+
+    def optimizer(self, word: str, encoder: EncoderSpec) -> OptimizerSpec:
+        """The optimizer of that name, with its learning rate for such an encoder.
+
+        A config gives one ``learning_rate``, or two: ``pretrained`` and ``from_scratch``.
+
+        Raises:
+            UnknownName: nothing is called so.
+            InvalidSpec: its file holds something else than an optimizer.
+        """
+        file = self._find("optimizers", word)
+        if file is None:
+            raise UnknownName("optimizer", word, self.names("optimizers"), where=self._where("optimizers"))
+        values = _read(file)
+        rate = values.get("learning_rate")
+        if isinstance(rate, Mapping):
+            if set(rate) != set(_STARTS):
+                raise InvalidSpec(
+                    "the learning rates are not understood",
+                    given=dict(rate),
+                    allowed="one number, or " + " and ".join(_STARTS),
+                    where=file,
+                )
+            values["learning_rate"] = rate[_STARTS[encoder.from_scratch]]
+        return _validated(OptimizerSpec, {"algorithm": _stem(word), **values}, file)
+
+    def recipe(
+        self,
+        word: str,
+        *,
+        encoder: EncoderSpec,
+        optimizer: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> RecipeSpec:
+        """The recipe of that name, for such an encoder.
+
+        Args:
+            word: its name, or its YAML file.
+            encoder: what it will train; an optimizer's learning rate depends on it.
+            optimizer: the optimizer to use instead of the recipe's own.
+            changes: fields to set, of the recipe or (``learning_rate``, ``weight_decay``) its optimizer.
+
+        Raises:
+            UnknownName: nothing is called so.
+            InvalidSpec: a value is not allowed.
+        """
+        file = self._find("recipes", word)
+        if file is None:
+            raise UnknownName("recipe", word, self.names("recipes"), where=self._where("recipes"))
+        values = _read(file)
+        chosen = self.optimizer(optimizer or str(values.get("optimizer")), encoder).model_dump()
+        for field, value in (changes or {}).items():
+            target = chosen if field in OptimizerSpec.model_fields else values
+            target[field] = value
+            if field in ("epochs", "steps"):
+                values.pop("steps" if field == "epochs" else "epochs", None)
+        return _validated(RecipeSpec, {**values, "optimizer": chosen}, file)
+
+    def study(
+        self,
+        encoder: EncoderSpec,
+        task: TaskSpec,
+        *,
+        seeds: Sequence[int],
+        recipe: str | None = None,
+        optimizer: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> StudySpec:
+        """The study of an encoder on a task, under the encoder's own recipe where none is named.
+
+        Raises:
+            UnknownName: the recipe or the optimizer is not known.
+            InvalidSpec: a value is not allowed, there are no seeds, or a seed stands twice.
+        """
+        chosen = self.recipe(recipe or encoder.recipe, encoder=encoder, optimizer=optimizer, changes=changes)
+        values = {"encoder": encoder, "task": task, "recipe": chosen, "seeds": tuple(seeds)}
+        return _validated(StudySpec, values, "the seeds of the study")
+
+    def _files(self, kind: Kind) -> list[tuple[Path, Path]]:
+        roots = [folder / kind for folder in self.folders]
+        return [(root, file) for root in roots for file in sorted(root.rglob("*.y*ml")) if file.suffix in _YAML]
+
+    def _find(self, kind: Kind, word: str) -> Path | None:
+        if word.endswith(_YAML):
+            file = Path(word).expanduser().absolute()
+            if not file.is_file():
+                raise UnknownName(f"{kind[:-1]} file", word, self.names(kind))
+            return file
+        if not _WORD.fullmatch(word):
+            return None
+        candidates = [folder / kind / f"{word}{suffix}" for folder in self.folders for suffix in _YAML]
+        return next((file for file in candidates if file.is_file()), None)
+
+    def _where(self, kind: Kind) -> str:
+        return " and ".join(str(folder / kind) for folder in self.folders)
+
+
+def _is_path(word: str) -> bool:
+    return word.startswith((".", "/", "~"))
+
+
+def _stem(word: str) -> str:
+    return Path(word).stem if word.endswith(_YAML) else word
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as broken:
+        raise InvalidSpec(f"the file is not YAML: {broken}", where=file) from broken
+    if not isinstance(values, dict):
+        raise InvalidSpec("the file holds no fields", given=type(values).__name__, allowed="field: value", where=file)
+    return values
+
+
+def _local(values: dict[str, Any], field: str, file: Path) -> dict[str, Any]:
+    """A relative path in a config is relative to that config."""
+    given = values.get(field)
+    if isinstance(given, str) and (_is_path(given) or Path(given).suffix in FILE_READERS):
+        values[field] = str((file.parent / Path(given).expanduser()).resolve())
+    return values
+
+
+def _validated(record: type[S], values: dict[str, Any], where: object) -> S:
+    try:
+        return record.model_validate(values)
+    except ValidationError as refusal:
+        _refuse(refusal, record, where)
+
+
+def _refuse(refusal: ValidationError, record: type[BaseModel], where: object) -> NoReturn:
+    """The first complaint, in the words of the other errors."""
+    first = refusal.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    more = f" ({refusal.error_count() - 1} more)" if refusal.error_count() > 1 else ""
+    known = ", ".join(record.model_fields) if first["type"] == "extra_forbidden" else None
+    raise InvalidSpec(
+        (f"{field}: " if field else "") + first["msg"].removeprefix("Value error, ").lower() + more,
+        given=first["input"] if field else None,
+        allowed=known,
+        where=where,
+    ) from refusal

@@ -1,0 +1,1 @@
+"""Rows → token ids, made once and cached; token ids → batches."""

@@ -1,0 +1,91 @@
+"""The columns of a split → texts and labels that fit the task, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertspec.errors import DataError
+from bertspec.sources.tables import Table
+from bertspec.spec import TaskSpec
+
+__all__ = ["Examples", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The examples of one split, in row order."""
+
+    texts: list[str]
+    pairs: list[str] | None
+    """The second texts, or none for a single-sentence task."""
+    labels: NDArray[np.float64]
+    """Shape (examples,): class numbers, or numbers to regress."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read(table: Table, task: TaskSpec, split: str) -> Examples:
+    """Check every row of a split against its task.
+
+    Raises:
+        DataError: the split is empty, a text is empty or missing, or a label is outside the head.
+    """
+    where = f"split {split!r} of task {task.name!r}"
+    if not table[task.text]:
+        raise DataError("the split is empty", allowed="at least one row", where=where)
+    return Examples(
+        texts=_texts(table[task.text], task.text, where),
+        pairs=None if task.text_pair is None else _texts(table[task.text_pair], task.text_pair, where),
+        labels=_labels(table[task.label], task, where),
+    )
+
+
+def _texts(values: Sequence[Any], column: str, where: str) -> list[str]:
+    for row, value in enumerate(values):
+        if not isinstance(value, str) or not value.strip():
+            problem = "a text is empty" if isinstance(value, str) else "a text is missing"
+            raise DataError(problem, given=value, allowed="some text", where=f"row {row}, column {column!r}, {where}")
+    return list(values)
+
+
+def _labels(values: Sequence[Any], task: TaskSpec, where: str) -> NDArray[np.float64]:
+    numbers = {name: number for number, name in enumerate(task.labels)}
+    read_one = _number if task.head == "regression" else _class_number
+    labels = np.empty(len(values), dtype=np.float64)
+    for row, value in enumerate(values):
+        label = read_one(value, numbers)
+        if label is None:
+            allowed = "a finite number" if task.head == "regression" else _allowed(task)
+            raise DataError(
+                "a label is outside the head",
+                given=value,
+                allowed=allowed,
+                where=f"row {row}, column {task.label!r}, {where}",
+            )
+        labels[row] = label
+    return labels
+
+
+def _class_number(value: Any, numbers: dict[str, int]) -> float | None:
+    if isinstance(value, str):
+        return numbers.get(value)
+    if isinstance(value, bool | int | np.integer) and 0 <= int(value) < len(numbers):
+        return int(value)
+    return None
+
+
+def _number(value: Any, numbers: dict[str, int]) -> float | None:
+    del numbers
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return None
+    return float(value) if np.isfinite(value) else None
+
+
+def _allowed(task: TaskSpec) -> str:
+    return f"0 to {len(task.labels) - 1}, or one of " + ", ".join(task.labels)

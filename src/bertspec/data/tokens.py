@@ -1,0 +1,148 @@
+"""Texts → token ids, once: kept in a folder and read back memory-mapped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertspec.data.examples import Examples
+from bertspec.errors import DataError
+
+__all__ = ["Tokens", "encode"]
+
+_LAYOUT = 1
+"""Raised when the meaning of a cached file changes."""
+
+_ARRAYS = ("ids", "types", "offsets")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The token ids of a split, without padding, one example after the other."""
+
+    ids: NDArray[np.int32]
+    """Shape (tokens,)."""
+    types: NDArray[np.int8]
+    """Shape (tokens,): 0 for the first text, 1 for the second of a pair."""
+    offsets: NDArray[np.int64]
+    """Shape (examples + 1,): example i is ``ids[offsets[i]:offsets[i + 1]]``."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens per example, special tokens included."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def encode(
+    tokenizer: Any, examples: Examples, *, max_length: int, key: str, cache: Path | None
+) -> Tokens:
+    """Token ids of every example, truncated to ``max_length``.
+
+    Args:
+        tokenizer: a fast tokenizer of the transformers library.
+        examples: the texts.
+        max_length: tokens per example at most, special tokens included.
+        key: what else the ids depend on: the tokenizer's hash and library version.
+        cache: the folder to keep them in; none keeps nothing.
+
+    Raises:
+        DataError: more than half of the tokens are unknown to the tokenizer.
+    """
+    if cache is None:
+        return _made(tokenizer, examples, max_length)
+    folder = cache / _cache_key(examples, max_length, key)
+    kept = _kept(folder)
+    if kept is None:
+        _keep(_made(tokenizer, examples, max_length), folder)
+        kept = _kept(folder)
+    return kept if kept is not None else _made(tokenizer, examples, max_length)
+
+
+def _made(tokenizer: Any, examples: Examples, max_length: int) -> Tokens:
+    encoded = tokenizer(
+        examples.texts,
+        examples.pairs,
+        truncation=True,
+        max_length=max_length,
+        return_attention_mask=False,
+        return_token_type_ids=True,
+    )
+    ids = np.concatenate([np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]])
+    types = np.concatenate([np.asarray(row, dtype=np.int8) for row in encoded["token_type_ids"]])
+    lengths = [len(row) for row in encoded["input_ids"]]
+    _refuse_unknown(ids, tokenizer)
+    return Tokens(ids, types, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def _refuse_unknown(ids: NDArray[np.int32], tokenizer: Any) -> None:
+    special = np.isin(ids, [i for i in tokenizer.all_special_ids if i != tokenizer.unk_token_id])
+    share = float((ids[~special] == tokenizer.unk_token_id).mean()) if (~special).any() else 0.0
+    if share > 0.5:
+        raise DataError(
+            "the encoder's tokenizer does not know this text",
+            given=f"{share:.0%} unknown tokens",
+            allowed="at most 50%; an encoder from scratch knows the words of the bundled tasks only",
+        )
+
+
+def _cache_key(examples: Examples, max_length: int, key: str) -> str:
+    digest = hashlib.sha256(json.dumps([_LAYOUT, key, max_length, examples.pairs is not None]).encode())
+    for text in (*examples.texts, *(examples.pairs or ())):
+        digest.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _keep(tokens: Tokens, folder: Path) -> None:
+    """Write beside the place and rename, so that a reader sees all of it or nothing."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    digest = hashlib.sha256()
+    for name in _ARRAYS:
+        array = getattr(tokens, name)
+        np.save(draft / f"{name}.npy", array, allow_pickle=False)
+        digest.update(array.tobytes())
+    (draft / "sha256").write_text(digest.hexdigest(), "ascii")
+    _replace(draft, folder)
+
+
+def _replace(draft: Path, folder: Path) -> None:
+    _remove(folder)
+    try:
+        os.rename(draft, folder)
+    except OSError:  # another process was first, with the same content
+        _remove(draft)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_dir():
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
+def _kept(folder: Path) -> Tokens | None:
+    """The cached ids, or none where they are missing or not what was written."""
+    load: Callable[[str], NDArray[Any]] = lambda name: np.load(  # noqa: E731
+        folder / f"{name}.npy", mmap_mode="r", allow_pickle=False
+    )
+    try:
+        arrays = [load(name) for name in _ARRAYS]
+        promised = (folder / "sha256").read_text("ascii")
+    except (OSError, ValueError):
+        return None
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.tobytes())
+    return Tokens(*arrays) if digest.hexdigest() == promised else None

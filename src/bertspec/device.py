@@ -1,0 +1,118 @@
+"""The device of a run: precision, threads, seeding, synchronised clocks, memory peaks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Literal
+
+import torch
+
+from bertspec.errors import DeviceError
+from bertspec.result import Environment
+from bertspec.spec import RecipeSpec
+
+__all__ = ["Device", "choose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a run computes, and how."""
+
+    kind: Literal["cpu", "cuda"]
+    precision: Literal["fp32", "bf16"]
+    """The compute type of matrix products; weights and optimizer state are fp32 in any case."""
+    threads: int
+    """CPU threads of the computation."""
+
+    @property
+    def torch(self) -> torch.device:
+        """The same device in torch's terms."""
+        return torch.device(self.kind)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Compute in ``precision`` inside this context."""
+        return torch.autocast(self.kind, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+    @contextmanager
+    def session(self, seed: int) -> Iterator[None]:
+        """Seed torch, fix the threads and, on a CPU, insist on deterministic kernels; undone at the end."""
+        threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        devices = [torch.cuda.current_device()] if self.kind == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            torch.set_num_threads(self.threads)
+            torch.use_deterministic_algorithms(self.kind == "cpu" or strict)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(threads)
+                torch.use_deterministic_algorithms(strict)
+
+    def clock(self) -> float:
+        """Seconds on a steady clock, after all work that was given to the device is done."""
+        if self.kind == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def peak_memory_bytes(self) -> int:
+        """The peak since :meth:`forget_peak` on a GPU; of the whole process so far on a CPU."""
+        if self.kind == "cuda":
+            return torch.cuda.max_memory_allocated()
+        unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes there, KiB elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    def forget_peak(self) -> None:
+        """Start a new memory peak, where the device can."""
+        if self.kind == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+
+    def environment(self) -> Environment:
+        """The machine and the software, as a result records them."""
+        name = torch.cuda.get_device_name() if self.kind == "cuda" else platform.processor() or platform.machine()
+        packages = ("bertspec", "torch", "transformers", "tokenizers")
+        return Environment(
+            device=self.kind,
+            device_name=name,
+            precision=self.precision,
+            threads=self.threads,
+            python=platform.python_version(),
+            versions={package: version(package) for package in packages},
+        )
+
+
+def choose(kind: Literal["auto", "cpu", "cuda"], recipe: RecipeSpec) -> Device:
+    """Settle where a recipe runs on this machine.
+
+    Raises:
+        DeviceError: CUDA was asked for and is absent, or bf16 was asked for and the device lacks it.
+    """
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("no CUDA device is on this machine", given="cuda", allowed="cpu, auto", where="the device option")
+    chosen: Literal["cpu", "cuda"] = "cuda" if kind != "cpu" and torch.cuda.is_available() else "cpu"
+    able = _computes_bf16(chosen)
+    if recipe.precision == "bf16" and not able:
+        raise DeviceError("this device has no bf16 arithmetic", given="bf16", allowed="fp32, auto", where="the recipe")
+    precision: Literal["fp32", "bf16"] = "bf16" if able and recipe.precision != "fp32" else "fp32"
+    return Device(chosen, precision, recipe.threads or _cores())
+
+
+def _computes_bf16(kind: Literal["cpu", "cuda"]) -> bool:
+    """In hardware: emulated bf16 is slower than fp32."""
+    if kind == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("arm_bf16"))
+
+
+def _cores() -> int:
+    """Physical cores that this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, int(torch.cpu.get_capabilities().get("num_physical_cores") or allowed)))

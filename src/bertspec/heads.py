@@ -1,0 +1,111 @@
+"""An encoder with a head: a model that reads padded batches."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from bertspec import encoders
+from bertspec.data.batches import Batch
+from bertspec.errors import SourceError
+from bertspec.sources.checkpoints import EncoderFiles
+from bertspec.spec import EncoderSpec, TaskSpec
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["Head", "build"]
+
+_HEAD_MODULES = ("classifier", "pooler", "pre_classifier", "head", "score")
+"""What may be new in a fine-tuned model; weights missing anywhere else mean a broken checkpoint."""
+
+
+class Head(nn.Module):
+    """A transformers sequence model behind one interface: a batch in, numbers out."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+        accepted = inspect.signature(model.forward).parameters
+        self._typed = "token_type_ids" in accepted and getattr(model.config, "type_vocab_size", 0) > 1
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Outputs of shape (batch, width of the head), in the compute type."""
+        typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids} if self._typed else {}
+        outputs: Tensor = self.model(
+            input_ids=batch.input_ids, attention_mask=batch.attention_mask, **typed
+        ).logits
+        return outputs
+
+    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Write safetensors weights, configuration and tokenizer; the folder is a checkpoint again."""
+        self.model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def build(encoder: EncoderSpec, files: EncoderFiles, task: TaskSpec, vocabulary: PreTrainedTokenizerBase) -> Head:
+    """The model of an encoder and a task, with fp32 weights; new weights come from torch's generator.
+
+    Raises:
+        InvalidSpec: the architecture has values that its family does not know.
+        SourceError: the checkpoint cannot be loaded, or weights of its encoder are missing.
+    """
+    config = encoders.configuration(encoder, files, outputs=task.outputs, vocabulary=vocabulary)
+    if task.head == "classification":
+        config.id2label = dict(enumerate(task.labels))
+        config.label2id = {name: number for number, name in enumerate(task.labels)}
+    return Head(_new(encoder, config) if files.folder is None else _pretrained(files.folder, config))
+
+
+def _new(encoder: EncoderSpec, config: PretrainedConfig) -> PreTrainedModel:
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    except (ValueError, TypeError) as refusal:
+        raise SourceError(f"the architecture cannot be built: {refusal}", where=f"encoder {encoder.name!r}") from refusal
+    return model
+
+
+def _pretrained(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
+    from transformers import AutoModelForSequenceClassification
+
+    quiet = logging.getLogger("transformers.modeling_utils")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)  # it reports the new head, which is what was asked for
+    try:
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError) as refusal:
+        raise SourceError(f"the checkpoint cannot be loaded: {refusal}", where=folder) from refusal
+    finally:
+        quiet.setLevel(level)
+    _refuse_holes(loading, folder)
+    loaded: PreTrainedModel = model
+    return loaded
+
+
+def _refuse_holes(loading: dict[str, Any], folder: Path) -> None:
+    mismatched = [key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"]]
+    new = [*loading["missing_keys"], *mismatched]
+    holes = sorted(key for key in new if not set(key.split(".")) & set(_HEAD_MODULES))
+    if holes:
+        raise SourceError(
+            "weights of the encoder itself are missing, or have another shape",
+            given=", ".join(holes[:5]) + (f" and {len(holes) - 5} more" if len(holes) > 5 else ""),
+            allowed="a checkpoint that lacks no more than its head",
+            where=folder,
+        )

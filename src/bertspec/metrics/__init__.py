@@ -1,0 +1,119 @@
+"""Scores of predictions against references, as functions over arrays.
+
+The functions are the truth; :mod:`bertspec.metrics.modules` offers them as ``evaluate`` metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn import metrics as sk
+
+from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.spec import TaskSpec
+
+__all__ = ["METRICS", "Metric", "check", "find", "score"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A score: larger is better, 1 is perfect."""
+
+    name: str
+    title: str
+    """The name in reports."""
+    head: Literal["classification", "regression"]
+    """The kind of prediction it scores."""
+    function: Callable[[Array, Array], float]
+    """(references, predictions), both of shape (examples,) → the score."""
+    binary: bool = False
+    """Whether it needs a positive class, number 1 of two."""
+
+
+def _f1(references: Array, predictions: Array) -> float:
+    return float(sk.f1_score(references, predictions, zero_division=0.0))
+
+
+def _macro_f1(references: Array, predictions: Array) -> float:
+    return float(sk.f1_score(references, predictions, average="macro", zero_division=0.0))
+
+
+def _pearson(references: Array, predictions: Array) -> float:
+    return _correlation(references, predictions, lambda a, b: stats.pearsonr(a, b).statistic)
+
+
+def _spearman(references: Array, predictions: Array) -> float:
+    return _correlation(references, predictions, lambda a, b: stats.spearmanr(a, b).statistic)
+
+
+def _correlation(references: Array, predictions: Array, function: Callable[[Array, Array], float]) -> float:
+    """A constant prediction orders nothing; its correlation is undefined, and counts as none."""
+    constant = np.ptp(references) == 0 or np.ptp(predictions) == 0
+    return 0.0 if constant else float(function(references, predictions))
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric("accuracy", "accuracy", "classification", lambda r, p: float(sk.accuracy_score(r, p))),
+            Metric("f1", "F1", "classification", _f1, binary=True),
+            Metric("macro_f1", "macro F1", "classification", _macro_f1),
+            Metric("matthews", "Matthews correlation", "classification", lambda r, p: float(sk.matthews_corrcoef(r, p))),
+            Metric("pearson", "Pearson correlation", "regression", _pearson),
+            Metric("spearman", "Spearman correlation", "regression", _spearman),
+        )
+    }
+)
+"""Every metric by its name."""
+
+
+def find(name: str, *, where: object = None) -> Metric:
+    """The metric of that name or title.
+
+    Raises:
+        UnknownName: no metric is called so.
+    """
+    for metric in METRICS.values():
+        if name in (metric.name, metric.title):
+            return metric
+    raise UnknownName("metric", name, METRICS, where=where)
+
+
+def check(task: TaskSpec) -> None:
+    """Refuse a task whose metrics cannot score its head.
+
+    Raises:
+        UnknownName: a metric is not known.
+        InvalidSpec: a metric needs another kind of head, or exactly two labels.
+    """
+    where = f"task {task.name!r}"
+    for name in task.metrics:
+        metric = find(name, where=where)
+        if metric.head != task.head:
+            fitting = ", ".join(sorted(m.name for m in METRICS.values() if m.head == task.head))
+            raise InvalidSpec(f"the metric does not fit a {task.head} head", given=name, allowed=fitting, where=where)
+        if metric.binary and len(task.labels) != 2:
+            raise InvalidSpec(
+                "the metric needs exactly two labels",
+                given=f"{name} with {len(task.labels)} labels",
+                allowed="macro_f1, accuracy, matthews",
+                where=where,
+            )
+
+
+def score(name: str, references: Array, predictions: Array) -> float:
+    """One score; both arrays have shape (examples,).
+
+    Raises:
+        UnknownName: no metric is called so.
+    """
+    return find(name).function(references, predictions)

@@ -1,0 +1,53 @@
+"""The metrics as ``evaluate`` modules, for code that speaks that interface; nothing is downloaded.
+
+Importing ``evaluate`` takes seconds, so this module is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import datasets
+import evaluate
+import numpy as np
+
+from bertspec.metrics import Metric, find
+from bertspec.result import Outcomes
+
+__all__ = ["ScoreModule", "load"]
+
+
+class ScoreModule(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
+    """One of our metrics behind ``evaluate.Metric``: ``add_batch``, ``compute``, ``combine``."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        super().__init__(config_name=metric.name, keep_in_memory=True)
+
+    def _info(self) -> evaluate.MetricInfo:
+        number = datasets.Value("float64")
+        return evaluate.MetricInfo(
+            description=f"{self._metric.title} of predictions against references.",
+            citation="",
+            inputs_description="predictions and references: lists of class numbers, or of numbers.",
+            features=datasets.Features({"predictions": number, "references": number}),
+        )
+
+    def score(self, outcomes: Outcomes) -> float:
+        """The score of one run's outcomes."""
+        found = self.compute(predictions=outcomes.predictions.tolist(), references=outcomes.references.tolist())
+        return float(found[self._metric.name])
+
+    def _compute(self, *, predictions: Any, references: Any) -> dict[str, float]:
+        as_array = {"dtype": np.float64}
+        value = self._metric.function(np.asarray(references, **as_array), np.asarray(predictions, **as_array))
+        return {self._metric.name: value}
+
+
+def load(name: str) -> ScoreModule:
+    """The ``evaluate`` module of one metric, by name or title.
+
+    Raises:
+        UnknownName: no metric is called so.
+    """
+    return ScoreModule(find(name))

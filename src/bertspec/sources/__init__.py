@@ -1,0 +1,1 @@
+"""Where models and data come from: a mirror folder, what is installed, the hub; in this order."""

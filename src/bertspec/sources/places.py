@@ -1,0 +1,88 @@
+"""The places that are asked for a model or a data set."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from bertspec.errors import SourceError
+
+__all__ = ["PROBE_TIMEOUT_S", "Places"]
+
+PROBE_TIMEOUT_S = 2.0
+"""How long the hub may take to answer the one probe, name look-up included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The mirror folder and the hub that this process uses."""
+
+    mirror: Path | None
+    """A folder that holds what the hub holds, under the same ids; or none."""
+    endpoint: str | None
+    """The address of the hub; none means that it may not be asked."""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read ``BERTSPEC_MIRROR``, ``HF_ENDPOINT`` and ``HF_HUB_OFFLINE``.
+
+        Raises:
+            SourceError: ``BERTSPEC_MIRROR`` is set to something that is not a folder.
+        """
+        from huggingface_hub import constants
+
+        named = os.environ.get("BERTSPEC_MIRROR")
+        mirror = Path(named).expanduser().absolute() if named else None
+        if mirror is not None and not mirror.is_dir():
+            raise SourceError(
+                "the mirror folder is not there",
+                given=str(mirror),
+                allowed="a folder that holds models and data sets under their hub ids",
+                where="the environment variable BERTSPEC_MIRROR",
+            )
+        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
+        return cls(mirror=mirror, endpoint=None if offline else constants.ENDPOINT)
+
+    def in_mirror(self, name: str) -> Path | None:
+        """The mirror's folder for a hub id, or none where it has no such folder."""
+        if self.mirror is None:
+            return None
+        folder = (self.mirror / name).resolve()
+        inside = folder.is_relative_to(self.mirror.resolve())
+        return folder if inside and folder.is_dir() else None
+
+    def hub_answers(self) -> bool:
+        """Whether the hub answers; asked once per process, proxies honoured."""
+        return self.endpoint is not None and _probe(self.endpoint)
+
+    def describe(self) -> str:
+        """The places in one line, for messages."""
+        mirror = f"the mirror {self.mirror}" if self.mirror else "no mirror (BERTSPEC_MIRROR is not set)"
+        return f"{mirror}, what is installed, {f'the hub {self.endpoint}' if self.endpoint else 'no hub (offline)'}"
+
+
+@functools.cache
+def _probe(endpoint: str) -> bool:
+    """One HEAD request, in a thread because a name look-up has no time limit of its own."""
+    answered = threading.Event()
+    thread = threading.Thread(target=_head, args=(endpoint, answered), daemon=True)
+    thread.start()
+    return answered.wait(PROBE_TIMEOUT_S)
+
+
+def _head(endpoint: str, answered: threading.Event) -> None:
+    request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 - the user's own endpoint
+    try:
+        with urllib.request.urlopen(request, timeout=PROBE_TIMEOUT_S):  # noqa: S310
+            answered.set()
+    except urllib.error.HTTPError as refusal:
+        if refusal.code < 500:  # the hub is there and does not like HEAD
+            answered.set()
+    except OSError:
+        return

@@ -1,0 +1,126 @@
+"""A task spec → the rows of its two splits, from wherever the data set is."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertspec.errors import DataError, SourceError
+from bertspec.result import Origin, Place
+from bertspec.sources import generated, hub
+from bertspec.sources.places import Places
+from bertspec.spec import TaskSpec
+
+__all__ = ["FILE_READERS", "Splits", "Table", "load"]
+
+Table = dict[str, list[Any]]
+"""Column name → one value per row."""
+
+FILE_READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+"""File suffix → the reader of the datasets library."""
+
+_SHUFFLE_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The rows that a task trains on and the rows that it is scored on."""
+
+    train: Table
+    evaluation: Table
+    origin: Origin
+    """Where the rows came from; its hash covers the columns that the task uses, row by row."""
+
+
+@functools.lru_cache(maxsize=8)
+def load(task: TaskSpec, places: Places) -> Splits:
+    """Read the columns that the task uses; an equal call returns the same rows.
+
+    Raises:
+        DataError: a split or a column is not there.
+        SourceError: the data set cannot be read.
+        Unreachable: nothing local holds it and the hub does not answer.
+        UnknownName: the hub, or the generated tasks, know no such data set.
+    """
+    columns = tuple(dict.fromkeys(c for c in (task.text, task.text_pair, task.label) if c is not None))
+    place: Place
+    if task.generated is not None:
+        place, revision = "installed", None
+        train = _chosen(generated.rows(task.dataset, task.generated, "train"), columns, task)
+        evaluation = _chosen(generated.rows(task.dataset, task.generated, "evaluation"), columns, task)
+    else:
+        path, place, revision = _locate(task, places)
+        train = _chosen(_read(path, task, task.train_split), columns, task)
+        evaluation = _chosen(_read(path, task, task.evaluation_split), columns, task)
+    if task.shuffled_labels:
+        random.Random(_SHUFFLE_SEED).shuffle(train[task.label])  # noqa: S311 - reproducible, not secret
+    digest = _digest(columns, train, evaluation)
+    return Splits(train, evaluation, Origin(name=task.dataset, place=place, revision=revision, sha256=digest))
+
+
+def _locate(task: TaskSpec, places: Places) -> tuple[Path, Place, str | None]:
+    path = Path(task.dataset)
+    if path.is_absolute():
+        if not path.exists():
+            raise SourceError(f"the data set of task {task.name!r} is not there", given=str(path))
+        return path, "folder", None
+    if mirrored := places.in_mirror(task.dataset):
+        return mirrored, "mirror", None
+    folder, commit = hub.dataset(task.dataset, task.subset, task.revision, places)
+    return folder, "hub", commit
+
+
+def _read(path: Path, task: TaskSpec, split: str) -> Table:
+    import datasets  # late: it takes a second, and generated tasks never need it
+
+    datasets.disable_progress_bars()
+    try:
+        if path.is_file():
+            options = {"sep": "\t"} if path.suffix == ".tsv" else {}
+            rows = datasets.load_dataset(_reader(path), data_files=str(path), split=split, **options)
+        else:
+            rows = datasets.load_dataset(str(path), task.subset, split=split)
+    except (ValueError, OSError, datasets.exceptions.DatasetsError) as refusal:
+        raise DataError(
+            f"split {split!r} of task {task.name!r} cannot be read: {refusal}", where=path
+        ) from refusal
+    return {name: list(rows[name]) for name in rows.column_names}
+
+
+def _reader(path: Path) -> str:
+    if path.suffix not in FILE_READERS:
+        raise SourceError("no reader for this kind of file", given=path.name, allowed=", ".join(FILE_READERS))
+    return FILE_READERS[path.suffix]
+
+
+def _chosen(table: Table, columns: tuple[str, ...], task: TaskSpec) -> Table:
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise DataError(
+            f"task {task.name!r} names a column that its data set does not have",
+            given=", ".join(missing),
+            allowed=", ".join(table),
+            where=task.dataset,
+        )
+    return {column: list(table[column]) for column in columns}
+
+
+def _digest(columns: tuple[str, ...], *tables: Table) -> str:
+    """Rows, not files, are hashed: a mirror and the hub give the same hash for the same rows."""
+    digest = hashlib.sha256()
+    for line in _lines(columns, *tables):
+        digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def _lines(columns: tuple[str, ...], *tables: Table) -> Iterator[str]:
+    for table in tables:
+        yield f"{json.dumps(columns)}\n"
+        for row in zip(*(table[column] for column in columns), strict=True):
+            yield json.dumps(row, default=str) + "\n"

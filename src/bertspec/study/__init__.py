@@ -1,0 +1,20 @@
+"""The runs of one recipe over its seeds: from the store where they are, by the engine where they are not."""
+
+from __future__ import annotations
+
+from bertspec.study.fingerprint import ENGINE_ROOMS, engine_hash, fingerprint
+from bertspec.study.seeds import Study, gather, run
+from bertspec.study.timing import Timing, time_in_turns
+from bertspec.study.workbench import Workbench
+
+__all__ = [
+    "ENGINE_ROOMS",
+    "Study",
+    "Timing",
+    "Workbench",
+    "engine_hash",
+    "fingerprint",
+    "gather",
+    "run",
+    "time_in_turns",
+]

@@ -1,0 +1,68 @@
+"""The name of a run: a hash of everything that could change its numbers."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bertspec
+from bertspec.spec import RunSpec
+
+if TYPE_CHECKING:
+    from bertspec.device import Device
+    from bertspec.engine import Material
+
+__all__ = ["ENGINE_ROOMS", "engine_hash", "fingerprint"]
+
+ENGINE_ROOMS = (
+    "data",
+    "device",
+    "encoders",
+    "engine",
+    "errors",
+    "heads",
+    "losses",
+    "metrics",
+    "optimizers",
+    "result",
+    "sources",
+    "spec",
+)
+"""The rooms that the engine imports: a change in any of them makes new runs."""
+
+
+def fingerprint(spec: RunSpec, material: Material, device: Device) -> str:
+    """Name a run.
+
+    The name covers the content of weights, tokenizer and data; task, recipe and seed; precision, device class
+    and thread count; the versions of torch, transformers and tokenizers; and the engine's own source. What
+    things are called is not part of it: the same content under another id is the same run.
+    """
+    environment = device.environment()
+    facts = {
+        "encoder": material.files.origin.sha256,
+        "tokenizer": material.files.tokenizer_origin.sha256,
+        "data": material.splits.origin.sha256,
+        "task": spec.task.model_dump(include={"head", "labels", "metrics", "text", "text_pair", "label"}),
+        "recipe": spec.recipe.model_dump(exclude={"threads"}),
+        "seed": spec.seed,
+        "device": [environment.device, environment.precision, environment.threads],
+        "versions": {name: v for name, v in environment.versions.items() if name != "bertspec"},
+        "engine": engine_hash(Path(bertspec.__file__).parent),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def engine_hash(root: Path) -> str:
+    """A hash of the source of every room that the engine imports, below the package's folder."""
+    digest = hashlib.sha256()
+    for room in ENGINE_ROOMS:
+        module = root / f"{room}.py"
+        for file in [module] if module.exists() else sorted((root / room).rglob("*.py")):
+            digest.update(f"{file.relative_to(root).as_posix()}\n".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,126 @@
+"""A study: one run per seed, judged together."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bertspec import verdict
+from bertspec.sources.places import Places
+from bertspec.spec import RunSpec, StudySpec
+from bertspec.store import StoredRun
+from bertspec.study.fingerprint import fingerprint
+from bertspec.study.workbench import Workbench
+from bertspec.verdict import Claim, Verdict
+
+if TYPE_CHECKING:
+    from bertspec.device import Device
+    from bertspec.engine import Material
+
+__all__ = ["Study", "gather", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The finished runs of a study."""
+
+    spec: StudySpec
+    runs: tuple[StoredRun, ...]
+    trained: int
+    """How many of the runs were made now; the others came from the store."""
+
+    @property
+    def origin(self) -> str:
+        """Where the runs came from, in words."""
+        kept = len(self.runs) - self.trained
+        return " and ".join(
+            [f"{self.trained} trained"] * (self.trained > 0) + [f"{kept} from the store"] * (kept > 0)
+        )
+
+    def scores(self, metric: str) -> tuple[float, ...]:
+        """One score per seed, through the ``evaluate`` module of the metric.
+
+        Raises:
+            UnknownName: no metric is called so.
+            InvalidSpec: the metric does not fit the task.
+        """
+        from bertspec import metrics
+        from bertspec.metrics import modules
+
+        metrics.check(self.spec.task.model_copy(update={"metrics": (metric,)}))
+        module = modules.load(metric)
+        return tuple(module.score(run.result.outcomes) for run in self.runs)
+
+    def judge(self, claim: Claim) -> Verdict:
+        """The verdict on a claim about the mean of a metric over the seeds."""
+        return verdict.judge(claim, self.scores(claim.quantity))
+
+    def judge_ahead_of(self, other: Study, claim: Claim) -> Verdict:
+        """The verdict on a claim about how far this study's mean exceeds another's."""
+        verdict_on = replace(claim, quantity=f"lead in {claim.quantity}")
+        return verdict.judge_difference(verdict_on, self.scores(claim.quantity), other.scores(claim.quantity))
+
+    def judge_collapse(self) -> Verdict:
+        """The verdict on the claim that no seed collapses."""
+        outcomes = [run.result.outcomes for run in self.runs]
+        return verdict.judge_collapse([verdict.collapsed(o.predictions, o.references) for o in outcomes])
+
+
+def run(spec: StudySpec, bench: Workbench) -> Study:
+    """Every run of the study, in the order of its seeds. A run that the store has is not made again.
+
+    Raises:
+        BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
+    """
+    from bertspec import device
+
+    chosen = device.choose(bench.device, spec.recipe)
+    material = gather(spec, bench.places)
+    made = [_run_once(each, material, chosen, bench) for each in spec.runs()]
+    return Study(spec, tuple(run for run, _ in made), sum(trained for _, trained in made))
+
+
+def gather(spec: StudySpec, places: Places) -> Material:
+    """The files and rows of a study, from the first place that holds them.
+
+    Raises:
+        BertspecError: something is missing, or is not what was promised.
+    """
+    from bertspec.engine import Material
+    from bertspec.sources import checkpoints, tables
+
+    return Material(files=checkpoints.find(spec.encoder, places), splits=tables.load(spec.task, places))
+
+
+def _run_once(spec: RunSpec, material: Material, device: Device, bench: Workbench) -> tuple[StoredRun, bool]:
+    name = fingerprint(spec, material, device)
+    kept = _usable(bench.store.get(name), bench)
+    if kept is not None:
+        return kept, False
+    with bench.store.lock(name):
+        kept = _usable(bench.store.get(name), bench)  # another process may have made it meanwhile
+        if kept is not None:
+            return kept, False
+        return _train(spec, name, material, device, bench), True
+
+
+def _usable(run: StoredRun | None, bench: Workbench) -> StoredRun | None:
+    if run is None or bench.fresh_since is None:
+        return run
+    return run if datetime.datetime.fromisoformat(run.result.facts.finished) >= bench.fresh_since else None
+
+
+def _train(spec: RunSpec, name: str, material: Material, device: Device, bench: Workbench) -> StoredRun:
+    from bertspec import engine
+
+    observer = bench.tracker.observe(spec, fingerprint=name)
+    try:
+        result = engine.run(spec, material, observer, device=device, cache=bench.store.token_cache)
+        finished = StoredRun(name, spec, result)
+        bench.store.put(finished)
+    except BaseException as error:
+        observer.failed(error)
+        raise
+    observer.finished(result)
+    return finished

@@ -1,0 +1,64 @@
+"""Everything that a study needs besides its spec."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bertspec.catalog import Catalog
+from bertspec.errors import InvalidSpec
+from bertspec.sources.places import Places
+from bertspec.spec import RecipeSpec, StudySpec
+from bertspec.store import Store
+from bertspec.tracking import Tracker
+
+__all__ = ["Workbench"]
+
+_WORDS = ("encoder", "task", "recipe", "optimizer", "seeds")
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """The catalog, the places, the store and the tracker that studies share."""
+
+    catalog: Catalog
+    places: Places
+    store: Store
+    tracker: Tracker
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    fresh_since: datetime.datetime | None = None
+    """Stored runs that finished before this moment are ignored; none uses them all."""
+
+    def plan(self, asked: Mapping[str, Any]) -> StudySpec:
+        """Words → a study, everything in them checked.
+
+        Args:
+            asked: ``encoder`` and ``task`` (required), ``seeds``, ``recipe``, ``optimizer``, and any field of
+                a recipe or an optimizer.
+
+        Raises:
+            UnknownName: a word names nothing.
+            InvalidSpec: a value is not allowed, or a required word is missing.
+        """
+        missing = [word for word in ("encoder", "task") if word not in asked]
+        unknown = sorted(set(asked) - {*_WORDS, *RecipeSpec.model_fields, "learning_rate", "weight_decay", "settings"})
+        if missing or unknown:
+            raise InvalidSpec(
+                "a fine-tuning is not described by these fields",
+                given=", ".join(asked),
+                allowed=", ".join((*_WORDS, *RecipeSpec.model_fields, "learning_rate", "weight_decay", "settings")),
+            )
+        return self.catalog.study(
+            self.catalog.encoder(str(asked["encoder"])),
+            self.catalog.task(str(asked["task"])),
+            seeds=_sequence(asked.get("seeds", (1, 2, 3))),
+            recipe=asked.get("recipe"),
+            optimizer=asked.get("optimizer"),
+            changes={field: value for field, value in asked.items() if field not in _WORDS},
+        )
+
+
+def _sequence(seeds: Any) -> Sequence[int]:
+    return seeds if isinstance(seeds, list | tuple) else (seeds,)

@@ -1,0 +1,1 @@
+"""The step definitions: Gherkin ↔ the rooms. Nothing here trains, judges or stores by itself."""

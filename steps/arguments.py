@@ -1,0 +1,41 @@
+"""What the words of a step line mean: seeds, numbers, tables."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from bertspec.errors import InvalidSpec
+
+__all__ = ["fields", "seeds"]
+
+_RANGE = re.compile(r"(\d+)\s+to\s+(\d+)")
+
+
+def seeds(words: str) -> tuple[int, ...]:
+    """``1 to 3``, or ``1, 2 and 5`` → the seeds in that order.
+
+    Raises:
+        InvalidSpec: the words are neither.
+    """
+    if match := _RANGE.fullmatch(words.strip()):
+        first, last = int(match[1]), int(match[2])
+        return tuple(range(first, last + 1))
+    parts = [part for part in re.split(r"\s*,\s*|\s+and\s+|\s+", words.strip()) if part]
+    if not all(part.isdigit() for part in parts):
+        raise InvalidSpec("the seeds are not understood", given=words, allowed="'1 to 3', or '1, 2 and 5'")
+    return tuple(int(part) for part in parts)
+
+
+def fields(table: list[list[str]]) -> dict[str, Any]:
+    """A step's table of two columns, field and value → the fields, values read as YAML.
+
+    Raises:
+        InvalidSpec: a row has not two cells.
+    """
+    if any(len(row) != 2 for row in table):
+        raise InvalidSpec("a table of fields has two columns", given=table[0], allowed="| field | value |")
+    rows = table[1:] if table[0] == ["field", "value"] else table
+    return {field: yaml.safe_load(value) for field, value in rows}

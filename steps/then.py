@@ -1,0 +1,79 @@
+"""Then: claims, each with its number."""
+
+from __future__ import annotations
+
+from pytest_bdd import parsers, then
+
+from bertspec import tracking
+from bertspec.study import Study, Timing, Workbench
+from bertspec.study.timing import Act
+from bertspec.verdict import Claim
+
+from .scene import Claims, Refusal
+
+
+@then(parsers.parse("its {metric} is at least {bound:g}"))
+def its_metric_is_at_least(metric: str, bound: float, study: Study, claims: Claims) -> None:
+    """The mean over the seeds, on the evaluation split, after the last step."""
+    claims.settle(study.judge(Claim(metric, "at least", bound)), subject=study.spec.title, runs=study.origin)
+
+
+@then(parsers.parse("its {metric} is at most {bound:g}"))
+def its_metric_is_at_most(metric: str, bound: float, study: Study, claims: Claims) -> None:
+    """The mean over the seeds, for what must not be learned."""
+    claims.settle(study.judge(Claim(metric, "at most", bound)), subject=study.spec.title, runs=study.origin)
+
+
+@then("no seed collapses")
+def no_seed_collapses(study: Study, claims: Claims) -> None:
+    """No run predicts one class only, or does no better than the majority class."""
+    claims.settle(study.judge_collapse(), subject=study.spec.title, runs=study.origin)
+
+
+@then(parsers.parse("a claim that its {metric} is at least {bound:g} does not pass"))
+def the_claim_does_not_pass(metric: str, bound: float, study: Study, claims: Claims) -> None:
+    """The verdict has teeth: it refuses what sabotage has made untrue."""
+    refusal = study.judge(Claim(metric, "at least", bound)).refused()
+    claims.settle(refusal, subject=study.spec.title, runs=study.origin)
+
+
+@then(parsers.parse('the {metric} of "{first}" exceeds that of "{second}" by at least {bound:g}'))
+def one_exceeds_the_other(
+    metric: str, first: str, second: str, bound: float, compared: dict[str, Study], claims: Claims
+) -> None:
+    """The difference of the means over the seeds."""
+    study, claim = compared[first], Claim(metric, "at least", bound)
+    verdict = study.judge_ahead_of(compared[second], claim)
+    claims.settle(verdict, subject=f"{first} against {second}", runs=study.origin)
+
+
+@then(parsers.re(r'"(?P<first>.+)" (?P<act>trains on|evaluates) at least (?P<bound>[\d.]+) times as many '
+    r'examples a second as "(?P<second>.+)"'), converters={"bound": float})
+def one_is_faster(act: Act, first: str, second: str, bound: float, timing: Timing, claims: Claims) -> None:
+    """The median of the rounds' ratios."""
+    claims.settle(timing.judge(act, bound), subject=f"{first} against {second}", runs=f"{len(timing.rounds)} rounds")
+
+
+@then(parsers.parse('it is refused before training: "{words}"'))
+def it_is_refused(words: str, refusal: Refusal) -> None:
+    """One clear message, and nothing trained."""
+    assert refusal.error is not None, "nothing was refused"
+    assert words in str(refusal.error), f"the message is: {refusal.error}"
+    assert refusal.trained == 0, f"{refusal.trained} runs were trained before the refusal"
+
+
+@then("every run is in the store with its provenance")
+def every_run_is_stored(study: Study, workbench: Workbench) -> None:
+    """The store gives back what was measured, and where model and data came from."""
+    kept = [workbench.store.get(run.fingerprint) for run in study.runs]
+    assert all(run is not None for run in kept), "a run is missing from the store"
+    assert all(len(run.result.facts.provenance.data.sha256) == 64 for run in kept if run)
+
+
+@then("every run can be read back from its W&B record")
+def every_run_is_tracked(study: Study, workbench: Workbench) -> None:
+    """Configuration, group, loss curve and scores are in the offline record."""
+    for run in study.runs:
+        record = tracking.find_run(workbench.store.tracking, run.fingerprint)
+        assert record is not None, f"no record of seed {run.spec.seed}"
+        assert record.losses == tracking.losses_of(run.result), f"the loss curve of seed {run.spec.seed} differs"

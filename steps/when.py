@@ -1,0 +1,59 @@
+"""When: one act."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_bdd import parsers, when
+
+from bertspec import study as studies
+from bertspec.spec import EncoderSpec, TaskSpec
+from bertspec.study import Study, Timing, Workbench
+
+from .arguments import fields, seeds
+from .scene import Recipe, Refusal, refused
+
+
+@when(parsers.parse('it is fine-tuned with "{optimizer}" on seeds {numbers}'), target_fixture="study")
+def it_is_fine_tuned(
+    optimizer: str, numbers: str, encoder: EncoderSpec, task: TaskSpec, recipe: Recipe, workbench: Workbench
+) -> Study:
+    """One study: the runs of one recipe over its seeds."""
+    plan = recipe.plan(workbench, encoder, task, optimizer, seeds(numbers))
+    return studies.run(plan, workbench)
+
+
+@when(
+    parsers.parse('it is fine-tuned with "{first}" and with "{second}" on seeds {numbers}'), target_fixture="compared"
+)
+def it_is_fine_tuned_with_both(
+    first: str,
+    second: str,
+    numbers: str,
+    encoder: EncoderSpec,
+    task: TaskSpec,
+    recipe: Recipe,
+    workbench: Workbench,
+) -> dict[str, Study]:
+    """Two studies that differ in their optimizer."""
+    plans = {name: recipe.plan(workbench, encoder, task, name, seeds(numbers)) for name in (first, second)}
+    return {name: studies.run(plan, workbench) for name, plan in plans.items()}
+
+
+@when(
+    parsers.parse('"{first}" and "{second}" are fine-tuned in turns, {rounds:d} rounds'), target_fixture="timing"
+)
+def they_are_timed(
+    first: str, second: str, rounds: int, task: TaskSpec, recipe: Recipe, workbench: Workbench, benchmark: Any
+) -> Timing:
+    """Two encoders measured in one interleaved benchmark; nothing comes from the store."""
+    pair = [workbench.catalog.encoder(name) for name in (first, second)]
+    plans = [recipe.plan(workbench, encoder, task, None, (1,)) for encoder in pair]
+    return studies.time_in_turns(*plans, workbench, rounds=rounds, benchmark=benchmark)
+
+
+@when("a fine-tuning is asked for with", target_fixture="refusal")
+def a_fine_tuning_is_asked_for(datatable: list[list[str]], workbench: Workbench) -> Refusal:
+    """Anything may be wrong with what is asked for; the error is kept."""
+    asked = fields(datatable)
+    return refused(lambda: studies.run(workbench.plan(asked), workbench), workbench.store.count)
