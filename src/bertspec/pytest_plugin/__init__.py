@@ -1,0 +1,134 @@
+"""The pytest plugin: feature files as tests.
+
+Pytest loads this module in every run of an environment that has bertspec, so it imports nothing but pytest.
+What feature files need is loaded once there are feature files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from bertspec.pytest_plugin.collect import FeatureFile
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_cmdline_main",
+    "pytest_collect_file",
+    "pytest_configure",
+    "pytest_xdist_make_scheduler",
+]
+
+_COLLECT = ("auto", "always", "never")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the group ``bertspec``."""
+    group = parser.getgroup("bertspec", "bertspec: feature files as benchmarks")
+    group.addoption("--fresh", action="store_true", help="ignore the runs that are stored, and train again")
+    group.addoption(
+        "--store",
+        metavar="PATH",
+        help="where finished runs are kept (default: the variable BERTSPEC_STORE, else .bertspec in the root folder)",
+    )
+    group.addoption(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: the best there is)"
+    )
+    group.addoption(
+        "--check-steps", action="store_true", help="report steps with no definition or several, and run nothing"
+    )
+    group.addoption(
+        "--require",
+        metavar="TAG,TAG",
+        default="",
+        help="fail, instead of leaving scenarios out, where this machine lacks what these tags ask for",
+    )
+    parser.addini(
+        "bertspec_collect",
+        "which .feature files to collect: auto (those named, and those that use bertspec's steps), always, never",
+        default="auto",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    """Keep ``--check-steps`` in this process: there is nothing to share out among workers."""
+    if config.getoption("check_steps"):
+        config.option.numprocesses = None
+        config.option.tx = []
+        config.option.dist = "no"
+    return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the tags; and, where pytest-bdd is there, what scenarios need."""
+    from bertspec.pytest_plugin import tags
+    from bertspec.pytest_plugin.capabilities import Machine
+
+    tags.register(config)
+    machine = Machine(config, required=_required(config))
+    if _collects(config) == "never" or not _bdd_loaded(config):
+        return
+    from bertspec.pytest_plugin import shipped
+    from bertspec.pytest_plugin.running import Running
+    from bertspec.pytest_plugin.step_check import StepCheck
+
+    config.pluginmanager.register(Running(machine), "bertspec-running")
+    if config.getoption("check_steps"):
+        config.pluginmanager.register(StepCheck(), "bertspec-step-check")
+    if shipped.in_sight(config):
+        shipped.load(config)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> FeatureFile | None:
+    """Collect a feature file that was named, or that speaks our language; leave other people's alone."""
+    if file_path.suffix != ".feature":
+        return None
+    mode = _collects(parent.config)
+    if mode == "never" or not _bdd_loaded(parent.config):
+        return None
+    from bertspec.pytest_plugin import shipped
+    from bertspec.pytest_plugin.collect import FeatureFile
+
+    shipped.load(parent.config)
+    named = parent.session.isinitpath(file_path)
+    if mode == "always" or named or shipped.speaks_our_language(file_path, parent.config):
+        return FeatureFile.from_parent(parent, path=file_path)
+    return None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadgroup``, keep the scenarios that share a run on one worker."""
+    if not config.pluginmanager.has_plugin("bertspec-running"):
+        return None
+    from bertspec.pytest_plugin import schedule
+
+    return schedule.make(config, log)
+
+
+def _required(config: pytest.Config) -> frozenset[str]:
+    from bertspec.pytest_plugin.capabilities import CAPABILITIES
+
+    names = frozenset(name.strip() for name in str(config.getoption("require")).split(",") if name.strip())
+    unknown = sorted(names - CAPABILITIES.keys())
+    if unknown:
+        known = ", ".join(CAPABILITIES)
+        raise pytest.UsageError(f"--require: unknown tag {', '.join(unknown)}; known are {known}")
+    return names
+
+
+def _collects(config: pytest.Config) -> str:
+    mode = str(config.getini("bertspec_collect"))
+    if mode not in _COLLECT:
+        raise pytest.UsageError(f"bertspec_collect is {mode!r}; allowed are {', '.join(_COLLECT)}")
+    return mode
+
+
+def _bdd_loaded(config: pytest.Config) -> bool:
+    """By its entry point, or by its module where PYTEST_DISABLE_PLUGIN_AUTOLOAD and ``-p`` load it."""
+    return any(config.pluginmanager.has_plugin(name) for name in ("pytest-bdd", "pytest_bdd.plugin"))
