@@ -24,7 +24,7 @@ def it_is_fine_tuned(
 
 
 @when(
-    parsers.parse('it is fine-tuned with "{first}" and with "{second}" on seeds {numbers}'), target_fixture="compared"
+    parsers.parse('it is fine-tuned with each of "{first}" and "{second}" on seeds {numbers}'), target_fixture="compared"
 )
 def it_is_fine_tuned_with_both(
     first: str,

@@ -1,0 +1,18 @@
+@bundled @performance
+Feature: Fewer layers buy speed
+  Speeds are compared only between things measured in turns, in one process, here and now.
+
+  # Sanh et al. (2019) report 60 % more speed from half the layers.
+
+  Scenario Outline: <small> outruns <large>
+    Given the task "bundled/sentiment"
+    And the recipe "from-scratch" with
+      | field | value |
+      | steps | 60    |
+    When "<small>" and "<large>" are fine-tuned in turns, 7 rounds
+    Then "<small>" trains on at least <training> times as many examples a second as "<large>"
+    And "<small>" evaluates at least <inference> times as many examples a second as "<large>"
+
+    Examples: Half the layers
+      | small           | large     | training | inference |
+      | distilbert-tiny | bert-mini | 1.4      | 1.3       |

@@ -1,0 +1,100 @@
+"""The fixtures that the step definitions stand on."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bertspec.steps.scene import Claims, Recipe
+
+if TYPE_CHECKING:
+    from pytest_bdd.parser import Feature, Scenario
+
+    from bertspec.study import Workbench
+
+__all__ = ["claims", "pytest_bdd_before_scenario", "pytest_configure_node", "recipe", "store_root", "workbench"]
+
+_PROMISED = pytest.StashKey[tuple[str, ...]]()
+_FRESH_SINCE = "bertspec_fresh_since"
+_CLAIM = re.compile(r"(?:its|the|a claim that its) (.+?) (?:is at (?:least|most)|of \".+\" exceeds)")
+
+
+@pytest.fixture(scope="session")
+def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
+    """The catalog, the places, the store and the trackers of this test session."""
+    from bertspec.catalog import Catalog
+    from bertspec.sources.places import Places
+    from bertspec.store import Store
+    from bertspec.study import Workbench
+    from bertspec.tracking import ProgressTracker, WandbTracker, combine
+
+    store = Store(store_root(pytestconfig))
+    tracker = combine(WandbTracker(store.tracking), ProgressTracker(_terminal(pytestconfig)))
+    yield Workbench(
+        catalog=Catalog.beside(pytestconfig.rootpath),
+        places=Places.from_environment(),
+        store=store,
+        tracker=tracker,
+        device=pytestconfig.getoption("device"),
+        fresh_since=_fresh_since(pytestconfig),
+    )
+    tracker.close()
+
+
+@pytest.fixture
+def recipe(request: pytest.FixtureRequest) -> Recipe:
+    """The encoder's own recipe, where a scenario names none."""
+    return Recipe(promised=request.node.stash.get(_PROMISED, ()))
+
+
+@pytest.fixture
+def claims(request: pytest.FixtureRequest) -> Claims:
+    """The book in which this scenario's claims are settled."""
+    return Claims(request.node.user_properties)
+
+
+def store_root(config: pytest.Config) -> Path:
+    """Where finished runs are kept: ``--store``, ``BERTSPEC_STORE``, or ``.bertspec`` in pytest's root folder."""
+    import os
+
+    named = config.getoption("store") or os.environ.get("BERTSPEC_STORE")
+    return Path(named).expanduser().absolute() if named else config.rootpath / ".bertspec"
+
+
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
+    """Read the Then lines ahead, so that an unknown metric is refused before anything is trained."""
+    del feature
+    found = (_CLAIM.match(step.name) for step in scenario.steps if step.type == "then")
+    request.node.stash[_PROMISED] = tuple(dict.fromkeys(match[1] for match in found if match))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker when the session began, so that all workers call the same runs fresh."""
+    since = _fresh_since(node.config)
+    node.workerinput[_FRESH_SINCE] = since.isoformat() if since else None
+
+
+def _fresh_since(config: pytest.Config) -> datetime.datetime | None:
+    if not config.getoption("fresh"):
+        return None
+    told = getattr(config, "workerinput", {}).get(_FRESH_SINCE)
+    if told:
+        return datetime.datetime.fromisoformat(told)
+    if _SINCE not in config.stash:
+        config.stash[_SINCE] = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    return config.stash[_SINCE]
+
+
+_SINCE = pytest.StashKey[datetime.datetime]()
+
+
+def _terminal(config: pytest.Config) -> Any:
+    """The stream of pytest's own reports: it stays visible while the output of tests is captured."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return None if reporter is None else reporter._tw._file  # noqa: SLF001 - no public name exists

@@ -1,0 +1,87 @@
+"""Trackers: each gives every run an observer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bertspec.result import RunObserver, RunResult
+from bertspec.spec import RunSpec
+
+__all__ = ["SilentTracker", "Tracker", "combine"]
+
+
+class Tracker(Protocol):
+    """A place where runs are shown."""
+
+    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+        """The observer of one run that is about to start."""
+
+    def close(self) -> None:
+        """No run will follow."""
+
+
+class SilentObserver:
+    """Hears everything and says nothing."""
+
+    def started(self, total_steps: int) -> None:
+        """Nothing."""
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        """Nothing."""
+
+    def finished(self, result: RunResult) -> None:
+        """Nothing."""
+
+    def failed(self, error: BaseException) -> None:
+        """Nothing."""
+
+
+class SilentTracker:
+    """Shows nothing."""
+
+    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+        """An observer that says nothing."""
+        del spec, fingerprint
+        return SilentObserver()
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Observers:
+    parts: tuple[RunObserver, ...]
+
+    def started(self, total_steps: int) -> None:
+        for part in self.parts:
+            part.started(total_steps)
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        for part in self.parts:
+            part.stepped(step, loss, learning_rate)
+
+    def finished(self, result: RunResult) -> None:
+        for part in self.parts:
+            part.finished(result)
+
+    def failed(self, error: BaseException) -> None:
+        for part in self.parts:
+            part.failed(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trackers:
+    parts: tuple[Tracker, ...]
+
+    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+        return _Observers(tuple(part.observe(spec, fingerprint=fingerprint) for part in self.parts))
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()
+
+
+def combine(*trackers: Tracker) -> Tracker:
+    """One tracker that shows every run in several places."""
+    return _Trackers(trackers)

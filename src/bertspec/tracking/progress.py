@@ -1,0 +1,62 @@
+"""A progress bar on a terminal; nothing in a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from bertspec.result import RunObserver, RunResult
+from bertspec.spec import RunSpec
+from bertspec.tracking.observers import SilentObserver
+
+__all__ = ["ProgressTracker"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressTracker:
+    """Draws one bar per run."""
+
+    stream: TextIO | None
+    """Where to draw; a stream that is no terminal, or none, gets nothing."""
+
+    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+        """The bar of one run."""
+        del fingerprint
+        if self.stream is None or not self.stream.isatty():
+            return SilentObserver()
+        title = f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.algorithm} · seed {spec.seed}"
+        return _Bar(self.stream, title)
+
+    def close(self) -> None:
+        """Nothing is left to clear: each bar goes when its run ends."""
+
+
+@dataclass(slots=True)
+class _Bar:
+    stream: TextIO
+    title: str
+    bar: Any = field(default=None)
+
+    def started(self, total_steps: int) -> None:
+        from tqdm import tqdm
+
+        self.stream.write("\n")  # the line above holds pytest's own progress
+        self.bar = tqdm(total=total_steps, desc=self.title, file=self.stream, unit="step", leave=False, dynamic_ncols=True)
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        del learning_rate
+        self.bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+        self.bar.update(step - self.bar.n)
+
+    def finished(self, result: RunResult) -> None:
+        del result
+        self._clear()
+
+    def failed(self, error: BaseException) -> None:
+        del error
+        self._clear()
+
+    def _clear(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.stream.write("\x1b[A")  # back to pytest's line
