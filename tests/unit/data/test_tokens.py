@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bertspec import encoders
+from bertspec.data.examples import Examples
+from bertspec.data.tokens import Tokens, encode
+from bertspec.errors import DataError
+from bertspec.sources import checkpoints
+from bertspec.sources.places import Places
+from bertspec.spec import EncoderSpec
+
+EXAMPLES = Examples(["the plot is dull .", "the cast is not witty"], ["it was .", "yet"], np.zeros(2))
+
+
+@pytest.fixture
+def tokenizer(encoder: EncoderSpec, nowhere: Places) -> Any:
+    return encoders.tokenizer(checkpoints.find(encoder, nowhere))
+
+
+def made(tokenizer: Any, cache: Path | None = None, examples: Examples = EXAMPLES, max_length: int = 32) -> Tokens:
+    return encode(tokenizer, examples, max_length=max_length, key="k", cache=cache)
+
+
+def same(one: Tokens, two: Tokens) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(two, name)) for name in ("ids", "types", "offsets"))
+
+
+def test_ids_are_those_of_the_tokenizer(tokenizer: Any) -> None:
+    tokens = made(tokenizer)
+    pair = EXAMPLES.pairs[1] if EXAMPLES.pairs else None
+    expected = tokenizer(EXAMPLES.texts[1], pair, return_token_type_ids=True)
+    assert tokens.ids[tokens.offsets[1] : tokens.offsets[2]].tolist() == expected["input_ids"]
+    assert tokens.types[tokens.offsets[1] : tokens.offsets[2]].tolist() == expected["token_type_ids"]
+    assert len(tokens) == 2
+
+
+def test_long_texts_are_truncated(tokenizer: Any) -> None:
+    assert made(tokenizer, max_length=6).lengths.tolist() == [6, 6]
+
+
+def test_cached_ids_equal_fresh_ones(tokenizer: Any, tmp_path: Path) -> None:
+    fresh = made(tokenizer)
+    assert same(made(tokenizer, tmp_path), fresh)
+    assert same(made(tokenizer, tmp_path), fresh)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_cache_is_read_and_not_made_again(tokenizer: Any, tmp_path: Path) -> None:
+    made(tokenizer, tmp_path)
+    assert same(encode(None, EXAMPLES, max_length=32, key="k", cache=tmp_path), made(tokenizer))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"examples": Examples(EXAMPLES.texts, ["it was .", "but"], np.zeros(2))},
+        {"examples": Examples([*EXAMPLES.texts, "it was .", "yet"], None, np.zeros(4))},
+        {"max_length": 31},
+    ],
+    ids=["a text", "pairs or not", "length"],
+)
+def test_whatever_changes_the_ids_changes_the_key(tokenizer: Any, tmp_path: Path, other: dict[str, Any]) -> None:
+    made(tokenizer, tmp_path)
+    made(tokenizer, tmp_path, **other)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty"])
+def test_a_damaged_cache_is_made_again(tokenizer: Any, tmp_path: Path, damage: str) -> None:
+    made(tokenizer, tmp_path)
+    file = next(tmp_path.iterdir()) / "ids.npy"
+    content = bytearray(file.read_bytes())
+    if damage == "flip":
+        content[-1] ^= 1
+        file.write_bytes(content)
+    elif damage == "remove":
+        file.unlink()
+    else:
+        file.write_bytes(content[: len(content) // 2 * (damage == "truncate")])
+    assert same(made(tokenizer, tmp_path), made(tokenizer))
+
+
+def test_text_that_the_tokenizer_does_not_know_is_refused(tokenizer: Any) -> None:
+    with pytest.raises(DataError, match="100% unknown tokens"):
+        made(tokenizer, examples=Examples(["это кино", "очень"], None, np.zeros(2)))

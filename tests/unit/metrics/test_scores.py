@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bertspec import metrics
+from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.spec import TaskSpec
+
+R = np.array([1.0, 1.0, 0.0, 0.0, 1.0])
+P = np.array([1.0, 0.0, 0.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("accuracy", 3 / 5), ("f1", 2 / 3), ("macro_f1", (2 / 3 + 1 / 2) / 2), ("matthews", 1 / 6)],
+)
+def test_a_classification_score_is_the_textbook_value(name: str, expected: float) -> None:
+    assert metrics.score(name, R, P) == pytest.approx(expected)
+
+
+def test_pearson_sees_a_line_and_spearman_any_order() -> None:
+    references = np.array([1.0, 2.0, 3.0, 4.0])
+    assert metrics.score("pearson", references, 2 * references - 7) == pytest.approx(1.0)
+    assert metrics.score("spearman", references, -(references**3)) == pytest.approx(-1.0)
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman"])
+def test_a_constant_prediction_correlates_with_nothing(name: str) -> None:
+    assert metrics.score(name, np.array([1.0, 2.0]), np.array([3.0, 3.0])) == 0.0
+
+
+@pytest.mark.parametrize("name", ["f1", "macro_f1", "matthews"])
+def test_a_classifier_that_says_one_class_only_has_a_score(name: str) -> None:
+    assert metrics.score(name, R, np.zeros(5)) == pytest.approx(0.0 if name != "macro_f1" else 2 / 7)
+
+
+def test_a_metric_is_found_by_its_title() -> None:
+    assert metrics.find("macro F1").name == "macro_f1"
+
+
+def test_an_unknown_metric_is_answered_with_the_closest() -> None:
+    with pytest.raises(UnknownName, match="did you mean accuracy"):
+        metrics.find("acuracy")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metrics": ("pearson",)}, "does not fit a classification head.*accuracy, f1, macro_f1, matthews"),
+        ({"metrics": ("f1",), "labels": ("a", "b", "c")}, "exactly two labels"),
+    ],
+)
+def test_a_metric_that_cannot_score_the_head_is_refused(task: TaskSpec, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidSpec, match=message):
+        metrics.check(task.model_copy(update=changes))

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from bertspec.errors import UnknownName
+from bertspec.metrics import score
+from bertspec.sources import generated, installed
+from bertspec.sources.generated import tokenizer
+from bertspec.spec import GeneratedSpec
+
+NAMES = generated.NAMES
+
+
+def sizes(train: int = 400, evaluation: int = 400, noise: float = 0.05, seed: int = 0) -> GeneratedSpec:
+    return GeneratedSpec(train_rows=train, evaluation_rows=evaluation, label_noise=noise, seed=seed)
+
+
+def texts(name: str, split: generated.Split, spec: GeneratedSpec) -> list[str]:
+    columns = generated.rows(name, spec, split)
+    return [" ".join(parts) for parts in zip(*(columns[c] for c in columns if "label" not in c), strict=True)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_arguments_give_equal_rows(name: str) -> None:
+    assert generated.rows(name, sizes(), "train") == generated.rows(name, sizes(), "train")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_seed_gives_other_rows(name: str) -> None:
+    assert generated.rows(name, sizes(), "train") != generated.rows(name, sizes(seed=1), "train")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_larger_split_begins_with_the_smaller_one(name: str) -> None:
+    small, large = texts(name, "train", sizes(50)), texts(name, "train", sizes(100))
+    assert large[:50] == small
+    assert len(large) == 100
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_evaluation_text_is_trained_on(name: str) -> None:
+    spec = sizes(8000, 1000)
+    assert not set(texts(name, "train", spec)) & set(texts(name, "evaluation", spec))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_labels_are_balanced(name: str) -> None:
+    assert np.mean(generated.rows(name, sizes(4000), "train")["label"]) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
+def test_the_ceiling_is_what_the_noise_leaves(name: str, noise: float) -> None:
+    rows = generated.rows(name, sizes(evaluation=4000, noise=noise), "evaluation")
+    ceiling = score("accuracy", np.array(rows["label"], float), np.array(rows[generated.CLEAN_LABEL], float))
+    assert ceiling == pytest.approx(1 - noise, abs=0.02)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("words", [1, 2])
+def test_a_bag_of_words_stays_near_chance(name: str, words: int) -> None:
+    spec = sizes(8000, 1000)
+    vectors = TfidfVectorizer(ngram_range=(1, words), token_pattern=r"\S+")
+    train = vectors.fit_transform(texts(name, "train", spec))
+    model = LogisticRegression(max_iter=1000).fit(train, generated.rows(name, spec, "train")["label"])
+    accuracy = model.score(
+        vectors.transform(texts(name, "evaluation", spec)), generated.rows(name, spec, "evaluation")["label"]
+    )
+    assert accuracy < 0.65
+
+
+def test_an_unknown_grammar_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match="bundled/paraphrase"):
+        generated.rows("bundled/paraphrse", sizes(), "train")
+
+
+def test_the_tokenizer_that_travels_is_the_one_that_the_grammars_make() -> None:
+    travelling = tokenizer.Tokenizer.from_file(str(installed.tokenizer_file()))
+    made = tokenizer.train()
+    assert travelling.get_vocab() == made.get_vocab()
+    assert travelling.encode("not dull", "hardly bland").ids == made.encode("not dull", "hardly bland").ids
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_word_of_a_grammar_is_one_token(name: str) -> None:
+    travelling = tokenizer.Tokenizer.from_file(str(installed.tokenizer_file()))
+    text = texts(name, "train", sizes(1))[0]
+    assert travelling.encode(text, add_special_tokens=False).tokens == text.split()

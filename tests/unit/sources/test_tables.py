@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bertspec.errors import DataError, SourceError, Unreachable
+from bertspec.sources import tables
+from bertspec.sources.places import Places
+from bertspec.spec import TaskSpec
+
+ROWS = [("good", 1), ("bad", 0), ("fine", 1), ("poor", 0)]
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """A folder with the two splits of a data set, in CSV files."""
+    for split in ("train", "validation"):
+        lines = [f"{text} {split},{label},x" for text, label in ROWS]
+        (tmp_path / f"{split}.csv").write_text("\n".join(["text,label,other", *lines]) + "\n")
+    return tmp_path
+
+
+def own(dataset: Path, **changes: object) -> TaskSpec:
+    values = {
+        "name": "reviews",
+        "dataset": str(dataset),
+        "text": "text",
+        "head": "classification",
+        "labels": ("bad", "good"),
+        "metrics": ("accuracy",),
+    }
+    return TaskSpec.model_validate(values | changes)
+
+
+def test_a_folder_of_csv_files_is_a_data_set(reviews: Path, nowhere: Places) -> None:
+    splits = tables.load(own(reviews), nowhere)
+    assert splits.train == {"text": ["good train", "bad train", "fine train", "poor train"], "label": [1, 0, 1, 0]}
+    assert splits.evaluation["text"][0] == "good validation"
+    assert splits.origin.place == "folder"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json"])
+def test_one_file_may_be_sliced_into_two_splits(tmp_path: Path, nowhere: Places, suffix: str) -> None:
+    file = tmp_path / f"all.{suffix}"
+    separator = {"csv": ",", "tsv": "\t"}.get(suffix)
+    if separator:
+        file.write_text("\n".join(separator.join(map(str, row)) for row in [("text", "label"), *ROWS]) + "\n")
+    else:
+        file.write_text("\n".join(json.dumps({"text": text, "label": label}) for text, label in ROWS) + "\n")
+    task = own(file, train_split="train[:3]", evaluation_split="train[3:]")
+    splits = tables.load(task, nowhere)
+    assert (splits.train["text"], splits.evaluation["text"]) == (["good", "bad", "fine"], ["poor"])
+
+
+def test_the_hash_is_of_the_rows_and_not_of_the_place(reviews: Path, tmp_path: Path, nowhere: Places) -> None:
+    mirror = tmp_path / "mirror"
+    (mirror / "org").mkdir(parents=True)
+    (mirror / "org" / "reviews").mkdir()
+    for file in reviews.glob("*.csv"):
+        (mirror / "org" / "reviews" / file.name).write_text(file.read_text())
+    mirrored = tables.load(own(Path("org/reviews")), Places(mirror, None))
+    assert mirrored.origin.place == "mirror"
+    assert mirrored.origin.sha256 == tables.load(own(reviews), nowhere).origin.sha256
+
+
+def test_one_changed_word_changes_the_hash(reviews: Path, nowhere: Places) -> None:
+    before = tables.load(own(reviews), nowhere).origin.sha256
+    file = reviews / "validation.csv"
+    file.write_text(file.read_text().replace("poor", "awful"))
+    tables.load.cache_clear()
+    assert tables.load(own(reviews), nowhere).origin.sha256 != before
+
+
+def test_a_missing_column_is_named_with_those_that_exist(reviews: Path, nowhere: Places) -> None:
+    with pytest.raises(DataError, match="given: 'sentence'; allowed: text, label, other"):
+        tables.load(own(reviews, text="sentence"), nowhere)
+
+
+def test_a_missing_split_is_refused(reviews: Path, nowhere: Places) -> None:
+    with pytest.raises(DataError, match="split 'dev' of task 'reviews' cannot be read"):
+        tables.load(own(reviews, evaluation_split="dev"), nowhere)
+
+
+@pytest.mark.parametrize("name", ["no", "data.xlsx"])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, nowhere: Places, name: str) -> None:
+    (tmp_path / "data.xlsx").write_text("x")
+    with pytest.raises(SourceError, match=r"is not there|no reader for this kind of file.*\.csv"):
+        tables.load(own(tmp_path / name), nowhere)
+
+
+def test_a_data_set_of_an_unreachable_hub_is_said_to_be_unreachable(nowhere: Places) -> None:
+    with pytest.raises(Unreachable, match="dataset 'org/data' cannot be had"):
+        tables.load(own(Path("org/data")), nowhere)
+
+
+def test_a_generated_task_needs_no_place(task: TaskSpec, nowhere: Places) -> None:
+    splits = tables.load(task, nowhere)
+    assert (len(splits.train["text"]), len(splits.evaluation["text"])) == (96, 40)
+    assert splits.origin.place == "installed"
+
+
+def test_shuffled_labels_belong_to_other_texts(task: TaskSpec, nowhere: Places) -> None:
+    honest, shuffled = (
+        tables.load(task.model_copy(update={"shuffled_labels": shuffle}), nowhere) for shuffle in (False, True)
+    )
+    assert shuffled.train["text"] == honest.train["text"]
+    assert shuffled.train["label"] != honest.train["label"]
+    assert sorted(shuffled.train["label"]) == sorted(honest.train["label"])
+    assert shuffled.evaluation == honest.evaluation
+    assert shuffled.origin.sha256 != honest.origin.sha256

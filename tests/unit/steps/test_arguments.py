@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from bertspec.errors import InvalidSpec
+from bertspec.steps.arguments import fields, seeds
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("1 to 3", (1, 2, 3)), ("7", (7,)), ("1, 2 and 5", (1, 2, 5)), ("5 and 1", (5, 1)), ("3 to 3", (3,))],
+)
+def test_seeds_are_read_as_people_write_them(words: str, expected: tuple[int, ...]) -> None:
+    assert seeds(words) == expected
+
+
+@pytest.mark.parametrize("words", ["one to three", "1..3", "-1"])
+def test_seeds_that_are_not_understood_are_refused(words: str) -> None:
+    with pytest.raises(InvalidSpec, match="'1 to 3', or '1, 2 and 5'"):
+        seeds(words)
+
+
+def test_a_table_holds_fields_with_or_without_a_header() -> None:
+    rows = [["steps", "5"], ["clip_norm", "null"], ["seeds", "[1, 2]"]]
+    expected = {"steps": 5, "clip_norm": None, "seeds": [1, 2]}
+    assert fields(rows) == fields([["field", "value"], *rows]) == expected
+
+
+def test_a_table_has_two_columns() -> None:
+    with pytest.raises(InvalidSpec, match="two columns"):
+        fields([["a", "b", "c"]])

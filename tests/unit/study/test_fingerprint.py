@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bertspec
+from bertspec import device, study
+from bertspec.engine import Material
+from bertspec.sources.places import Places
+from bertspec.spec import RecipeSpec, RunSpec, StudySpec
+
+PACKAGE = Path(bertspec.__file__).parent
+
+
+@pytest.fixture
+def spec(study_spec: StudySpec) -> RunSpec:
+    return study_spec.runs()[0]
+
+
+def name(spec: RunSpec, chosen: device.Device | None = None) -> str:
+    whole = StudySpec(encoder=spec.encoder, task=spec.task, recipe=spec.recipe, seeds=(spec.seed,))
+    material: Material = study.gather(whole, Places(None, None))
+    return study.fingerprint(spec, material, chosen or device.Device("cpu", "fp32", 1))
+
+
+def changed(spec: RunSpec, part: str, **values: Any) -> RunSpec:
+    record = getattr(spec, part)
+    return spec.model_copy(update={part: type(record).model_validate(record.model_dump() | values)})
+
+
+def test_equal_runs_have_one_name(spec: RunSpec) -> None:
+    assert name(spec) == name(spec)
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        ("recipe", {"steps": 9}),
+        ("recipe", {"clip_norm": None}),
+        ("recipe", {"optimizer": {"algorithm": "adamw", "learning_rate": 2e-3}}),
+        ("encoder", {"architecture": {"hidden_size": 32}}),
+        ("task", {"metrics": ("accuracy",)}),
+        ("task", {"generated": {"train_rows": 97, "evaluation_rows": 40, "label_noise": 0.05}}),
+        ("task", {"generated": {"train_rows": 96, "evaluation_rows": 40, "label_noise": 0.1}}),
+        ("task", {"shuffled_labels": True}),
+    ],
+)
+def test_whatever_could_change_a_number_changes_the_name(spec: RunSpec, part: str, values: dict[str, Any]) -> None:
+    assert name(changed(spec, part, **values)) != name(spec)
+
+
+def test_the_seed_changes_the_name(spec: RunSpec) -> None:
+    assert name(spec.model_copy(update={"seed": 9})) != name(spec)
+
+
+@pytest.mark.parametrize(
+    "other", [device.Device("cpu", "bf16", 1), device.Device("cpu", "fp32", 2)], ids=["precision", "threads"]
+)
+def test_how_it_is_computed_changes_the_name(spec: RunSpec, other: device.Device) -> None:
+    assert name(spec, other) != name(spec)
+
+
+@pytest.mark.parametrize("part", ["encoder", "task"])
+def test_what_a_thing_is_called_does_not_change_the_name(spec: RunSpec, part: str) -> None:
+    assert name(changed(spec, part, name="another")) == name(spec)
+
+
+@pytest.mark.parametrize("package", ["torch", "transformers", "tokenizers"])
+def test_another_version_changes_the_name(spec: RunSpec, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, version = name(spec), device.version
+    monkeypatch.setattr(device, "version", lambda asked: "0" if asked == package else version(asked))
+    assert name(spec) != before
+
+
+@pytest.mark.parametrize("file", ["engine.py", "data/batches.py", "optimizers.py", "metrics/__init__.py"])
+def test_an_edited_engine_changes_the_name(tmp_path: Path, file: str) -> None:
+    copy = tmp_path / "bertspec"
+    for room in study.ENGINE_ROOMS:
+        source = PACKAGE / room if (PACKAGE / room).is_dir() else PACKAGE / f"{room}.py"
+        target = copy / source.name
+        shutil.copytree(source, target) if source.is_dir() else (copy.mkdir(exist_ok=True), shutil.copy(source, target))
+    before = study.engine_hash(copy)
+    study.engine_hash.cache_clear()
+    edited = copy / file
+    edited.write_text(edited.read_text().replace("+", "-", 1))
+    assert study.engine_hash(copy) != before
+    assert before == study.engine_hash(PACKAGE)
+
+
+def test_every_room_that_the_engine_imports_is_hashed() -> None:
+    code = (
+        "import sys, bertspec.engine\n"
+        "import bertspec.metrics, bertspec.sources.tables, bertspec.sources.generated\n"
+        "print(' '.join(sorted({n.split('.')[1] for n in sys.modules if n.startswith('bertspec.')})))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert set(found) == set(study.ENGINE_ROOMS)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+
+import pytest
+
+from bertspec import engine, study
+from bertspec.errors import BertspecError, Diverged, InvalidSpec, UnknownName
+from bertspec.result import RunObserver, RunResult
+from bertspec.spec import OptimizerSpec, RunSpec, StudySpec
+from bertspec.study import Workbench
+from bertspec.verdict import Claim
+
+
+class Diary:
+    """A tracker that keeps what it hears of every run."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+        self.lines.append(f"seed {spec.seed} opens {len(fingerprint)}")
+        return self
+
+    def started(self, total_steps: int) -> None:
+        self.lines.append(f"{total_steps} steps")
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        return
+
+    def finished(self, result: RunResult) -> None:
+        self.lines.append(f"seed {result.facts.seed} ends")
+
+    def failed(self, error: BaseException) -> None:
+        self.lines.append(type(error).__name__)
+
+    def close(self) -> None:
+        return
+
+
+def test_a_study_is_trained_once_and_then_comes_from_the_store(study_spec: StudySpec, bench: Workbench) -> None:
+    first, second = study.run(study_spec, bench), study.run(study_spec, bench)
+    assert (first.trained, first.origin) == (2, "2 trained")
+    assert (second.trained, second.origin) == (0, "2 from the store")
+    assert first.scores("accuracy") == second.scores("accuracy")
+
+
+def test_only_what_is_missing_is_trained(study_spec: StudySpec, bench: Workbench) -> None:
+    study.run(study_spec, bench)
+    more = study.run(study_spec.model_copy(update={"seeds": (1, 2, 3)}), bench)
+    assert more.origin == "1 trained and 2 from the store"
+
+
+def test_a_fresh_session_trains_again_but_once(study_spec: StudySpec, bench: Workbench) -> None:
+    study.run(study_spec, bench)
+    later = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(seconds=1)
+    fresh = dataclasses.replace(bench, fresh_since=later)
+    while datetime.datetime.now(datetime.UTC) < later:
+        pass
+    assert study.run(study_spec, fresh).trained == 2
+    assert study.run(study_spec, fresh).trained == 0
+
+
+def test_every_run_is_told_to_the_tracker(study_spec: StudySpec, bench: Workbench) -> None:
+    diary = Diary()
+    study.run(study_spec, dataclasses.replace(bench, tracker=diary))
+    assert diary.lines == ["seed 1 opens 64", "8 steps", "seed 1 ends", "seed 2 opens 64", "8 steps", "seed 2 ends"]
+
+
+def test_a_failed_run_is_told_and_the_finished_ones_are_kept(
+    study_spec: StudySpec, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diary, honest = Diary(), engine.run
+
+    def fails_on_seed_two(spec: RunSpec, *parts: object, **options: object) -> RunResult:
+        if spec.seed == 2:
+            raise Diverged("it diverged")
+        return honest(spec, *parts, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine, "run", fails_on_seed_two)
+    with pytest.raises(Diverged):
+        study.run(study_spec, dataclasses.replace(bench, tracker=diary))
+    assert bench.store.count() == 1
+    assert diary.lines[-1] == "Diverged"
+
+
+def test_a_result_is_stored_before_it_is_told(study_spec: StudySpec, bench: Workbench) -> None:
+    counts: list[int] = []
+
+    class Counter(Diary):
+        def finished(self, result: RunResult) -> None:
+            counts.append(bench.store.count())
+
+    study.run(study_spec, dataclasses.replace(bench, tracker=Counter()))
+    assert counts == [1, 2]
+
+
+def test_the_scores_are_those_of_the_runs(study_spec: StudySpec, bench: Workbench) -> None:
+    done = study.run(study_spec, bench)
+    for metric in ("accuracy", "f1"):
+        assert list(done.scores(metric)) == pytest.approx([run.result.facts.scores[metric] for run in done.runs])
+
+
+@pytest.mark.parametrize(("metric", "error"), [("acuracy", UnknownName), ("pearson", InvalidSpec)])
+def test_a_score_that_the_task_cannot_have_is_refused(
+    study_spec: StudySpec, bench: Workbench, metric: str, error: type[BertspecError]
+) -> None:
+    with pytest.raises(error):
+        study.run(study_spec, bench).scores(metric)
+
+
+def test_two_seeds_decide_no_claim(study_spec: StudySpec, bench: Workbench) -> None:
+    assert study.run(study_spec, bench).judge(Claim("accuracy", "at least", 0.0)).outcome == "UNDECIDED"
+
+
+def test_a_collapse_is_counted(study_spec: StudySpec, bench: Workbench) -> None:
+    still = study_spec.recipe.model_copy(
+        update={"steps": 1, "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=1e-12)}
+    )
+    verdict = study.run(study_spec.model_copy(update={"recipe": still}), bench).judge_collapse()
+    assert (verdict.outcome, verdict.bound) == ("FAIL", 0)
+
+
+def test_a_lead_is_a_difference_of_means(study_spec: StudySpec, bench: Workbench) -> None:
+    five = study_spec.model_copy(update={"seeds": (1, 2, 3, 4, 5)})
+    done = study.run(five, bench)
+    verdict = done.judge_ahead_of(done, Claim("accuracy", "at least", 0.1))
+    assert (verdict.outcome, verdict.value, verdict.claim) == ("FAIL", 0.0, "lead in accuracy is at least 0.1")
+
+
+def test_words_become_a_study(bench: Workbench) -> None:
+    plan = bench.plan({"encoder": "bert-tiny", "task": "bundled/sentiment", "optimizer": "sgd", "steps": 3, "seeds": 7})
+    assert (plan.seeds, plan.recipe.steps, plan.recipe.optimizer.algorithm) == ((7,), 3, "sgd")
+
+
+@pytest.mark.parametrize("asked", [{"encoder": "bert-tiny"}, {"encoder": "a", "task": "b", "colour": "red"}])
+def test_words_that_describe_no_study_are_refused(bench: Workbench, asked: dict[str, str]) -> None:
+    with pytest.raises(InvalidSpec, match="not described by these fields; given: .*; allowed: encoder, task"):
+        bench.plan(asked)
+
+
+def test_token_ids_are_cached_beside_the_runs(study_spec: StudySpec, bench: Workbench) -> None:
+    study.run(study_spec, bench)
+    assert len(list(Path(bench.store.token_cache).iterdir())) == 2

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bertspec.catalog import Catalog
+from bertspec.errors import InvalidSpec, UnknownName
+
+PACKAGED = Catalog.beside(Path("/nowhere"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Catalog:
+    """A catalog with a folder of the user's own."""
+    for kind in ("encoders", "tasks", "recipes", "optimizers"):
+        (tmp_path / "configs" / kind).mkdir(parents=True)
+    return Catalog.beside(tmp_path)
+
+
+@pytest.mark.parametrize("name", PACKAGED.names("encoders"))
+def test_every_encoder_loads(name: str) -> None:
+    encoder = PACKAGED.encoder(name)
+    assert encoder.name == name
+    assert PACKAGED.recipe(encoder.recipe, encoder=encoder)
+
+
+@pytest.mark.parametrize("name", PACKAGED.names("tasks"))
+def test_every_task_loads(name: str) -> None:
+    assert PACKAGED.task(name).name == name
+
+
+@pytest.mark.parametrize("name", PACKAGED.names("optimizers"))
+@pytest.mark.parametrize("encoder", ["minilm", "bert-tiny"])
+def test_every_optimizer_loads(name: str, encoder: str) -> None:
+    assert PACKAGED.optimizer(name, PACKAGED.encoder(encoder)).learning_rate > 0
+
+
+@pytest.mark.parametrize("name", PACKAGED.names("recipes"))
+def test_every_recipe_loads(name: str) -> None:
+    assert PACKAGED.recipe(name, encoder=PACKAGED.encoder("minilm"))
+
+
+def test_the_learning_rate_depends_on_where_training_starts() -> None:
+    pretrained, scratch = (PACKAGED.optimizer("adamw", PACKAGED.encoder(name)) for name in ("minilm", "bert-tiny"))
+    assert pretrained.learning_rate == 5e-5
+    assert scratch.learning_rate == 1e-3
+
+
+def test_a_hub_id_is_an_encoder() -> None:
+    encoder = PACKAGED.encoder("google-bert/bert-base-cased")
+    assert (encoder.checkpoint, encoder.from_scratch) == ("google-bert/bert-base-cased", False)
+
+
+def test_a_folder_is_an_encoder(tmp_path: Path) -> None:
+    assert PACKAGED.encoder(str(tmp_path)).checkpoint == str(tmp_path)
+
+
+def test_a_config_of_the_users_own_comes_first(own: Catalog) -> None:
+    (own.folders[0] / "encoders" / "bert-tiny.yaml").write_text("checkpoint: my/bert\n")
+    assert own.encoder("bert-tiny").checkpoint == "my/bert"
+
+
+def test_a_yaml_file_may_lie_anywhere(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.yaml"
+    file.write_text("dataset: ./reviews.csv\ntext: t\nhead: regression\nmetrics: [pearson]\n")
+    task = PACKAGED.task(str(file))
+    assert (task.name, task.dataset) == ("reviews", str(tmp_path / "reviews.csv"))
+
+
+@pytest.mark.parametrize("word", ["../secrets", "/etc/passwd", "a b", "", "-x"])
+def test_a_name_cannot_leave_its_folder(own: Catalog, word: str) -> None:
+    (own.folders[0] / "secrets.yaml").write_text("{}")
+    with pytest.raises(UnknownName):
+        own.task(word)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dataset: [", "not YAML"),
+        ("- a\n- b\n", "holds no fields"),
+        ("dataset: x\ntext: t\nhead: regression\nmetrics: [pearson]\ncolour: red\n", "colour.*allowed: name, dataset"),
+        ("dataset: x\nhead: regression\nmetrics: [pearson]\n", "text: field required"),
+        ("dataset: x\ntext: t\nhead: regression\nmetrics: [persson]\n", "did you mean pearson"),
+        ("dataset: x\ntext: t\nhead: regression\nmetrics: [accuracy]\n", "does not fit a regression head"),
+        ("!!python/object/apply:os.system ['true']", "not YAML"),
+    ],
+)
+def test_a_broken_config_is_refused_with_its_file(own: Catalog, text: str, message: str) -> None:
+    (own.folders[0] / "tasks" / "mine.yaml").write_text(text)
+    with pytest.raises((InvalidSpec, UnknownName), match=message):
+        own.task("mine")
+
+
+def test_two_learning_rates_have_their_names(own: Catalog) -> None:
+    (own.folders[0] / "optimizers" / "mine.yaml").write_text("learning_rate: {slow: 1.0}\n")
+    with pytest.raises(InvalidSpec, match="one number, or pretrained and from_scratch"):
+        own.optimizer("mine", own.encoder("minilm"))
+
+
+def test_a_scenario_may_set_fields_of_the_recipe_and_of_its_optimizer() -> None:
+    encoder = PACKAGED.encoder("bert-tiny")
+    changes = {"steps": 5, "learning_rate": 0.5}
+    recipe = PACKAGED.recipe("from-scratch", encoder=encoder, optimizer="sgd", changes=changes)
+    assert (recipe.steps, recipe.epochs, recipe.optimizer.learning_rate) == (5, None, 0.5)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "task", "recipe", "optimizer"])
+def test_an_unknown_word_is_answered_with_known_names(kind: str) -> None:
+    encoder = PACKAGED.encoder("bert-tiny")
+    ask = {
+        "encoder": lambda: PACKAGED.encoder("brt-tiny"),
+        "task": lambda: PACKAGED.task("glue/sst-2"),
+        "recipe": lambda: PACKAGED.recipe("from-scrath", encoder=encoder),
+        "optimizer": lambda: PACKAGED.optimizer("adamm", encoder),
+    }[kind]
+    with pytest.raises(UnknownName, match=f"unknown {kind}.*did you mean"):
+        ask()
+
+
+@pytest.mark.parametrize("kind", ["encoder", "task", "recipe"])
+def test_a_yaml_file_that_is_not_there_is_refused(kind: str) -> None:
+    encoder = PACKAGED.encoder("bert-tiny")
+    ask = {
+        "encoder": lambda: PACKAGED.encoder("./no.yaml"),
+        "task": lambda: PACKAGED.task("./no.yaml"),
+        "recipe": lambda: PACKAGED.recipe("./no.yaml", encoder=encoder),
+    }[kind]
+    with pytest.raises(UnknownName, match=f"unknown {kind} file"):
+        ask()
+
+
+def test_a_seed_that_stands_twice_is_refused() -> None:
+    encoder, task = PACKAGED.encoder("bert-tiny"), PACKAGED.task("bundled/sentiment")
+    with pytest.raises(InvalidSpec, match=r"seeds \[1\] stand twice"):
+        PACKAGED.study(encoder, task, seeds=[1, 2, 1])

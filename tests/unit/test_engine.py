@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bertspec import device, engine, optimizers
+from bertspec.engine import Material
+from bertspec.errors import DataError, Diverged, InvalidSpec
+from bertspec.result import RunResult
+from bertspec.sources import checkpoints, tables
+from bertspec.sources.places import Places
+from bertspec.spec import EncoderSpec, OptimizerSpec, RecipeSpec, RunSpec, StudySpec, TaskSpec
+
+
+class Log:
+    """An observer that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.steps: list[tuple[int, float, float]] = []
+
+    def started(self, total_steps: int) -> None:
+        self.total = total_steps
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        self.steps.append((step, loss, learning_rate))
+
+    def finished(self, result: RunResult) -> None:
+        raise AssertionError("the engine does not know whether the result is safe")
+
+    def failed(self, error: BaseException) -> None:
+        raise AssertionError("the caller tells of failures")
+
+
+@pytest.fixture
+def spec(study_spec: StudySpec) -> RunSpec:
+    return study_spec.runs()[0]
+
+
+def ran(spec: RunSpec, log: Log | None = None, **options: Any) -> RunResult:
+    places = Places(None, None)
+    material = Material(checkpoints.find(spec.encoder, places), tables.load(spec.task, places))
+    return engine.run(spec, material, log or Log(), device=device.choose("cpu", spec.recipe), **options)
+
+
+def changed(spec: RunSpec, **recipe: Any) -> RunSpec:
+    return spec.model_copy(update={"recipe": RecipeSpec.model_validate(spec.recipe.model_dump() | recipe)})
+
+
+def test_the_same_seed_gives_the_same_bits(spec: RunSpec) -> None:
+    one, two = ran(spec), ran(spec)
+    assert np.array_equal(one.outcomes.outputs, two.outcomes.outputs)
+    assert np.array_equal(one.curve.loss, two.curve.loss)
+
+
+def test_another_seed_gives_another_run(spec: RunSpec) -> None:
+    other = spec.model_copy(update={"seed": 2})
+    assert not np.array_equal(ran(spec).outcomes.outputs, ran(other).outcomes.outputs)
+
+
+def test_random_numbers_drawn_outside_do_not_matter(spec: RunSpec) -> None:
+    one = ran(spec)
+    torch.rand(10)
+    np.random.default_rng().random(10)
+    assert np.array_equal(one.outcomes.outputs, ran(spec).outcomes.outputs)
+
+
+def test_cached_token_ids_change_nothing(spec: RunSpec, tmp_path: Path) -> None:
+    fresh, first, second = ran(spec), ran(spec, cache=tmp_path), ran(spec, cache=tmp_path)
+    assert np.array_equal(fresh.outcomes.outputs, first.outcomes.outputs)
+    assert np.array_equal(fresh.outcomes.outputs, second.outcomes.outputs)
+
+
+def test_every_step_is_told_with_its_learning_rate(spec: RunSpec) -> None:
+    log = Log()
+    result = ran(spec, log)
+    assert log.total == len(log.steps) == result.facts.steps == 8
+    assert [loss for _, loss, _ in log.steps] == result.curve.loss.tolist()
+    assert [rate for *_, rate in log.steps] == result.curve.learning_rate.tolist()
+
+
+def test_the_facts_count_what_was_seen(spec: RunSpec) -> None:
+    facts = ran(spec).facts
+    assert (facts.train_examples, facts.evaluation_examples, facts.seed) == (8 * 16, 40, 1)
+    assert facts.train_tokens > 8 * 16 * 10
+    assert set(facts.scores) == {"accuracy", "f1"}
+
+
+def test_the_outcomes_keep_the_order_of_the_rows(spec: RunSpec) -> None:
+    result = ran(spec)
+    labels = tables.load(spec.task, Places(None, None)).evaluation["label"]
+    assert result.outcomes.references.tolist() == labels
+    assert result.facts.scores["accuracy"] == np.mean(result.outcomes.predictions == result.outcomes.references)
+
+
+def test_training_lowers_the_loss(spec: RunSpec) -> None:
+    loss = ran(changed(spec, steps=150, optimizer={"algorithm": "adamw", "learning_rate": 1e-2})).curve.loss
+    assert loss[-10:].mean() < 0.5 * loss[:10].mean()
+
+
+def test_the_loop_is_the_plain_loop(spec: RunSpec) -> None:
+    """One step of plain SGD, done by hand, gives the weights that the engine evaluates."""
+    plain = changed(spec, steps=1, warmup_fraction=0.0, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 0.5})
+    places = Places(None, None)
+    material = Material(checkpoints.find(spec.encoder, places), tables.load(spec.task, places))
+    chosen = device.choose("cpu", plain.recipe)
+    with chosen.session(spec.seed):
+        prepared = engine._prepare(plain, material, chosen, None)
+        rows = next(engine.batches.training_batches(prepared.train.tokens.lengths, batch_size=16, seed=spec.seed))
+        batch, labels = prepared.batch(prepared.train, rows)
+        prepared.head.train()
+        loss = torch.nn.functional.cross_entropy(prepared.head(batch), labels.long())
+        loss.backward()
+        with torch.no_grad():
+            for parameter in prepared.head.parameters():
+                if parameter.grad is not None:
+                    parameter -= 0.5 * parameter.grad
+        by_hand = engine._evaluate(prepared)
+    result = ran(plain)
+    assert result.curve.loss[0] == pytest.approx(loss.item())
+    np.testing.assert_allclose(result.outcomes.outputs, by_hand, rtol=1e-5, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_the_step(spec: RunSpec) -> None:
+    wild = changed(spec, steps=40, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 1e30})
+    with pytest.raises(Diverged, match=r"not a finite number; given: (nan|inf).*step \d+ of 40, learning rate"):
+        ran(wild)
+
+
+class Twice:
+    """Looks a little ahead and steps from there, as sharpness-aware minimisation does: two losses a step."""
+
+    needs = optimizers.Needs(backwards=2)
+    calls = 0
+
+    def __init__(self, groups: list[dict[str, Any]], *, learning_rate: float, reach: float = 0.05) -> None:
+        del learning_rate
+        self.parameters = [p for group in groups for p in group["params"]]
+        self.reach = reach
+
+    @torch.no_grad()
+    def step(self, closure: optimizers.Closure, *, learning_rate: float) -> torch.Tensor:
+        with torch.enable_grad():
+            loss = closure()
+        here = [p.clone() for p in self.parameters]
+        for p in self.parameters:
+            p += self.reach * (p.grad / (p.grad.norm() + 1e-12)) if p.grad is not None else 0
+        with torch.enable_grad():
+            closure()
+        for p, start in zip(self.parameters, here, strict=True):
+            p.copy_(start - (learning_rate * p.grad if p.grad is not None else 0))
+        Twice.calls += 2
+        return loss
+
+
+def test_an_optimizer_may_evaluate_the_loss_twice(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "twice": Twice})
+    monkeypatch.setattr(Twice, "calls", 0)
+    result = ran(changed(spec, steps=150, optimizer={"algorithm": "twice", "learning_rate": 0.5, "settings": {"reach": 0.01}}))
+    assert Twice.calls == 300
+    assert result.curve.loss[-10:].mean() < result.curve.loss[:10].mean()
+
+
+@pytest.mark.parametrize(
+    ("epochs", "examples", "batch", "expected"), [(1, 96, 16, 6), (1.5, 96, 16, 9), (3, 97, 16, 21), (0.001, 96, 16, 1)]
+)
+def test_epochs_become_steps(recipe: RecipeSpec, epochs: float, examples: int, batch: int, expected: int) -> None:
+    asked = recipe.model_copy(update={"steps": None, "epochs": epochs, "batch_size": batch})
+    assert engine.steps_of(asked, examples) == expected
+
+
+@pytest.mark.parametrize(("schedule", "last"), [("linear", 0.25), ("constant", 2.0)])
+def test_the_learning_rate_warms_up_and_then_follows_its_schedule(recipe: RecipeSpec, schedule: str, last: float) -> None:
+    peak = recipe.model_copy(
+        update={"schedule": schedule, "warmup_fraction": 0.2, "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=2.0)}
+    )
+    rates = [engine.learning_rate_at(step, 10, peak) for step in range(1, 11)]
+    assert rates[:3] == [1.0, 2.0, 2.0]
+    assert rates[-1] == last
+
+
+def test_the_gradient_is_clipped_to_its_norm(spec: RunSpec) -> None:
+    tiny = changed(spec, steps=1, warmup_fraction=0.0, clip_norm=1e-9, optimizer={"algorithm": "sgd", "learning_rate": 1.0})
+    still = changed(spec, steps=1, warmup_fraction=0.0, optimizer={"algorithm": "sgd", "learning_rate": 1e-12})
+    np.testing.assert_allclose(ran(tiny).outcomes.outputs, ran(still).outcomes.outputs, atol=1e-6)
+
+
+def test_rows_that_do_not_fit_are_refused_before_training(spec: RunSpec) -> None:
+    log, task = Log(), TaskSpec.model_validate(spec.task.model_dump() | {"labels": ("a", "b", "c"), "metrics": ("accuracy",)})
+    places = Places(None, None)
+    splits = tables.load(task, places)
+    broken = tables.Splits({**splits.train, "label": [7] * 96}, splits.evaluation, splits.origin)
+    material = Material(checkpoints.find(spec.encoder, places), broken)
+    with pytest.raises(DataError, match="outside the head; given: 7"):
+        engine.run(spec.model_copy(update={"task": task}), material, log, device=device.choose("cpu", spec.recipe))
+    assert log.total == 0
+
+
+def test_a_recipe_that_does_not_fit_is_refused_before_training(spec: RunSpec) -> None:
+    log = Log()
+    with pytest.raises(InvalidSpec, match="does not fit a classification head"):
+        ran(changed(spec, loss="mse"), log)
+    assert log.total == 0
+
+
+def test_a_fine_tuned_encoder_is_saved_and_is_an_encoder_again(spec: RunSpec, tmp_path: Path) -> None:
+    ran(spec, save_to=tmp_path)
+    again = spec.model_copy(update={"encoder": EncoderSpec(name="saved", checkpoint=str(tmp_path))})
+    assert ran(again).facts.provenance.encoder.place == "folder"
+
+
+def test_a_regression_learns_numbers(spec: RunSpec) -> None:
+    task = spec.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
+    result = ran(spec.model_copy(update={"task": task}))
+    assert set(result.facts.scores) == {"pearson"}
+    assert result.outcomes.outputs.shape == (40, 1)
+
+
+def test_bf16_stays_within_its_noise(spec: RunSpec) -> None:
+    chosen = device.Device("cpu", "bf16", 1)
+    places = Places(None, None)
+    material = Material(checkpoints.find(spec.encoder, places), tables.load(spec.task, places))
+    half = engine.run(spec, material, Log(), device=chosen)
+    full = ran(spec)
+    assert np.abs(half.outcomes.outputs - full.outcomes.outputs).max() < 0.03
+    assert half.facts.environment.precision == "bf16"
+
+
+def test_the_engine_trains_without_the_packages_that_it_does_not_need(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys\n"
+        "for name in ('datasets', 'evaluate', 'wandb', 'pytest', 'pytest_bdd'):\n"
+        "    sys.modules[name] = None\n"
+        "from bertspec import device, engine\n"
+        "from bertspec.catalog import Catalog\n"
+        "from bertspec.sources import checkpoints, tables\n"
+        "from bertspec.sources.places import Places\n"
+        "from pathlib import Path\n"
+        "catalog, places = Catalog.beside(Path('.')), Places(None, None)\n"
+        "encoder, task = catalog.encoder('bert-tiny'), catalog.task('bundled/sentiment')\n"
+        "spec = catalog.study(encoder, task, seeds=[1], changes={'steps': 2}).runs()[0]\n"
+        "class Quiet:\n"
+        "    started = stepped = lambda self, *_: None\n"
+        "material = engine.Material(checkpoints.find(encoder, places), tables.load(task, places))\n"
+        "print(engine.run(spec, material, Quiet(), device=device.choose('cpu', spec.recipe)).facts.steps)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "2", done.stderr

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import bertspec.errors as errors
+from bertspec.errors import BertspecError, UnknownName
+
+
+def test_a_message_says_what_was_given_what_is_allowed_and_where() -> None:
+    message = str(BertspecError("it is wrong", given=0, allowed="1 or more", where="recipe x"))
+    assert message == "it is wrong; given: 0; allowed: 1 or more; where: recipe x"
+
+
+def test_an_unknown_name_is_answered_with_the_closest_names() -> None:
+    message = str(UnknownName("encoder", "brt-tiny", ["minilm", "bert-tiny"]))
+    assert message == "unknown encoder; given: 'brt-tiny'; allowed: did you mean bert-tiny? known: bert-tiny, minilm"
+
+
+def test_every_public_error_is_a_bertspec_error() -> None:
+    assert all(issubclass(getattr(errors, name), BertspecError) for name in errors.__all__)

@@ -1,0 +1,55 @@
+"""The repository keeps the shape that it promises."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def test_every_room_is_packaged() -> None:
+    rooms = {
+        ".".join(("bertspec", *file.parent.relative_to(ROOT / "src" / "bertspec").parts))
+        for file in (ROOT / "src" / "bertspec").rglob("__init__.py")
+    }
+    packaged = set(PROJECT["tool"]["setuptools"]["packages"])
+    assert packaged == rooms | {"bertspec.steps", "bertspec.features", "bertspec.configs"}
+
+
+def test_the_version_has_a_place_in_the_changelog() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert "## [Unreleased]" in changelog or f"## [{PROJECT['project']['version']}]" in changelog
+
+
+@pytest.mark.parametrize("room", sorted((ROOT / "src" / "bertspec").rglob("*.py")), ids=lambda path: path.name)
+def test_a_file_can_be_read_in_one_sitting(room: Path) -> None:
+    assert len(room.read_text("utf-8").splitlines()) <= 300
+
+
+def test_importing_the_package_and_the_plugin_does_not_import_torch() -> None:
+    code = (
+        "import sys, bertspec, bertspec.pytest_plugin, bertspec.steps.given, bertspec.steps.when, bertspec.steps.then\n"
+        "print(sorted({'torch', 'transformers', 'wandb', 'evaluate', 'datasets', 'sklearn', 'scipy'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "torch" not in done.stdout
+    assert "transformers" not in done.stdout
+    assert "wandb" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "LICENSE", "tox.ini", ".ci/run", ".python-version"])
+def test_the_files_that_people_look_for_are_there(name: str) -> None:
+    assert (ROOT / name).read_text("utf-8").strip()
+
+
+def test_no_feature_names_a_hidden_threshold() -> None:
+    for file in (ROOT / "features").rglob("*.feature"):
+        for line in file.read_text("utf-8").splitlines():
+            assert not re.search(r"Then .* is (good|fast|small|acceptable)", line), f"{file}: {line}"

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from bertspec.result import RunObserver
+from bertspec.spec import RunSpec, StudySpec
+from bertspec.tracking import ProgressTracker, SilentTracker, combine, sampled_steps
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def spec(study_spec: StudySpec) -> RunSpec:
+    return study_spec.runs()[0]
+
+
+def followed(observer: RunObserver) -> None:
+    observer.started(3)
+    for step in (1, 2, 3):
+        observer.stepped(step, 0.5, 1e-3)
+    observer.failed(RuntimeError("it stops here"))
+
+
+def test_a_terminal_gets_a_bar_and_keeps_nothing_of_it(spec: RunSpec) -> None:
+    terminal = Terminal()
+    followed(ProgressTracker(terminal).observe(spec, fingerprint=""))
+    assert "bert-micro · bundled/sentiment · adamw · seed 1" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[A")
+
+
+def test_a_log_gets_no_bar(spec: RunSpec) -> None:
+    log = io.StringIO()
+    followed(ProgressTracker(log).observe(spec, fingerprint=""))
+    followed(ProgressTracker(None).observe(spec, fingerprint=""))
+    assert log.getvalue() == ""
+
+
+def test_a_run_that_fails_before_its_first_step_draws_nothing(spec: RunSpec) -> None:
+    terminal = Terminal()
+    ProgressTracker(terminal).observe(spec, fingerprint="").failed(RuntimeError("early"))
+    assert terminal.getvalue() == ""
+
+
+def test_several_trackers_hear_the_same(spec: RunSpec) -> None:
+    one, two = Terminal(), Terminal()
+    tracker = combine(ProgressTracker(one), SilentTracker(), ProgressTracker(two))
+    followed(tracker.observe(spec, fingerprint=""))
+    tracker.close()
+    assert "seed 1" in one.getvalue()
+    assert "seed 1" in two.getvalue()
+
+
+@pytest.mark.parametrize("total", [1, 249, 250, 251, 750, 10_000])
+def test_a_curve_is_sampled_evenly_from_its_first_step(total: int) -> None:
+    steps = list(sampled_steps(total))
+    assert steps[0] == 1
+    assert len(steps) <= 250
+    assert set(np.diff(steps)) <= {steps[1] - steps[0] if len(steps) > 1 else 0}
