@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: the best there is)"
     )
+    group.addoption("--download", action="store_true", help="let @hub and @mirror scenarios download from the hub")
     group.addoption(
         "--check-steps", action="store_true", help="report steps with no definition or several, and run nothing"
     )
@@ -60,7 +61,6 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     if config.getoption("check_steps"):
         config.option.numprocesses = None
         config.option.tx = []
-        config.option.dist = "no"
     return (yield)
 
 

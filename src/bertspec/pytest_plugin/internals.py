@@ -26,6 +26,7 @@ __all__ = [
     "definitions_of",
     "encoding",
     "feature",
+    "settle_id",
 ]
 
 
@@ -71,6 +72,15 @@ def definitions_in(module: object) -> Iterator[Definition]:
     for context in list(step_function_context_registry.values()):
         if getattr(context.step_func, "__globals__", None) is functions:
             yield _definition(context, visible_from="")
+
+
+def settle_id(item: pytest.Item) -> None:
+    """Let an item's id know its brackets, as it will be read back from the cache of ``--lf``.
+
+    Since pytest 9.2 ids have parts, and an item that was not parametrized gets its brackets into its name.
+    """
+    if hasattr(item, "_id"):
+        item._id = type(item._id).parse(item.nodeid)  # noqa: SLF001 - no public way to set it
 
 
 def encoding(reporter: pytest.TerminalReporter) -> str:

@@ -27,7 +27,7 @@ def short(item: ScenarioItem, excinfo: pytest.ExceptionInfo[BaseException]) -> A
     A traceback is also left to whoever asks for it, by ``--full-trace``, ``--tb=long`` or ``--tb=native``.
     """
     option = item.config.getoption
-    if option("fulltrace", False) or option("tbstyle", "auto") in ("long", "native"):
+    if option("fulltrace", default=False) or option("tbstyle", default="auto") in ("long", "native"):
         return None
     step = item.stash.get(FAILED_STEP, None)
     message = _message(item, step, excinfo.value)

@@ -38,7 +38,7 @@ class StepCheck:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """List the steps in question, or say that there are none."""
         if self._problems:
-            terminalreporter.section("steps")
+            terminalreporter.write_sep("=", "steps")
         for line in self._problems:
             terminalreporter.write_line(line)
         if not self._problems and not terminalreporter.stats.get("error"):

@@ -82,14 +82,14 @@ def write(record: Record, reporter: pytest.TerminalReporter) -> None:
 
     ascii_only = encoding(reporter).lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig")
     if record.claims:
-        reporter.section("claims")
+        reporter.write_sep("=", "claims")
         rows = [_HEADINGS, *(claim.cells() for claim in record.claims)]
         for text in aligned([[plain(cell, ascii_only=ascii_only) for cell in row] for row in rows]):
             verdict, gap, rest = text.partition(" ")
             reporter.write(verdict, **_COLOURS.get(verdict, {}))
-            reporter.write_line(gap + rest)
+            reporter.write(f"{gap}{rest}\n")
     if record.not_run:
-        reporter.section("not run")
+        reporter.write_sep("=", "not run")
         for line in _reasons(record.not_run):
             reporter.write_line(plain(line, ascii_only=ascii_only))
     for line in record.unmet:

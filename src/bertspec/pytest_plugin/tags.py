@@ -14,7 +14,7 @@ _TAGS = {
     "bundled": "needs nothing that is not installed with bertspec",
     "smoke": "takes seconds on a CPU",
     "slow": "takes minutes on a CPU",
-    "full": "takes hours on a CPU, or a GPU",
+    "bert": "about BERT or a near relative of its architecture",
 }
 
 

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Project
+
+pytest_plugins = ["pytester"]
+
+DISTILBERT_ADAMW = "features/learning.feature::encoder_learns_with_optimizer[distilbert-adamw]"
+DISTILBERT_SGD = "features/learning.feature::encoder_learns_with_optimizer[distilbert-sgd]"
+ALBERT_ADAMW = "features/learning.feature::encoder_learns_with_optimizer[albert-adamw]"
+ALL = [DISTILBERT_ADAMW, DISTILBERT_SGD, ALBERT_ADAMW]
+
+
+@pytest.mark.parametrize("argument", ["features", "features/learning.feature", "."])
+def test_a_folder_or_a_file_gives_one_test_for_each_example(learning: Project, argument: str) -> None:
+    assert learning.collected(argument) == ALL
+    learning.run(argument).assert_outcomes(passed=3)
+
+
+def test_a_threshold_is_no_part_of_the_id(learning: Project) -> None:
+    text = (learning.pytester.path / "features/learning.feature").read_text("utf-8")
+    learning.write("features/learning.feature", text.replace("0.8 ", "0.55"))
+    assert learning.collected("features") == ALL
+
+
+def test_one_example_runs_by_its_quoted_id(learning: Project) -> None:
+    assert learning.collected(DISTILBERT_SGD) == [DISTILBERT_SGD]
+
+
+def test_the_name_without_brackets_runs_all_examples(learning: Project) -> None:
+    assert learning.collected("features/learning.feature::encoder_learns_with_optimizer") == ALL
+
+
+def test_last_failed_reruns_the_example_that_failed(learning: Project) -> None:
+    text = (learning.pytester.path / "features/learning.feature").read_text("utf-8")
+    learning.write("features/learning.feature", text.replace("0.7 ", "0.95"))
+    learning.pytester.runpytest_inprocess("features")
+    again = learning.pytester.runpytest_inprocess("features", "--lf", "-v")
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["*optimizer?distilbert-sgd? FAILED*"])
+
+
+def test_two_rows_with_one_id_are_refused_with_both_lines(learning: Project) -> None:
+    learning.write(
+        "features/twice.feature",
+        """
+        Feature: Twice
+          Scenario Outline: <encoder> learns
+            Given a network "<encoder>"
+            Then its score is at least <bound>
+
+            Examples:
+              | encoder | bound |
+              | albert  | 0.8   |
+              | albert  | 0.9   |
+        """,
+    )
+    result = learning.run("features/twice.feature")
+    result.stdout.fnmatch_lines(
+        ["features/twice.feature:9: the id 'encoder_learns[[]albert]' belongs to line 8 already*"]
+    )
+
+
+OTHERS = """
+    Feature: Somebody else's
+      Scenario: a thing
+        Given somebody else's step
+"""
+
+
+def test_other_peoples_feature_files_are_left_alone(learning: Project) -> None:
+    learning.write("features/others.feature", OTHERS)
+    assert learning.collected("features") == ALL
+
+
+def test_a_named_file_is_collected_whatever_it_says(learning: Project) -> None:
+    learning.write("features/others.feature", OTHERS)
+    assert learning.collected("features/others.feature") == ["features/others.feature::a_thing"]
+
+
+def test_always_collects_every_feature_file(learning: Project) -> None:
+    learning.write("features/others.feature", OTHERS)
+    assert len(learning.collected("features", "-o", "bertspec_collect=always")) == 4
+
+
+def test_never_collects_none(learning: Project) -> None:
+    assert learning.collected("features", "-o", "bertspec_collect=never") == []
+
+
+def test_an_unknown_way_to_collect_is_a_usage_error(learning: Project) -> None:
+    result = learning.run("features", "-o", "bertspec_collect=sometimes")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*bertspec_collect is 'sometimes'; allowed are auto, always, never"])
+
+
+def test_a_broken_file_in_our_language_is_not_passed_over(learning: Project) -> None:
+    learning.write("features/broken.feature", 'Feature: A\n  Scenario: b\n    Given a network "x"\n  Oops\n')
+    result = learning.run("features")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["features/broken.feature:4: *got 'Oops'*"])
+
+
+def test_the_users_own_steps_work_beside_ours(learning: Project) -> None:
+    learning.write(
+        "features/conftest.py",
+        """
+        from pytest_bdd import given
+
+        @given("a tokenizer of mine")
+        def a_tokenizer():
+            pass
+        """,
+    )
+    learning.scenario('Given a network "x"\nAnd a tokenizer of mine\nThen its score is at least 0.5')
+    learning.run("features/one.feature").assert_outcomes(passed=1)
+
+
+def test_a_step_of_the_users_with_the_same_text_overrides_ours(learning: Project) -> None:
+    learning.write(
+        "conftest.py",
+        """
+        from bertspec.pytest_plugin import shipped
+        from pytest_bdd import given, parsers
+
+        shipped.MODULES = ("our_steps",)
+
+        @given(parsers.parse('a network "{name}"'), target_fixture="network")
+        def a_network_of_mine(name):
+            return "buggy-net"
+        """,
+    )
+    learning.scenario('Given a network "x"\nWhen it learns with "adamw"')
+    learning.run("features/one.feature").assert_outcomes(failed=1)
+
+
+def test_module_fixtures_of_the_users_serve_a_feature_file(learning: Project) -> None:
+    learning.write(
+        "features/conftest.py",
+        """
+        import pytest
+
+        @pytest.fixture(scope="module", autouse=True)
+        def once(request):
+            assert request.module.__name__ == "learning"
+        """,
+    )
+    learning.run("features").assert_outcomes(passed=3)
+
+
+def test_feature_files_in_other_languages_are_read(project: Project) -> None:
+    project.write(
+        "features/nl.feature",
+        """
+        # language: nl
+        Functionaliteit: Leren
+          Scenario: een netwerk
+            Gegeven a network "x"
+            Dan its score is at least 0.5
+        """,
+    )
+    project.run("features").assert_outcomes(passed=1)
+
+
+def test_the_plugin_works_without_autoloading(learning: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = learning.pytester.runpytest_subprocess(
+        "-p", "pytest_bdd.plugin", "-p", "bertspec.pytest_plugin", "features"
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_without_pytest_bdd_the_plugin_stands_aside(learning: Project) -> None:
+    learning.write("test_python.py", "def test_it():\n    pass\n")
+    result = learning.pytester.runpytest_subprocess("-p", "no:pytest-bdd", ".")
+    result.assert_outcomes(passed=1)
+
+
+def test_importing_the_plugin_is_cheap() -> None:
+    code = "import pytest, sys; a = set(sys.modules); import bertspec.pytest_plugin; print(*set(sys.modules) - a)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {name.partition(".")[0] for name in loaded} == {"bertspec"}
+
+
+def test_a_suite_without_feature_files_pays_for_no_steps(project: Project) -> None:
+    project.write("test_python.py", "import sys\n\ndef test_it():\n    assert 'our_steps' not in sys.modules\n")
+    project.pytester.runpytest_subprocess(".").assert_outcomes(passed=1)

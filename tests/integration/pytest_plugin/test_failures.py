@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Project
+
+pytest_plugins = ["pytester"]
+
+FAILS = 'Given a network "x"\nThen its score is at least 0.95'
+MISSPELT = 'Given a network "misspelt-net"\nWhen it learns with "adamw"'
+BUGGY = 'Given a network "buggy-net"\nWhen it learns with "adamw"'
+
+
+def failure(project: Project, *arguments: str) -> list[str]:
+    """The lines of the one failure."""
+    lines = project.run("features", *arguments).outlines
+    start = next(number for number, line in enumerate(lines) if line.strip("_") == " the one ")
+    end = next(number for number, line in enumerate(lines) if number > start and line.startswith("="))
+    return lines[start + 1 : end]
+
+
+def test_a_claim_that_does_not_pass_is_its_step_and_its_message(project: Project) -> None:
+    project.scenario(FAILS)
+    assert failure(project) == [
+        "features/one.feature:5: Then its score is at least 0.95",
+        "x: 0.912 is not above 0.95",
+    ]
+
+
+def test_an_error_for_users_is_its_step_and_its_message(project: Project) -> None:
+    project.scenario(MISSPELT)
+    assert failure(project) == [
+        'features/one.feature:5: When it learns with "adamw"',
+        "no such encoder; given: 'misspelt-net'",
+    ]
+
+
+def test_an_undefined_step_is_one_line_and_what_comes_close(project: Project) -> None:
+    project.scenario('Given a network "x"\nThen its scores is at least 0.95')
+    assert failure(project) == [
+        "features/one.feature:5: Then its scores is at least 0.95",
+        "undefined step; did you mean 'Then its score is at least {bound:g}'?",
+    ]
+
+
+def test_the_short_summary_repeats_the_message(project: Project) -> None:
+    project.scenario(FAILS)
+    project.run("features").stdout.fnmatch_lines(["FAILED features/one.feature::the_one - x: 0.912 is not above 0.95"])
+
+
+def test_any_other_error_keeps_its_traceback_and_gets_its_step(project: Project) -> None:
+    project.scenario(BUGGY)
+    lines = failure(project)
+    assert "E           RuntimeError: a bug" in lines
+    assert lines[-1] == 'features/one.feature:5: When it learns with "adamw"'
+
+
+def test_an_assertion_in_a_given_step_keeps_its_traceback(project: Project) -> None:
+    project.write(
+        "features/conftest.py",
+        "from pytest_bdd import given\n\n@given('trouble')\ndef trouble():\n    assert 1 == 2, 'odd'\n",
+    )
+    project.scenario('Given trouble\nAnd a network "x"')
+    assert any(line.endswith("AssertionError") for line in failure(project, "features/one.feature"))
+
+
+def test_a_bare_assertion_shows_what_was_compared(project: Project) -> None:
+    project.write(
+        "features/conftest.py",
+        "from pytest_bdd import then\n\n@then('one is two')\ndef one():\n    one = 1\n    assert one == 2\n",
+    )
+    project.scenario('Given a network "x"\nThen one is two')
+    assert failure(project) == ["features/one.feature:5: Then one is two", "assert 1 == 2"]
+
+
+@pytest.mark.parametrize("argument", ["--full-trace", "--tb=long", "--tb=native"])
+def test_a_traceback_is_shown_to_whoever_asks_for_it(project: Project, argument: str) -> None:
+    project.scenario(FAILS)
+    assert any("our_steps.py" in line for line in failure(project, argument))
