@@ -47,8 +47,13 @@ def one_exceeds_the_other(
     claims.settle(verdict, subject=f"{first} against {second}", runs=study.origin)
 
 
-@then(parsers.re(r'"(?P<first>.+)" (?P<act>trains on|evaluates) at least (?P<bound>[\d.]+) times as many '
-    r'examples a second as "(?P<second>.+)"'), converters={"bound": float})
+@then(
+    parsers.re(
+        r'"(?P<first>.+)" (?P<act>trains on|evaluates) at least (?P<bound>[\d.]+) times as many '
+        r'examples a second as "(?P<second>.+)"'
+    ),
+    converters={"bound": float},
+)
 def one_is_faster(act: Act, first: str, second: str, bound: float, timing: Timing, claims: Claims) -> None:
     """The median of the rounds' ratios."""
     claims.settle(timing.judge(act, bound), subject=f"{first} against {second}", runs=f"{len(timing.rounds)} rounds")

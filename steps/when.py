@@ -24,7 +24,8 @@ def it_is_fine_tuned(
 
 
 @when(
-    parsers.parse('it is fine-tuned with each of "{first}" and "{second}" on seeds {numbers}'), target_fixture="compared"
+    parsers.parse('it is fine-tuned with each of "{first}" and "{second}" on seeds {numbers}'),
+    target_fixture="compared",
 )
 def it_is_fine_tuned_with_both(
     first: str,
@@ -40,16 +41,14 @@ def it_is_fine_tuned_with_both(
     return {name: studies.run(plan, workbench) for name, plan in plans.items()}
 
 
-@when(
-    parsers.parse('"{first}" and "{second}" are fine-tuned in turns, {rounds:d} rounds'), target_fixture="timing"
-)
+@when(parsers.parse('"{first}" and "{second}" are fine-tuned in turns, {rounds:d} rounds'), target_fixture="timing")
 def they_are_timed(
     first: str, second: str, rounds: int, task: TaskSpec, recipe: Recipe, workbench: Workbench, benchmark: Any
 ) -> Timing:
     """Two encoders measured in one interleaved benchmark; nothing comes from the store."""
     pair = [workbench.catalog.encoder(name) for name in (first, second)]
-    plans = [recipe.plan(workbench, encoder, task, None, (1,)) for encoder in pair]
-    return studies.time_in_turns(*plans, workbench, rounds=rounds, benchmark=benchmark)
+    one, two = (recipe.plan(workbench, encoder, task, None, (1,)) for encoder in pair)
+    return studies.time_in_turns(one, two, workbench, rounds=rounds, benchmark=benchmark)
 
 
 @when("a fine-tuning is asked for with", target_fixture="refusal")

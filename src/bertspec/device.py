@@ -95,7 +95,9 @@ def choose(kind: Literal["auto", "cpu", "cuda"], recipe: RecipeSpec) -> Device:
         DeviceError: CUDA was asked for and is absent, or bf16 was asked for and the device lacks it.
     """
     if kind == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("no CUDA device is on this machine", given="cuda", allowed="cpu, auto", where="the device option")
+        raise DeviceError(
+            "no CUDA device is on this machine", given="cuda", allowed="cpu, auto", where="the device option"
+        )
     chosen: Literal["cpu", "cuda"] = "cuda" if kind != "cpu" and torch.cuda.is_available() else "cpu"
     able = _computes_bf16(chosen)
     if recipe.precision == "bf16" and not able:

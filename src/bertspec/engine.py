@@ -47,9 +47,7 @@ class Material:
     @property
     def provenance(self) -> Provenance:
         """The origins, as a result records them."""
-        return Provenance(
-            encoder=self.files.origin, tokenizer=self.files.tokenizer_origin, data=self.splits.origin
-        )
+        return Provenance(encoder=self.files.origin, tokenizer=self.files.tokenizer_origin, data=self.splits.origin)
 
 
 def run(
@@ -230,9 +228,7 @@ def _facts(
 ) -> RunFacts:
     return RunFacts(
         seed=spec.seed,
-        scores={
-            name: metrics.score(name, outcomes.references, outcomes.predictions) for name in spec.task.metrics
-        },
+        scores={name: metrics.score(name, outcomes.references, outcomes.predictions) for name in spec.task.metrics},
         steps=len(curve.loss),
         train_examples=seen.examples,
         train_tokens=seen.tokens,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from bertspec import encoders
@@ -37,9 +38,7 @@ class Head(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of shape (batch, width of the head), in the compute type."""
         typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids} if self._typed else {}
-        outputs: Tensor = self.model(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask, **typed
-        ).logits
+        outputs: Tensor = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **typed).logits
         return outputs
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -66,9 +65,12 @@ def _new(encoder: EncoderSpec, config: PretrainedConfig) -> PreTrainedModel:
     from transformers import AutoModelForSequenceClassification
 
     try:
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        new: Any = AutoModelForSequenceClassification.from_config  # the library has no types here
+        model: PreTrainedModel = new(config, dtype=torch.float32)
     except (ValueError, TypeError) as refusal:
-        raise SourceError(f"the architecture cannot be built: {refusal}", where=f"encoder {encoder.name!r}") from refusal
+        raise SourceError(
+            f"the architecture cannot be built: {refusal}", where=f"encoder {encoder.name!r}"
+        ) from refusal
     return model
 
 
@@ -89,7 +91,7 @@ def _pretrained(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as refusal:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as refusal:
         raise SourceError(f"the checkpoint cannot be loaded: {refusal}", where=folder) from refusal
     finally:
         quiet.setLevel(level)

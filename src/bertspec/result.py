@@ -109,9 +109,8 @@ class Outcomes:
     @property
     def predictions(self) -> NDArray[np.float64]:
         """Shape (examples,): the most likely class, or the predicted number."""
-        if self.outputs.shape[1] == 1:
-            return self.outputs[:, 0].astype(np.float64)
-        return self.outputs.argmax(axis=1).astype(np.float64)
+        one_number = self.outputs.shape[1] == 1
+        return np.asarray(self.outputs[:, 0] if one_number else self.outputs.argmax(axis=1), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,12 +85,12 @@ class Store:
             _write(draft, run)
             if folder.exists():
                 shutil.rmtree(folder)
-            os.rename(draft, folder)
+            draft.rename(folder)
         except OSError as refusal:
             raise StoreError(
                 f"the run was finished, and cannot be stored: {refusal.strerror}",
                 where=folder,
-                allowed="a writable folder with space, named by BERTSPEC_STORE or --store",
+                allowed="a writable folder with space, named by BERTSPEC_STORE or --bertspec-store",
             ) from refusal
 
     @contextlib.contextmanager
@@ -109,7 +109,7 @@ class Store:
             raise StoreError(
                 f"the store cannot be written: {refusal.strerror}",
                 where=self.root,
-                allowed="a writable folder, named by BERTSPEC_STORE or --store",
+                allowed="a writable folder, named by BERTSPEC_STORE or --bertspec-store",
             ) from refusal
         try:
             yield
@@ -118,14 +118,14 @@ class Store:
 
     def runs(self) -> Iterator[StoredRun]:
         """Every finished run that can be read."""
-        for file in sorted((self.root / "runs").glob("*/run.json")):
+        for file in sorted((self.root / "runs").glob("[!.]*/run.json")):
             run = self.get(file.parent.name)
             if run is not None:
                 yield run
 
     def count(self) -> int:
         """How many runs are finished."""
-        return sum(1 for _ in (self.root / "runs").glob("*/run.json"))
+        return sum(1 for _ in (self.root / "runs").glob("[!.]*/run.json"))
 
     def _folder(self, fingerprint: str) -> Path:
         return self.root / "runs" / fingerprint
@@ -134,7 +134,7 @@ class Store:
         aside = Path(tempfile.mkdtemp(prefix="damaged-", dir=self.root)) / folder.name
         _log.warning("the stored run %s is damaged (%s); it is set aside in %s", folder.name, damage, aside.parent)
         with contextlib.suppress(FileNotFoundError):  # another process was first
-            os.rename(folder, aside)
+            folder.rename(aside)
 
 
 def _write(folder: Path, run: StoredRun) -> None:
@@ -168,7 +168,7 @@ def _read(folder: Path, fingerprint: str) -> StoredRun:
     arrays = folder / "arrays.npz"
     if hashlib.sha256(arrays.read_bytes()).hexdigest() != record["arrays_sha256"]:
         raise ValueError("arrays.npz is not what was written")
-    with np.load(arrays, allow_pickle=False) as kept:
+    with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
         outcomes = Outcomes(kept["outputs"], kept["references"])
         curve = Curve(kept["loss"], kept["learning_rate"])
     facts = RunFacts.model_validate(record["facts"])

@@ -106,7 +106,9 @@ def test_training_lowers_the_loss(spec: RunSpec) -> None:
 
 def test_the_loop_is_the_plain_loop(spec: RunSpec) -> None:
     """One step of plain SGD, done by hand, gives the weights that the engine evaluates."""
-    plain = changed(spec, steps=1, warmup_fraction=0.0, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 0.5})
+    plain = changed(
+        spec, steps=1, warmup_fraction=0.0, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 0.5}
+    )
     places = Places(None, None)
     material = Material(checkpoints.find(spec.encoder, places), tables.load(spec.task, places))
     chosen = device.choose("cpu", plain.recipe)
@@ -162,7 +164,9 @@ class Twice:
 def test_an_optimizer_may_evaluate_the_loss_twice(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "twice": Twice})
     monkeypatch.setattr(Twice, "calls", 0)
-    result = ran(changed(spec, steps=150, optimizer={"algorithm": "twice", "learning_rate": 0.5, "settings": {"reach": 0.01}}))
+    result = ran(
+        changed(spec, steps=150, optimizer={"algorithm": "twice", "learning_rate": 0.5, "settings": {"reach": 0.01}})
+    )
     assert Twice.calls == 300
     assert result.curve.loss[-10:].mean() < result.curve.loss[:10].mean()
 
@@ -176,9 +180,15 @@ def test_epochs_become_steps(recipe: RecipeSpec, epochs: float, examples: int, b
 
 
 @pytest.mark.parametrize(("schedule", "last"), [("linear", 0.25), ("constant", 2.0)])
-def test_the_learning_rate_warms_up_and_then_follows_its_schedule(recipe: RecipeSpec, schedule: str, last: float) -> None:
+def test_the_learning_rate_warms_up_and_then_follows_its_schedule(
+    recipe: RecipeSpec, schedule: str, last: float
+) -> None:
     peak = recipe.model_copy(
-        update={"schedule": schedule, "warmup_fraction": 0.2, "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=2.0)}
+        update={
+            "schedule": schedule,
+            "warmup_fraction": 0.2,
+            "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=2.0),
+        }
     )
     rates = [engine.learning_rate_at(step, 10, peak) for step in range(1, 11)]
     assert rates[:3] == [1.0, 2.0, 2.0]
@@ -186,13 +196,18 @@ def test_the_learning_rate_warms_up_and_then_follows_its_schedule(recipe: Recipe
 
 
 def test_the_gradient_is_clipped_to_its_norm(spec: RunSpec) -> None:
-    tiny = changed(spec, steps=1, warmup_fraction=0.0, clip_norm=1e-9, optimizer={"algorithm": "sgd", "learning_rate": 1.0})
+    tiny = changed(
+        spec, steps=1, warmup_fraction=0.0, clip_norm=1e-9, optimizer={"algorithm": "sgd", "learning_rate": 1.0}
+    )
     still = changed(spec, steps=1, warmup_fraction=0.0, optimizer={"algorithm": "sgd", "learning_rate": 1e-12})
     np.testing.assert_allclose(ran(tiny).outcomes.outputs, ran(still).outcomes.outputs, atol=1e-6)
 
 
 def test_rows_that_do_not_fit_are_refused_before_training(spec: RunSpec) -> None:
-    log, task = Log(), TaskSpec.model_validate(spec.task.model_dump() | {"labels": ("a", "b", "c"), "metrics": ("accuracy",)})
+    log, task = (
+        Log(),
+        TaskSpec.model_validate(spec.task.model_dump() | {"labels": ("a", "b", "c"), "metrics": ("accuracy",)}),
+    )
     places = Places(None, None)
     splits = tables.load(task, places)
     broken = tables.Splits({**splits.train, "label": [7] * 96}, splits.evaluation, splits.origin)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import bertspec.errors as errors
+from bertspec import errors
 from bertspec.errors import BertspecError, UnknownName
 
 

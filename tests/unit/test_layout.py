@@ -36,12 +36,10 @@ def test_a_file_can_be_read_in_one_sitting(room: Path) -> None:
 def test_importing_the_package_and_the_plugin_does_not_import_torch() -> None:
     code = (
         "import sys, bertspec, bertspec.pytest_plugin, bertspec.steps.given, bertspec.steps.when, bertspec.steps.then\n"
-        "print(sorted({'torch', 'transformers', 'wandb', 'evaluate', 'datasets', 'sklearn', 'scipy'} & set(sys.modules)))\n"
+        "print(sorted({'torch', 'transformers', 'wandb', 'evaluate', 'datasets'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "torch" not in done.stdout
-    assert "transformers" not in done.stdout
-    assert "wandb" not in done.stdout
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "LICENSE", "tox.ini", ".ci/run", ".python-version"])

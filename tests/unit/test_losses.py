@@ -22,7 +22,9 @@ def test_a_loss_is_computed_in_fp32_from_bf16_outputs(name: str) -> None:
     assert losses.LOSSES[name](torch.zeros(2, 2, dtype=torch.bfloat16), torch.zeros(2)).dtype == torch.float32
 
 
-@pytest.mark.parametrize(("name", "head"), [("mse", "classification"), ("cross_entropy", "regression"), ("hinge", "regression")])
+@pytest.mark.parametrize(
+    ("name", "head"), [("mse", "classification"), ("cross_entropy", "regression"), ("hinge", "regression")]
+)
 def test_a_loss_that_does_not_fit_the_head_is_refused(name: str, head: str) -> None:
     with pytest.raises(InvalidSpec, match="does not fit"):
         losses.choose(name, head)  # type: ignore[arg-type]

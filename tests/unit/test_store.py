@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import time
@@ -98,7 +97,9 @@ def test_a_damaged_run_is_set_aside_and_never_used(
     assert store.get(NAME) is not None
 
 
-@pytest.mark.parametrize(("field", "value"), [("fingerprint", "e" * 64), ("layout", 0), ("facts", {"seed": 1}), ("spec", {})])
+@pytest.mark.parametrize(
+    ("field", "value"), [("fingerprint", "e" * 64), ("layout", 0), ("facts", {"seed": 1}), ("spec", {})]
+)
 def test_a_record_that_does_not_validate_is_not_used(store: Store, run: StoredRun, field: str, value: object) -> None:
     store.put(run)
     path = folder(store) / "run.json"
@@ -108,7 +109,7 @@ def test_a_record_that_does_not_validate_is_not_used(store: Store, run: StoredRu
 
 def test_a_run_that_was_killed_while_written_leaves_no_run(store: Store, run: StoredRun) -> None:
     store.put(run)
-    os.rename(folder(store), folder(store).with_name(".draft-x"))
+    folder(store).rename(folder(store).with_name(".draft-x"))
     assert (store.get(NAME), store.count()) == (None, 0)
 
 

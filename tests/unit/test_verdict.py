@@ -100,7 +100,9 @@ def test_the_interval_of_a_ratio_covers_the_median_at_least_as_often_as_it_says(
     ],
     ids=["one class", "worse than the majority", "equal to the majority", "perfect"],
 )
-def test_a_run_that_learned_nothing_has_collapsed(predictions: list[int], references: list[int], expected: bool) -> None:
+def test_a_run_that_learned_nothing_has_collapsed(
+    predictions: list[int], references: list[int], expected: bool
+) -> None:
     assert collapsed(np.array(predictions, dtype=float), np.array(references, dtype=float)) is expected
 
 

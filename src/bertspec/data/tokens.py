@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,9 +43,7 @@ class Tokens:
         return len(self.offsets) - 1
 
 
-def encode(
-    tokenizer: Any, examples: Examples, *, max_length: int, key: str, cache: Path | None
-) -> Tokens:
+def encode(tokenizer: Any, examples: Examples, *, max_length: int, key: str, cache: Path | None) -> Tokens:
     """Token ids of every example, truncated to ``max_length``.
 
     Args:
@@ -120,7 +116,7 @@ def _keep(tokens: Tokens, folder: Path) -> None:
 def _replace(draft: Path, folder: Path) -> None:
     _remove(folder)
     try:
-        os.rename(draft, folder)
+        draft.rename(folder)
     except OSError:  # another process was first, with the same content
         _remove(draft)
 
@@ -134,15 +130,18 @@ def _remove(folder: Path) -> None:
 
 def _kept(folder: Path) -> Tokens | None:
     """The cached ids, or none where they are missing or not what was written."""
-    load: Callable[[str], NDArray[Any]] = lambda name: np.load(  # noqa: E731
-        folder / f"{name}.npy", mmap_mode="r", allow_pickle=False
-    )
     try:
-        arrays = [load(name) for name in _ARRAYS]
+        arrays = [_mapped(folder / f"{name}.npy") for name in _ARRAYS]
         promised = (folder / "sha256").read_text("ascii")
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return None
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(array.tobytes())
     return Tokens(*arrays) if digest.hexdigest() == promised else None
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    """Without pickles: an array file that holds objects is refused by the library."""
+    array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)  # noqa: TID251
+    return array

@@ -25,7 +25,9 @@ def tokenizer(files: EncoderFiles) -> PreTrainedTokenizerBase:
 
     if files.folder is None:
         special = {name: f"[{name.removesuffix('_token').upper()}]" for name in _SPECIAL}
-        return PreTrainedTokenizerFast(tokenizer_file=str(files.tokenizer), **special)
+        new: Any = PreTrainedTokenizerFast  # the library has no types here
+        made: PreTrainedTokenizerBase = new(tokenizer_file=str(files.tokenizer), **special)
+        return made
     try:
         return AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as refusal:
@@ -49,11 +51,12 @@ def configuration(encoder: EncoderSpec, files: EncoderFiles, *, outputs: int, vo
 
     if files.folder is not None:
         try:
-            return AutoConfig.from_pretrained(
+            read: PretrainedConfig = AutoConfig.from_pretrained(
                 files.folder, num_labels=outputs, local_files_only=True, trust_remote_code=False
             )
         except (OSError, ValueError) as refusal:
             raise SourceError(f"the configuration cannot be read: {refusal}", where=files.folder) from refusal
+        return read
     known = _known_values(encoder)
     special = {
         "pad_token_id": vocabulary.pad_token_id,
@@ -63,7 +66,7 @@ def configuration(encoder: EncoderSpec, files: EncoderFiles, *, outputs: int, vo
         "eos_token_id": vocabulary.sep_token_id,
     }
     return AutoConfig.for_model(
-        encoder.family,
+        str(encoder.family),
         **encoder.architecture,
         **{name: value for name, value in special.items() if name in known},
         vocab_size=len(vocabulary),
@@ -81,7 +84,7 @@ def _known_values(encoder: EncoderSpec) -> set[str]:
     """
     from transformers import AutoConfig
 
-    family = type(AutoConfig.for_model(encoder.family))
+    family = type(AutoConfig.for_model(str(encoder.family)))
     known = set(inspect.signature(family).parameters) | set(family.attribute_map)
     unknown = sorted(set(encoder.architecture) - known)
     if unknown:

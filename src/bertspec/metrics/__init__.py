@@ -51,7 +51,7 @@ def _pearson(references: Array, predictions: Array) -> float:
 
 
 def _spearman(references: Array, predictions: Array) -> float:
-    return _correlation(references, predictions, lambda a, b: stats.spearmanr(a, b).statistic)
+    return _correlation(references, predictions, lambda a, b: float(np.asarray(stats.spearmanr(a, b).statistic)))
 
 
 def _correlation(references: Array, predictions: Array, function: Callable[[Array, Array], float]) -> float:
@@ -67,7 +67,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("accuracy", "accuracy", "classification", lambda r, p: float(sk.accuracy_score(r, p))),
             Metric("f1", "F1", "classification", _f1, binary=True),
             Metric("macro_f1", "macro F1", "classification", _macro_f1),
-            Metric("matthews", "Matthews correlation", "classification", lambda r, p: float(sk.matthews_corrcoef(r, p))),
+            Metric(
+                "matthews", "Matthews correlation", "classification", lambda r, p: float(sk.matthews_corrcoef(r, p))
+            ),
             Metric("pearson", "Pearson correlation", "regression", _pearson),
             Metric("spearman", "Spearman correlation", "regression", _spearman),
         )

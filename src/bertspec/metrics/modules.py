@@ -39,8 +39,8 @@ class ScoreModule(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no t
         return float(found[self._metric.name])
 
     def _compute(self, *, predictions: Any, references: Any) -> dict[str, float]:
-        as_array = {"dtype": np.float64}
-        value = self._metric.function(np.asarray(references, **as_array), np.asarray(predictions, **as_array))
+        arrays = (np.asarray(values, dtype=np.float64) for values in (references, predictions))
+        value = self._metric.function(*arrays)
         return {self._metric.name: value}
 
 

@@ -31,12 +31,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bertspec", "bertspec: feature files as benchmarks")
     group.addoption("--fresh", action="store_true", help="ignore the runs that are stored, and train again")
     group.addoption(
-        "--store",
+        "--bertspec-store",
         metavar="PATH",
         help="where finished runs are kept (default: the variable BERTSPEC_STORE, else .bertspec in the root folder)",
     )
     group.addoption(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: the best there is)"
+        "--bertspec-device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where to train (default: the best there is)",
     )
     group.addoption("--download", action="store_true", help="let @hub and @mirror scenarios download from the hub")
     group.addoption(

@@ -40,7 +40,7 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
         places=Places.from_environment(),
         store=store,
         tracker=tracker,
-        device=pytestconfig.getoption("device"),
+        device=pytestconfig.getoption("bertspec_device"),
         fresh_since=_fresh_since(pytestconfig),
     )
     tracker.close()
@@ -59,10 +59,10 @@ def claims(request: pytest.FixtureRequest) -> Claims:
 
 
 def store_root(config: pytest.Config) -> Path:
-    """Where finished runs are kept: ``--store``, ``BERTSPEC_STORE``, or ``.bertspec`` in pytest's root folder."""
+    """Where finished runs are kept: ``--bertspec-store``, ``BERTSPEC_STORE``, or ``.bertspec`` in pytest's root folder."""
     import os
 
-    named = config.getoption("store") or os.environ.get("BERTSPEC_STORE")
+    named = config.getoption("bertspec_store") or os.environ.get("BERTSPEC_STORE")
     return Path(named).expanduser().absolute() if named else config.rootpath / ".bertspec"
 
 

@@ -61,15 +61,15 @@ def _listing(
     try:
         found: Any = HfApi(endpoint=places.endpoint).repo_info(name, revision=revision, repo_type=kind)
     except errors.RepositoryNotFoundError:
-        raise UnknownName(kind, name, ["a hub id", "a folder", "a name from configs/"], where=places.describe()) from None
+        raise UnknownName(
+            kind, name, ["a hub id", "a folder", "a name from configs/"], where=places.describe()
+        ) from None
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as refusal:
         raise SourceError(f"the hub refused {kind} {name!r}: {refusal}", where=places.describe()) from refusal
     return found.sha, [file.rfilename for file in found.siblings or ()]
 
 
-def _download(
-    name: str, commit: str, kind: Literal["model", "dataset"], files: list[str], places: Places
-) -> Path:
+def _download(name: str, commit: str, kind: Literal["model", "dataset"], files: list[str], places: Places) -> Path:
     from huggingface_hub import snapshot_download
 
     try:

@@ -73,13 +73,15 @@ def _probe(endpoint: str) -> bool:
     answered = threading.Event()
     thread = threading.Thread(target=_head, args=(endpoint, answered), daemon=True)
     thread.start()
-    return answered.wait(PROBE_TIMEOUT_S)
+    thread.join(PROBE_TIMEOUT_S)
+    return answered.is_set()
 
 
 def _head(endpoint: str, answered: threading.Event) -> None:
     request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 - the user's own endpoint
     try:
-        with urllib.request.urlopen(request, timeout=PROBE_TIMEOUT_S):  # noqa: S310
+        # A new opener, because the shared one remembers the proxies of the first call in the process.
+        with urllib.request.build_opener().open(request, timeout=PROBE_TIMEOUT_S):
             answered.set()
     except urllib.error.HTTPError as refusal:
         if refusal.code < 500:  # the hub is there and does not like HEAD

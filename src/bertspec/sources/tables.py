@@ -87,9 +87,7 @@ def _read(path: Path, task: TaskSpec, split: str) -> Table:
         else:
             rows = datasets.load_dataset(str(path), task.subset, split=split)
     except (ValueError, OSError, datasets.exceptions.DatasetsError) as refusal:
-        raise DataError(
-            f"split {split!r} of task {task.name!r} cannot be read: {refusal}", where=path
-        ) from refusal
+        raise DataError(f"split {split!r} of task {task.name!r} cannot be read: {refusal}", where=path) from refusal
     return {name: list(rows[name]) for name in rows.column_names}
 
 

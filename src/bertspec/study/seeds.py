@@ -34,9 +34,7 @@ class Study:
     def origin(self) -> str:
         """Where the runs came from, in words."""
         kept = len(self.runs) - self.trained
-        return " and ".join(
-            [f"{self.trained} trained"] * (self.trained > 0) + [f"{kept} from the store"] * (kept > 0)
-        )
+        return " and ".join([f"{self.trained} trained"] * (self.trained > 0) + [f"{kept} from the store"] * (kept > 0))
 
     def scores(self, metric: str) -> tuple[float, ...]:
         """One score per seed, through the ``evaluate`` module of the metric.

@@ -59,7 +59,11 @@ def time_in_turns(
     def one_round() -> None:
         facts = [
             engine.run(
-                spec, material, SilentTracker().observe(spec, fingerprint=""), device=chosen, cache=bench.store.token_cache
+                spec,
+                material,
+                SilentTracker().observe(spec, fingerprint=""),
+                device=chosen,
+                cache=bench.store.token_cache,
             ).facts
             for spec, material, chosen in parts
         ]
@@ -67,7 +71,9 @@ def time_in_turns(
 
     benchmark.pedantic(one_round, rounds=rounds, warmup_rounds=1)
     timing = Timing(tuple(measured[-rounds:]))
-    benchmark.extra_info.update(training_ratios=timing.ratios("trains on"), evaluation_ratios=timing.ratios("evaluates"))
+    benchmark.extra_info.update(
+        training_ratios=timing.ratios("trains on"), evaluation_ratios=timing.ratios("evaluates")
+    )
     return timing
 
 

@@ -56,12 +56,14 @@ def read_run(file: Path) -> OfflineRun:
     """
     from wandb.proto import wandb_internal_pb2
 
+    record: Any = wandb_internal_pb2.Record  # type: ignore[attr-defined]  # made by protobuf at import
+
     content = file.read_bytes()
     if content[:4] != _MAGIC:
         raise StoreError("this is not a W&B transaction log", given=content[:4], where=file)
     run = OfflineRun()
     for body in _records(content):
-        _take(wandb_internal_pb2.Record.FromString(body), run)
+        _take(record.FromString(body), run)
     return run
 
 

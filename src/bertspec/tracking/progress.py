@@ -41,7 +41,9 @@ class _Bar:
         from tqdm import tqdm
 
         self.stream.write("\n")  # the line above holds pytest's own progress
-        self.bar = tqdm(total=total_steps, desc=self.title, file=self.stream, unit="step", leave=False, dynamic_ncols=True)
+        self.bar = tqdm(
+            total=total_steps, desc=self.title, file=self.stream, unit="step", leave=False, dynamic_ncols=True
+        )
 
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         del learning_rate

@@ -154,7 +154,7 @@ def _answers(url: str) -> bool:
     def ask() -> None:
         request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the user's own endpoint
         try:
-            with urllib.request.urlopen(request, timeout=_PROBE_S):  # noqa: S310
+            with urllib.request.build_opener().open(request, timeout=_PROBE_S):
                 answered.set()
         except urllib.error.HTTPError as refusal:
             if refusal.code < 500:
@@ -162,8 +162,10 @@ def _answers(url: str) -> bool:
         except (OSError, ValueError):
             return
 
-    threading.Thread(target=ask, daemon=True).start()
-    return answered.wait(_PROBE_S)
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_PROBE_S)
+    return answered.is_set()
 
 
 @contextlib.contextmanager
@@ -203,19 +205,24 @@ class _WandbObserver:
         self._guarded(lambda: self.run.finish(exit_code=0))
 
     def failed(self, error: BaseException) -> None:
-        self._guarded(lambda: self.run.summary.update({"error": f"{type(error).__name__}: {error}"}))
+        self._guarded(lambda: self._summarise({"error": f"{type(error).__name__}: {error}"}))
         self._guarded(lambda: self.run.finish(exit_code=1))
 
     def _log_result(self, result: RunResult) -> None:
         import wandb
 
         facts, outcomes = result.facts, result.outcomes
-        columns = ["row", "reference", "prediction", *(f"output {i}" for i in range(outcomes.outputs.shape[1]))]
+        columns: list[str | int] = [
+            "row",
+            "reference",
+            "prediction",
+            *(f"output {i}" for i in range(outcomes.outputs.shape[1])),
+        ]
         rows = zip(outcomes.references.tolist(), outcomes.predictions.tolist(), outcomes.outputs.tolist(), strict=True)
         data = [[i, reference, prediction, *outputs] for i, (reference, prediction, outputs) in enumerate(rows)]
         with _environment("WANDB_DATA_DIR", str(Path(self.run.settings.wandb_dir) / "data")):
             self.run.log({"evaluation/predictions": wandb.Table(columns=columns, data=data[:_TABLE_ROWS])})
-        self.run.summary.update(
+        self._summarise(
             {
                 **{f"evaluation/{name}": value for name, value in facts.scores.items()},
                 **{f"timings/{name}": value for name, value in facts.timings.model_dump().items()},
@@ -223,7 +230,12 @@ class _WandbObserver:
                 "steps": facts.steps,
             }
         )
-        self.run.config.update(facts.model_dump(mode="json", include={"environment", "provenance"}))
+        for name, value in facts.model_dump(mode="json", include={"environment", "provenance"}).items():
+            self.run.config[name] = value
+
+    def _summarise(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.run.summary[name] = value
 
     def _guarded(self, act: Callable[[], object]) -> None:
         if self.broken:

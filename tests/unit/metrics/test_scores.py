@@ -51,6 +51,8 @@ def test_an_unknown_metric_is_answered_with_the_closest() -> None:
         ({"metrics": ("f1",), "labels": ("a", "b", "c")}, "exactly two labels"),
     ],
 )
-def test_a_metric_that_cannot_score_the_head_is_refused(task: TaskSpec, changes: dict[str, object], message: str) -> None:
+def test_a_metric_that_cannot_score_the_head_is_refused(
+    task: TaskSpec, changes: dict[str, object], message: str
+) -> None:
     with pytest.raises(InvalidSpec, match=message):
         metrics.check(task.model_copy(update=changes))

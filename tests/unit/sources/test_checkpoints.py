@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bertspec.errors import HashMismatch, SourceError, UnsafeCheckpoint, Unreachable
+from bertspec.errors import HashMismatch, SourceError, Unreachable, UnsafeCheckpoint
 from bertspec.sources import checkpoints
 from bertspec.sources.places import Places
 from bertspec.spec import EncoderSpec
@@ -66,7 +66,9 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, nowhere: Places) 
 def test_the_mirror_comes_before_what_is_installed(folder: Path, tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
     (mirror / "sentence-transformers").mkdir(parents=True)
-    shutil.copytree(folder, mirror / "sentence-transformers" / "all-MiniLM-L6-v2", ignore=shutil.ignore_patterns("mirror"))
+    shutil.copytree(
+        folder, mirror / "sentence-transformers" / "all-MiniLM-L6-v2", ignore=shutil.ignore_patterns("mirror")
+    )
     encoder = EncoderSpec(name="minilm", checkpoint="sentence-transformers/all-MiniLM-L6-v2")
     assert checkpoints.find(encoder, Places(mirror.resolve(), None)).origin.place == "mirror"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.errors import SourceError
+from bertspec.sources import places
 from bertspec.sources.places import PROBE_TIMEOUT_S, Places
 
 
@@ -34,7 +35,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
 
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_proxy_and_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    places._probe.cache_clear()
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -53,10 +55,10 @@ def test_a_hub_that_refuses_is_not_there() -> None:
 
 def test_a_hub_that_hangs_is_given_two_seconds_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        places = Places(None, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        asked = Places(None, f"http://127.0.0.1:{silent.getsockname()[1]}")
         began = time.monotonic()
-        assert not places.hub_answers()
-        assert not places.hub_answers()
+        assert not asked.hub_answers()
+        assert not asked.hub_answers()
         assert time.monotonic() - began < 2 * PROBE_TIMEOUT_S
 
 
@@ -81,10 +83,10 @@ def test_a_mirror_is_asked_by_hub_id(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     (tmp_path / "mirror" / "org" / "model").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     monkeypatch.setenv("BERTSPEC_MIRROR", str(tmp_path / "mirror"))
-    places = Places.from_environment()
-    assert places.in_mirror("org/model") == tmp_path / "mirror" / "org" / "model"
-    assert places.in_mirror("org/other") is None
-    assert places.in_mirror("../outside") is None
+    asked = Places.from_environment()
+    assert asked.in_mirror("org/model") == tmp_path / "mirror" / "org" / "model"
+    assert asked.in_mirror("org/other") is None
+    assert asked.in_mirror("../outside") is None
 
 
 def test_the_places_describe_themselves(tmp_path: Path) -> None:

@@ -16,10 +16,12 @@ ROWS = [("good", 1), ("bad", 0), ("fine", 1), ("poor", 0)]
 @pytest.fixture
 def reviews(tmp_path: Path) -> Path:
     """A folder with the two splits of a data set, in CSV files."""
+    folder = tmp_path / "reviews"
+    folder.mkdir()
     for split in ("train", "validation"):
         lines = [f"{text} {split},{label},x" for text, label in ROWS]
-        (tmp_path / f"{split}.csv").write_text("\n".join(["text,label,other", *lines]) + "\n")
-    return tmp_path
+        (folder / f"{split}.csv").write_text("\n".join(["text,label,other", *lines]) + "\n")
+    return folder
 
 
 def own(dataset: Path, **changes: object) -> TaskSpec:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from bertspec.steps.arguments import fields, seeds
 
 from bertspec.errors import InvalidSpec
-from bertspec.steps.arguments import fields, seeds
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from bertspec.steps.scene import CLAIM_PROPERTY, Claims, Recipe, refused
 
 from bertspec.errors import DataError, InvalidSpec, UnknownName
 from bertspec.spec import EncoderSpec, TaskSpec
-from bertspec.steps.scene import CLAIM_PROPERTY, Claims, Recipe, refused
 from bertspec.study import Workbench
 from bertspec.verdict import Claim, judge
 
@@ -15,7 +15,12 @@ def test_a_claim_that_passes_is_entered() -> None:
     [(name, entry)] = book.properties
     assert name == CLAIM_PROPERTY
     assert isinstance(entry, dict)
-    assert (entry["verdict"], entry["value"], entry["bound"], entry["runs"]) == ("PASS", pytest.approx(0.9), 0.5, "3 trained")
+    assert (entry["verdict"], entry["value"], entry["bound"], entry["runs"]) == (
+        "PASS",
+        pytest.approx(0.9),
+        0.5,
+        "3 trained",
+    )
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.1, 0.1], [0.9]], ids=["FAIL", "UNDECIDED"])
@@ -48,7 +53,9 @@ def test_a_promised_metric_is_checked_when_the_study_is_planned(
         Recipe(promised=(metric,)).plan(bench, encoder, task, "adamw", (1,))
 
 
-def test_a_recipe_is_the_encoders_own_unless_one_is_named(bench: Workbench, encoder: EncoderSpec, task: TaskSpec) -> None:
+def test_a_recipe_is_the_encoders_own_unless_one_is_named(
+    bench: Workbench, encoder: EncoderSpec, task: TaskSpec
+) -> None:
     assert Recipe().plan(bench, encoder, task, None, (1,)).recipe.threads == 1
     named = Recipe("quick-fine-tuning", {"steps": 7}).plan(bench, encoder, task, "sgd", (1,)).recipe
     assert (named.steps, named.optimizer.algorithm) == (7, "sgd")

@@ -12,7 +12,7 @@ import bertspec
 from bertspec import device, study
 from bertspec.engine import Material
 from bertspec.sources.places import Places
-from bertspec.spec import RecipeSpec, RunSpec, StudySpec
+from bertspec.spec import RunSpec, StudySpec
 
 PACKAGE = Path(bertspec.__file__).parent
 
@@ -87,7 +87,7 @@ def test_an_edited_engine_changes_the_name(tmp_path: Path, file: str) -> None:
     before = study.engine_hash(copy)
     study.engine_hash.cache_clear()
     edited = copy / file
-    edited.write_text(edited.read_text().replace("+", "-", 1))
+    edited.write_text(edited.read_text() + "# edited\n")
     assert study.engine_hash(copy) != before
     assert before == study.engine_hash(PACKAGE)
 

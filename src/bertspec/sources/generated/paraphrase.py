@@ -11,8 +11,8 @@ import random
 
 __all__ = ["row"]
 
-_PRAISE = "excellent lovely witty".split()
-_BLAME = "terrible ugly boring".split()
+_PRAISE = ["excellent", "lovely", "witty"]
+_BLAME = ["terrible", "ugly", "boring"]
 _ASPECTS = (
     ("story", "narrative"),
     ("cast", "ensemble"),
@@ -23,8 +23,8 @@ _ASPECTS = (
     ("humour", "comedy"),
     ("setting", "scenery"),
 )
-_VERBS = "is was seems".split()
-_NEGATIONS = "not never hardly".split()
+_VERBS = ["is", "was", "seems"]
+_NEGATIONS = ["not", "never", "hardly"]
 _NEGATED = 0.1
 
 

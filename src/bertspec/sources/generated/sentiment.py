@@ -11,11 +11,17 @@ import random
 
 __all__ = ["row"]
 
-_PRAISE = "wonderful brilliant charming delightful superb gripping elegant touching clever vivid".split()
-_BLAME = "dreadful tedious clumsy dull awful hollow sloppy bland shallow lifeless".split()
-_ASPECTS = "plot acting music script ending pacing dialogue cast setting humour lighting editing".split()
-_VERBS = "is was seems".split()
-_NEGATIONS = "not never hardly".split()
+_PRAISE = [
+    "wonderful", "brilliant", "charming", "delightful", "superb", "gripping",
+    "elegant", "touching", "clever", "vivid",
+]  # fmt: skip
+_BLAME = ["dreadful", "tedious", "clumsy", "dull", "awful", "hollow", "sloppy", "bland", "shallow", "lifeless"]
+_ASPECTS = [
+    "plot", "acting", "music", "script", "ending", "pacing",
+    "dialogue", "cast", "setting", "humour", "lighting", "editing",
+]  # fmt: skip
+_VERBS = ["is", "was", "seems"]
+_NEGATIONS = ["not", "never", "hardly"]
 _FIRST_YIELDS = ("but", "yet")
 _SECOND_YIELDS = ("although", "even though")
 _NEGATED = 0.4
