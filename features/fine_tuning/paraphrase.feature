@@ -3,8 +3,8 @@ Feature: Tiny encoders learn to compare two sentences from scratch
   Two sentences judge the same thing, with or without a negation. Whether they agree is in neither of them
   alone, nor in their words together. An encoder must relate one to the other.
 
-  # Bound: below every study of three among seeds 11 to 20 of both encoders
-  # (2026-11-23, torch 2.13.0, one Zen 4 core).
+  # What seeds 11 to 20 reached, mean and standard deviation (2026-11-23, torch 2.13.0, one Zen 4 core): bert 0.945
+  # and 0.010, distilbert 0.949 and 0.000. The bounds lie more than two prior seed spreads (0.05) below.
 
   Scenario Outline: <encoder> learns <task> from scratch
     Given the encoder "<encoder>"

@@ -4,8 +4,10 @@ Feature: Tiny encoders of every family learn sentiment from scratch
   verdict. Words alone leave a classifier near chance. An encoder that reads their order must come close to
   the ceiling of 0.95 that 5 % of flipped labels leave.
 
-  # Bound: 0.05, two prior seed spreads, below what seeds 11 to 20 reached: a mean of 0.949 for every family
-  # but roberta and albert (0.945) and modernbert (0.918, from 0.803 to 0.950) (2026-11-23, torch 2.13.0, one Zen 4 core).
+  # What seeds 11 to 20 reached, mean and standard deviation (2026-11-23, torch 2.13.0, one Zen 4 core): bert 0.949
+  # and 0.000, distilbert 0.949 and 0.001, electra 0.949 and 0.000, roberta 0.945 and 0.010, albert 0.945 and 0.011,
+  # modernbert 0.918 and 0.050. The bounds lie two prior seed spreads (0.05) below; modernbert's, whose own spread is
+  # larger, lies two and a third standard errors of three seeds below.
 
   Scenario Outline: <encoder> learns <task> from scratch
     Given the encoder "<encoder>"
@@ -25,7 +27,7 @@ Feature: Tiny encoders of every family learn sentiment from scratch
       | encoder         | task              | accuracy |
       | distilbert-tiny | bundled/sentiment | 0.90     |
       | albert-tiny     | bundled/sentiment | 0.90     |
-      | modernbert-tiny | bundled/sentiment | 0.90     |
+      | modernbert-tiny | bundled/sentiment | 0.85     |
 
   Scenario: With shuffled labels, nothing is learned and nothing passes
     Given the encoder "bert-tiny"

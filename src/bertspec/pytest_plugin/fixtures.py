@@ -59,7 +59,7 @@ def claims(request: pytest.FixtureRequest) -> Claims:
 
 
 def store_root(config: pytest.Config) -> Path:
-    """Where finished runs are kept: ``--bertspec-store``, ``BERTSPEC_STORE``, or ``.bertspec`` in pytest's root folder."""
+    """Where finished runs are kept: ``--bertspec-store``, ``BERTSPEC_STORE``, or ``.bertspec`` in the root folder."""
     import os
 
     named = config.getoption("bertspec_store") or os.environ.get("BERTSPEC_STORE")
