@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import bertspec
+
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
@@ -21,6 +23,10 @@ def test_every_room_is_packaged() -> None:
     }
     packaged = set(PROJECT["tool"]["setuptools"]["packages"])
     assert packaged == rooms | {"bertspec.steps", "bertspec.features", "bertspec.configs"}
+
+
+def test_the_package_and_the_project_agree_on_the_version() -> None:
+    assert bertspec.__version__ == PROJECT["project"]["version"]
 
 
 def test_the_version_has_a_place_in_the_changelog() -> None:
