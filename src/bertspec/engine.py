@@ -25,7 +25,7 @@ from bertspec.data.batches import Batch
 from bertspec.data.examples import Examples, read
 from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
-from bertspec.errors import Diverged
+from bertspec.errors import Diverged, InvalidSpec
 from bertspec.result import Curve, Outcomes, Provenance, RunFacts, RunObserver, RunResult, Timings
 from bertspec.sources.checkpoints import EncoderFiles
 from bertspec.sources.tables import Splits
@@ -145,8 +145,19 @@ def _prepare(spec: RunSpec, material: Material, device: Device, cache: Path | No
     train = split(read(material.splits.train, task, task.train_split))
     evaluation = split(read(material.splits.evaluation, task, task.evaluation_split))
     head = heads.build(spec.encoder, material.files, task, tokenizer).to(device.torch)
+    _refuse_too_long(spec, head)
     optimizer = optimizers.build(recipe.optimizer, head)
     return _Prepared(tokenizer, head, optimizer, loss, train, evaluation, device)
+
+
+def _refuse_too_long(spec: RunSpec, head: heads.Head) -> None:
+    if head.longest is not None and spec.recipe.max_length > head.longest:
+        raise InvalidSpec(
+            "the recipe's texts are longer than the encoder's positions",
+            given=f"max_length {spec.recipe.max_length}",
+            allowed=f"at most {head.longest}",
+            where=f"encoder {spec.encoder.name!r}",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,10 @@ _HEAD_MODULES = ("classifier", "pooler", "pre_classifier", "head", "score")
 """What may be new in a fine-tuned model; weights missing anywhere else mean a broken checkpoint."""
 
 
+_OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
+"""Families whose positions begin after the padding id."""
+
+
 class Head(nn.Module):
     """A transformers sequence model behind one interface: a batch in, numbers out."""
 
@@ -34,6 +39,15 @@ class Head(nn.Module):
         self.model = model
         accepted = inspect.signature(model.forward).parameters
         self._typed = "token_type_ids" in accepted and getattr(model.config, "type_vocab_size", 0) > 1
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens the encoder has positions for, or none where it has no such limit."""
+        config = self.model.config
+        positions: int | None = getattr(config, "max_position_embeddings", None)
+        if positions is None:
+            return None
+        return positions - config.pad_token_id - 1 if config.model_type in _OFFSET_POSITIONS else positions
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of shape (batch, width of the head), in the compute type."""
@@ -77,27 +91,41 @@ def _new(encoder: EncoderSpec, config: PretrainedConfig) -> PreTrainedModel:
 def _pretrained(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
     from transformers import AutoModelForSequenceClassification
 
-    quiet = logging.getLogger("transformers.modeling_utils")
-    level = quiet.level
-    quiet.setLevel(logging.ERROR)  # it reports the new head, which is what was asked for
     try:
-        model, loading = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+        with _quietly():
+            model, loading = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError, SafetensorError) as refusal:
         raise SourceError(f"the checkpoint cannot be loaded: {refusal}", where=folder) from refusal
-    finally:
-        quiet.setLevel(level)
     _refuse_holes(loading, folder)
     loaded: PreTrainedModel = model
     return loaded
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """The library draws a bar and reports the new head, which is what was asked for."""
+    from transformers.utils import logging
+
+    reports: Any = logging  # the library has no types here
+
+    level, bars = reports.get_verbosity(), reports.is_progress_bar_enabled()
+    reports.set_verbosity_error()
+    reports.disable_progress_bar()
+    try:
+        yield
+    finally:
+        reports.set_verbosity(level)
+        if bars:
+            reports.enable_progress_bar()
 
 
 def _refuse_holes(loading: dict[str, Any], folder: Path) -> None:

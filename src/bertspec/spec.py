@@ -122,6 +122,8 @@ class TaskSpec(Record):
             raise ValueError("a classification task names at least two labels")
         if self.head == "regression" and self.labels:
             raise ValueError("a regression task has no labels")
+        if self.text_pair == self.text:
+            raise ValueError("a pair of texts needs two columns")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("a label is named twice")
         if self.dataset.startswith("bundled/") != (self.generated is not None):

@@ -217,6 +217,15 @@ def test_rows_that_do_not_fit_are_refused_before_training(spec: RunSpec) -> None
     assert log.total == 0
 
 
+def test_texts_longer_than_the_encoders_positions_are_refused_before_training(spec: RunSpec) -> None:
+    log = Log()
+    with pytest.raises(
+        InvalidSpec, match="longer than the encoder's positions; given: 'max_length 67'; allowed: at most 66"
+    ):
+        ran(changed(spec, max_length=67), log)
+    assert log.total == 0
+
+
 def test_a_recipe_that_does_not_fit_is_refused_before_training(spec: RunSpec) -> None:
     log = Log()
     with pytest.raises(InvalidSpec, match="does not fit a classification head"):

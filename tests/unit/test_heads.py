@@ -114,6 +114,14 @@ def test_a_regression_head_gives_one_number(encoder: EncoderSpec, task: TaskSpec
         assert head(batch(tokenizer, "it was dull .", "it was not .")).shape == (2, 1)
 
 
+@pytest.mark.parametrize(("name", "longest"), [("bert-tiny", 66), ("roberta-tiny", 65), ("modernbert-tiny", 66)])
+def test_a_head_knows_how_many_tokens_it_can_read(name: str, longest: int, task: TaskSpec, nowhere: Places) -> None:
+    head, tokenizer = built(CATALOG.encoder(name), task, nowhere)
+    assert head.longest == longest
+    with torch.no_grad():
+        head(batch(tokenizer, " ".join(["dull"] * (longest - 2))))
+
+
 def test_the_labels_of_the_task_travel_with_a_saved_encoder(
     encoder: EncoderSpec, task: TaskSpec, nowhere: Places, tmp_path: Path
 ) -> None:

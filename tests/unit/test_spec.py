@@ -34,6 +34,7 @@ def test_an_encoder_has_one_origin(values: dict[str, Any], message: str) -> None
         ({"labels": ("one",)}, "at least two labels"),
         ({"labels": ("one", "one")}, "named twice"),
         ({"head": "regression"}, "has no labels"),
+        ({"text_pair": "text"}, "needs two columns"),
         ({"generated": None}, "generated: block"),
         ({"metrics": ()}, "at least 1 item"),
         ({"colour": "red"}, "Extra inputs"),

@@ -80,6 +80,14 @@ def test_a_missing_column_is_named_with_those_that_exist(reviews: Path, nowhere:
         tables.load(own(reviews, text="sentence"), nowhere)
 
 
+def test_a_second_text_that_a_single_sentence_data_set_does_not_have_is_refused(
+    task: TaskSpec, nowhere: Places
+) -> None:
+    pair = task.model_copy(update={"text_pair": "sentence2"})
+    with pytest.raises(DataError, match="given: 'sentence2'; allowed: text, label"):
+        tables.load(pair, nowhere)
+
+
 def test_a_missing_split_is_refused(reviews: Path, nowhere: Places) -> None:
     with pytest.raises(DataError, match="split 'dev' of task 'reviews' cannot be read"):
         tables.load(own(reviews, evaluation_split="dev"), nowhere)

@@ -1,0 +1,267 @@
+"""Feature files of a stranger's own, with our steps, from the Given line to the W&B record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+ENCODER = """
+family: bert
+recipe: from-scratch
+architecture:
+  hidden_size: 16
+  num_hidden_layers: 1
+  num_attention_heads: 2
+  intermediate_size: 32
+  max_position_embeddings: 66
+"""
+TASK = """
+dataset: bundled/sentiment
+text: text
+head: classification
+labels: [negative, positive]
+metrics: [accuracy]
+generated: {train_rows: 64, evaluation_rows: 40, label_noise: 0.05}
+"""
+OPENING = """
+Feature: A micro encoder
+
+  Background:
+    Given the encoder "micro"
+    And the task "toy"
+    And the recipe "from-scratch" with
+      | field | value |
+      | steps | 4     |
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A folder with configs of its own, and no Python."""
+    for variable in ("BERTSPEC_STORE", "BERTSPEC_MIRROR", "WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    for kind, name, text in (("encoders", "micro", ENCODER), ("tasks", "toy", TASK)):
+        folder = pytester.path / "configs" / kind
+        folder.mkdir(parents=True)
+        (folder / f"{name}.yaml").write_text(text)
+    return pytester
+
+
+def run(project: pytest.Pytester, scenarios: str, *options: str) -> pytest.RunResult:
+    (project.path / "my.feature").write_text(OPENING + scenarios)
+    # In a process of its own: torch cannot be imported twice in one.
+    return project.runpytest_subprocess("my.feature", "-p", "no:cacheprovider", *options)
+
+
+def stored(project: pytest.Pytester) -> list[Path]:
+    return sorted((project.path / ".bertspec" / "runs").glob("*/run.json"))
+
+
+def test_a_claim_is_trained_judged_kept_and_logged(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE")
+    scenarios = """
+  Scenario: It learns
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then its accuracy is at least 0.05
+    And its accuracy is at most 1
+    And a claim that its accuracy is at least 0.999 does not pass
+    And every run is in the store with its provenance
+    And every run can be read back from its W&B record
+"""
+    result = run(project, scenarios)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*claims*", "*PASS*accuracy is at least 0.05*3 trained*", "3 claims: 3 PASS*"])
+    assert len(stored(project)) == 3
+    again = run(project, scenarios)
+    again.assert_outcomes(passed=1)
+    again.stdout.fnmatch_lines(["*3 from the store*"])
+
+
+def test_a_claim_that_is_not_true_fails_and_says_why(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        """
+  Scenario: It is perfect
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then its accuracy is at least 0.999
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*my.feature:14: Then its accuracy is at least 0.999*", "*FAIL: accuracy*measured 0.*"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_one_seed_leaves_a_claim_undecided_and_undecided_does_not_pass(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        """
+  Scenario: It learns once
+    When it is fine-tuned with "adamw" on seeds 1
+    Then its accuracy is at least 0.05
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*UNDECIDED*at least 3 seeds are needed*"])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("its acuracy is at least 0.5", "unknown metric; given: 'acuracy'; allowed: did you mean accuracy"),
+        ("its Pearson correlation is at least 0.5", "does not fit a classification head"),
+    ],
+)
+def test_a_claim_about_a_metric_that_cannot_be_is_refused_before_training(
+    project: pytest.Pytester, line: str, message: str
+) -> None:
+    scenario = f"""
+  Scenario: It is measured wrongly
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then {line}
+"""
+    result = run(project, scenario)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"*{message}*"])
+    assert stored(project) == []
+
+
+def test_collapses_comparisons_and_sabotage_are_judged(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        """
+  Scenario: Too short a training collapses
+    When it is fine-tuned with "sgd" on seeds 1 to 3
+    Then no seed collapses
+
+  Scenario: Two optimizers are compared
+    When it is fine-tuned with each of "adamw" and "sgd" on seeds 1 to 5
+    Then the accuracy of "adamw" exceeds that of "sgd" by at least -1
+
+  Scenario: Shuffled labels teach nothing
+    Given the training labels are shuffled
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then a claim that its accuracy is at least 0.9 does not pass
+""",
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*FAIL*no seed collapses*", "*PASS*lead in accuracy is at least -1*"])
+    assert len(stored(project)) == 3 + 5 + 2 + 3
+
+
+def test_two_encoders_are_timed_in_turns(project: pytest.Pytester) -> None:
+    (project.path / "configs" / "encoders" / "other.yaml").write_text(ENCODER)
+    result = run(
+        project,
+        """
+  @performance
+  Scenario: It is about as fast as its twin
+    When "micro" and "other" are fine-tuned in turns, 5 rounds
+    Then "micro" trains on at least 0.05 times as many examples a second as "other"
+    And "micro" evaluates at least 0.05 times as many examples a second as "other"
+""",
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*5 rounds*"])
+    assert stored(project) == []
+
+
+def test_what_is_refused_can_be_claimed(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        """
+  Scenario: A wrong batch size is refused
+    When a fine-tuning is asked for with
+      | field      | value |
+      | encoder    | micro |
+      | task       | toy   |
+      | batch_size | 0     |
+    Then it is refused before training: "batch_size"
+
+  Scenario: A right one is not
+    When a fine-tuning is asked for with
+      | field      | value |
+      | encoder    | micro |
+      | task       | toy   |
+      | seeds      | 9     |
+      | steps      | 1     |
+    Then it is refused before training: "batch_size"
+""",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*nothing was refused*"])
+
+
+@pytest.mark.parametrize("option", ["--fresh", None])
+def test_fresh_trains_again(project: pytest.Pytester, option: str | None) -> None:
+    scenario = """
+  Scenario: It learns
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then its accuracy is at least 0.05
+
+  Scenario: It learns the same
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then its accuracy is at most 1
+"""
+    run(project, scenario)
+    before = [file.stat().st_mtime_ns for file in stored(project)]
+    run(project, scenario, *([option] if option else []))
+    assert ([file.stat().st_mtime_ns for file in stored(project)] == before) is (option is None)
+
+
+def test_a_store_may_lie_elsewhere(project: pytest.Pytester, tmp_path: Path) -> None:
+    scenario = """
+  Scenario: It learns
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then its accuracy is at least 0.05
+"""
+    run(project, scenario, f"--bertspec-store={tmp_path / 'elsewhere'}")
+    assert len(list((tmp_path / "elsewhere" / "runs").glob("*/run.json"))) == 3
+    assert stored(project) == []
+
+
+def test_a_csv_of_ones_own_is_a_task(project: pytest.Pytester) -> None:
+    lines = [f"the plot is {word} .,{label}" for word, label in (("witty", "good"), ("dull", "bad")) for _ in range(20)]
+    (project.path / "configs" / "tasks" / "reviews.csv").write_text("review,verdict\n" + "\n".join(lines) + "\n")
+    (project.path / "configs" / "tasks" / "reviews.yaml").write_text(
+        "dataset: ./reviews.csv\ntrain_split: 'train[:80%]'\nevaluation_split: 'train[80%:]'\ntext: review\n"
+        "label: verdict\nhead: classification\nlabels: [bad, good]\nmetrics: [accuracy, f1]\n"
+    )
+    result = run(
+        project,
+        """
+  Scenario: It learns our reviews
+    Given the task "reviews"
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then its accuracy is at least 0
+""",
+    )
+    result.assert_outcomes(passed=1)
+    origin = json.loads(stored(project)[0].read_text())["facts"]["provenance"]["data"]
+    assert (origin["place"], Path(origin["name"]).name) == ("folder", "reviews.csv")
+
+
+def test_two_workers_never_train_the_same_run_twice(project: pytest.Pytester) -> None:
+    scenarios = "".join(
+        f"""
+  Scenario: It learns, reader {reader}
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then its accuracy is at least 0.05
+"""
+        for reader in range(4)
+    )
+    (project.path / "my.feature").write_text(OPENING + scenarios)
+    result = project.runpytest_subprocess("my.feature", "-n", "2", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=4)
+    claims = [line for line in result.outlines if "accuracy is at least 0.05" in line and "PASS" in line]
+    trained = sum(int(line.split(" trained")[0].split()[-1]) for line in claims if " trained" in line)
+    assert len(claims) == 4
+    assert trained == 3

@@ -1,0 +1,182 @@
+"""What W&B's client really writes, and what happens when its service is away."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bertspec import study
+from bertspec.errors import StoreError
+from bertspec.spec import RunSpec, StudySpec
+from bertspec.study import Workbench
+from bertspec.tracking import WandbTracker, find_run, read_run, sampled_steps
+
+KEY = "planted" + "0" * 33
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No key, no mode, no proxies, no netrc of the machine's own."""
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_BASE_URL", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
+    yield
+    import wandb
+
+    wandb.teardown()
+
+
+@pytest.fixture
+def spec(study_spec: StudySpec) -> RunSpec:
+    return study_spec.runs()[0]
+
+
+def test_a_run_can_be_read_back(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> None:
+    tracked = Workbench(bench.catalog, bench.places, bench.store, WandbTracker(tmp_path / "tracking"))
+    done = study.run(study_spec, tracked)
+    records = [find_run(tmp_path / "tracking", run.fingerprint) for run in done.runs]
+    for run, record in zip(done.runs, records, strict=True):
+        assert record is not None
+        curve = run.result.curve
+        assert record.curve("training/loss") == curve.loss.tolist()
+        assert record.curve("training/learning_rate") == curve.learning_rate.tolist()
+        assert record.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
+        assert record.config["seed"] == run.spec.seed
+        assert record.config["fingerprint"] == run.fingerprint
+        assert record.config["provenance"]["data"]["sha256"] == run.result.facts.provenance.data.sha256
+        assert record.config["recipe"]["optimizer"]["learning_rate"] == 1e-3
+        assert set(record.tags) == {"bert-micro", "bundled/sentiment", "adamw", "from scratch"}
+        assert record.summary["evaluation/predictions"]["nrows"] == 40
+        assert (record.job_type, record.exit_code) == ("train", 0)
+    groups = {record.group for record in records if record}
+    assert len(groups) == 1
+
+
+def test_another_recipe_has_another_group(spec: RunSpec, tmp_path: Path) -> None:
+    other = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"steps": 3})})
+    tracker = WandbTracker(tmp_path)
+    for each, name in ((spec, "a" * 64), (other, "b" * 64)):
+        tracker.observe(each, fingerprint=name).failed(RuntimeError("enough"))
+    one, two = (find_run(tmp_path, name * 64) for name in "ab")
+    assert one is not None
+    assert two is not None
+    assert one.group != two.group
+    assert (one.exit_code, one.summary["error"]) == (1, "RuntimeError: enough")
+
+
+def test_a_long_curve_is_sampled(spec: RunSpec, tmp_path: Path) -> None:
+    observer = WandbTracker(tmp_path).observe(spec, fingerprint="c" * 64)
+    observer.started(1000)
+    for step in range(1, 1001):
+        observer.stepped(step, step / 1000, 0.1)
+    observer.failed(RuntimeError("enough"))
+    record = find_run(tmp_path, "c" * 64)
+    assert record is not None
+    assert record.curve("training/step") == list(sampled_steps(1000))
+
+
+def test_the_steps_of_a_killed_run_can_be_read_back(study_spec: StudySpec, tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(
+        "import sys, time\nfrom pathlib import Path\n"
+        "from bertspec.spec import RunSpec\nfrom bertspec.tracking import WandbTracker\n"
+        f"spec = RunSpec.model_validate_json({study_spec.runs()[0].model_dump_json()!r})\n"
+        f"observer = WandbTracker(Path({str(tmp_path / 'wb')!r})).observe(spec, fingerprint='d' * 64)\n"
+        "observer.started(100)\n"
+        "for step in range(1, 51):\n    observer.stepped(step, 1 / step, 0.1)\n"
+        "time.sleep(1)\nprint('logged', flush=True)\ntime.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "logged"
+        process.kill()
+    record = find_run(tmp_path / "wb", "d" * 64)
+    assert record is not None
+    assert record.curve("training/loss") == [1 / step for step in range(1, 51)]
+    assert record.exit_code is None
+
+
+def test_a_torn_record_is_read_up_to_its_tear(spec: RunSpec, tmp_path: Path) -> None:
+    observer = WandbTracker(tmp_path).observe(spec, fingerprint="e" * 64)
+    observer.started(200)
+    for step in range(1, 201):
+        observer.stepped(step, float(step), 0.1)
+    observer.failed(RuntimeError("enough"))
+    [file] = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) * 2 // 3])
+    kept = read_run(file).curve("training/loss")
+    assert 0 < len(kept) < 200
+    assert kept == [float(step) for step in range(1, len(kept) + 1)]
+
+
+def test_another_file_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / "x.wandb").write_bytes(b"something else")
+    with pytest.raises(StoreError, match="not a W&B transaction log"):
+        read_run(tmp_path / "x.wandb")
+
+
+def test_a_run_that_was_never_logged_has_no_record(tmp_path: Path) -> None:
+    assert find_run(tmp_path, "f" * 64) is None
+
+
+@pytest.mark.parametrize("service", ["refuses", "hangs"])
+def test_a_service_that_is_away_costs_seconds_and_one_warning(
+    spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, service: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        if service == "refuses":
+            server.close()
+        monkeypatch.setenv("WANDB_BASE_URL", url)
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+        tracker, began = WandbTracker(tmp_path / "wb"), time.monotonic()
+        with caplog.at_level(logging.WARNING, logger="bertspec.tracking"):
+            for name in ("1" * 64, "2" * 64):
+                observer = tracker.observe(spec, fingerprint=name)
+                observer.started(1)
+                observer.stepped(1, 0.5, 0.1)
+                observer.failed(RuntimeError("enough"))
+        assert time.monotonic() - began < 8
+    assert len(caplog.records) == 1
+    assert "does not answer" in caplog.text
+    for name in ("1" * 64, "2" * 64):
+        record = find_run(tmp_path / "wb", name)
+        assert record is not None
+        assert record.curve("training/loss") == [0.5]
+    written = b"".join(file.read_bytes() for file in (tmp_path / "wb").rglob("*") if file.is_file())
+    assert KEY.encode() not in written
+
+
+def test_a_user_may_switch_it_off(spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    WandbTracker(tmp_path / "wb").observe(spec, fingerprint="3" * 64).started(1)
+    assert not (tmp_path / "wb").exists()
+
+
+def test_a_client_that_breaks_costs_no_run(
+    study_spec: StudySpec, bench: Workbench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "in-the-way").write_text("a file where the folder should be")
+    tracked = Workbench(bench.catalog, bench.places, bench.store, WandbTracker(tmp_path / "in-the-way"))
+    with caplog.at_level(logging.WARNING, logger="bertspec.tracking"):
+        assert study.run(study_spec, tracked).trained == 2
+    assert len(caplog.records) == 1
+
+
+def test_a_run_that_breaks_in_the_middle_of_logging_goes_on(
+    spec: RunSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    observer = WandbTracker(tmp_path).observe(spec, fingerprint="4" * 64)
+    observer.started(10)
+    observer.stepped(1, object(), 0.1)  # type: ignore[arg-type]  # what the client cannot write
+    observer.stepped(2, 0.5, 0.1)
+    observer.failed(RuntimeError("enough"))
+    assert all("the run itself goes on" in record.message for record in caplog.records)
