@@ -1,30 +1,37 @@
 @minilm @mirror
 Feature: The pretrained MiniLM learns real sentiment
-  all-MiniLM-L6-v2, a real checkpoint, is fine-tuned for about a minute a seed on the Stanford Sentiment
-  Treebank and scored on all 872 sentences of its validation split: once on GLUE's phrases, once on whole
-  sentences.
+  all-MiniLM-L6-v2, a real checkpoint, is fine-tuned for 150 steps on the Stanford Sentiment Treebank and scored on
+  all 872 sentences of its validation split: once trained on GLUE's phrases, once on whole sentences.
+
+  # What seeds 11 to 14 reached, mean and standard deviation (2026-11-23, torch 2.13.0, two Zen 4 cores, bf16): 0.822
+  # and 0.010 on phrases, 0.860 and 0.008 on sentences. With four runs the upper 90 % limit of the spread is 2.27 times
+  # the estimate; each bound lies two such limits below its mean. Trained for three epochs by Hugging Face's Trainer,
+  # one seed reached 0.88 on sentences.
+
+  Background:
+    Given the recipe "quick-fine-tuning" with
+      | field         | value  |
+      | learning_rate | 1.0e-4 |
 
   Scenario Outline: <encoder> learns <task>
     Given the encoder "<encoder>"
     And the task "<task>"
-    And the recipe "quick-fine-tuning"
     When it is fine-tuned with "adamw" on seeds 1 to 3
     Then its accuracy is at least <accuracy>
     And no seed collapses
 
     Examples:
       | encoder | task           | accuracy |
-      | minilm  | glue/sst2      | 0.80     |
-      | minilm  | sst2-sentences | 0.84     |
+      | minilm  | glue/sst2      | 0.77     |
+      | minilm  | sst2-sentences | 0.82     |
 
   Scenario Outline: <encoder> learns nothing from shuffled labels of <task>
     Given the encoder "<encoder>"
     And the task "<task>"
-    And the recipe "quick-fine-tuning"
     And the training labels are shuffled
     When it is fine-tuned with "adamw" on seeds 1 to 3
     Then a claim that its accuracy is at least <accuracy> does not pass
 
     Examples:
       | encoder | task      | accuracy |
-      | minilm  | glue/sst2 | 0.80     |
+      | minilm  | glue/sst2 | 0.77     |

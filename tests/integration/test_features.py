@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 ENCODER = """
 family: bert
 recipe: from-scratch
@@ -62,9 +64,7 @@ def stored(project: pytest.Pytester) -> list[Path]:
     return sorted((project.path / ".bertspec" / "runs").glob("*/run.json"))
 
 
-def test_a_claim_is_trained_judged_kept_and_logged(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_claim_is_trained_judged_kept_and_logged(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_MODE")
     scenarios = """
   Scenario: It learns

@@ -69,6 +69,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
             return b"", 200
         for name, files in FILES.items():
             kind = "datasets" if name == "org/data" else "models"
+            if path.startswith(f"api/{kind}/{name}/tree/"):
+                tree = [{"type": "file", "path": f, "size": len(c), "oid": "0" * 40} for f, c in files.items()]
+                return json.dumps(tree).encode(), 200
             if path.startswith(f"api/{kind}/{name}"):
                 listing: dict[str, Any] = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": f} for f in files]}
                 return json.dumps(listing).encode(), 200
@@ -92,9 +95,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Place
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(constants, "ENDPOINT", url)
         places._probe.cache_clear()
-        yield Places.from_environment(), asked
+        yield Places(None, url), asked
         server.shutdown()
 
 

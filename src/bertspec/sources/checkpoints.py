@@ -8,9 +8,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertspec.errors import HashMismatch, SourceError, UnsafeCheckpoint
+from bertspec.errors import HashMismatch, SourceError
 from bertspec.result import Origin, Place
-from bertspec.sources import hub, installed
+from bertspec.sources import hub, installed, weights
 from bertspec.sources.places import Places
 from bertspec.spec import EncoderSpec
 
@@ -27,7 +27,6 @@ _TOKENIZER_FILES = (
     "vocab.json",
     "vocab.txt",
 )
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +55,20 @@ def find(encoder: EncoderSpec, places: Places) -> EncoderFiles:
     if encoder.checkpoint is None:
         return _from_scratch(encoder)
     folder, place, revision = _locate(encoder.checkpoint, encoder.revision, places)
-    weights = _weights(folder)
-    digest = _digest(weights[0])
+    shards = _weights(folder)
+    digest = _digest(shards[0])
     if encoder.sha256 is not None and digest != encoder.sha256:
         raise HashMismatch(
             f"the weights of encoder {encoder.name!r} are not the promised ones",
             given=f"sha256 {digest}",
             allowed=f"sha256 {encoder.sha256}",
-            where=weights[0],
+            where=shards[0],
         )
     name = encoder.checkpoint
     return EncoderFiles(
         folder=folder,
         tokenizer=folder,
-        origin=Origin(
-            name=name, place=place, revision=revision, sha256=_digest_all([*weights, folder / "config.json"])
-        ),
+        origin=Origin(name=name, place=place, revision=revision, sha256=_digest_all([*shards, folder / "config.json"])),
         tokenizer_origin=Origin(
             name=name, place=place, revision=revision, sha256=_digest_all(_tokenizer_files(folder))
         ),
@@ -111,20 +108,10 @@ def _existing(folder: Path) -> Path:
 
 
 def _weights(folder: Path) -> list[Path]:
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickles = sorted(file.name for file in folder.iterdir() if file.suffix in _PICKLES)
-        if pickles:
-            raise UnsafeCheckpoint(
-                "only pickled weights are here, and a pickle runs code when it is loaded",
-                given=", ".join(pickles),
-                allowed="weights in *.safetensors",
-                where=folder,
-            )
-        raise SourceError("no weights are here", allowed="weights in *.safetensors", where=folder)
+    weights.check((file.name for file in folder.iterdir()), folder)
     if not (folder / "config.json").is_file():
         raise SourceError("the checkpoint has no config.json", where=folder)
-    return weights
+    return sorted(folder.glob(f"*{weights.SAFE}"))
 
 
 def _tokenizer_files(folder: Path) -> list[Path]:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bertspec.errors import SourceError, UnknownName, Unreachable
+from bertspec.sources import weights
 from bertspec.sources.places import Places
 
 __all__ = ["checkpoint", "dataset"]
 
-_CHECKPOINT_SUFFIXES = (".safetensors", ".json", ".txt", ".model")
+_CHECKPOINT_SUFFIXES = (weights.SAFE, ".json", ".txt", ".model")
 
 
 def checkpoint(name: str, revision: str | None, places: Places) -> tuple[Path, str]:
@@ -24,9 +25,12 @@ def checkpoint(name: str, revision: str | None, places: Places) -> tuple[Path, s
     Raises:
         Unreachable: the hub does not answer.
         UnknownName: the hub knows no such model, or shows it only to others.
+        UnsafeCheckpoint: the model has pickled weights only.
     """
     commit, files = _listing(name, revision, "model", places)
-    wanted = [file for file in files if "/" not in file and file.endswith(_CHECKPOINT_SUFFIXES)]
+    top = [file for file in files if "/" not in file]
+    weights.check(top, f"{name} on the hub {places.endpoint}")
+    wanted = [file for file in top if file.endswith(_CHECKPOINT_SUFFIXES)]
     return _download(name, commit, "model", wanted, places), commit
 
 
