@@ -42,7 +42,7 @@ Feature: A micro encoder
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with configs of its own, and no Python."""
-    for variable in ("BERTSPEC_STORE", "BERTSPEC_MIRROR", "WANDB_MODE", "WANDB_API_KEY"):
+    for variable in ("BERTSPEC_STORE", "BERTSPEC_MIRROR", "WANDB_MODE", "WANDB_API_KEY", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("COLUMNS", "200")
@@ -95,7 +95,7 @@ def test_a_claim_that_is_not_true_fails_and_says_why(project: pytest.Pytester) -
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*my.feature:14: Then its accuracy is at least 0.999*", "*FAIL: accuracy*measured 0.*"]
+        ["*my.feature:13: Then its accuracy is at least 0.999*", "*FAIL: accuracy*measured 0.*"]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 

@@ -1,0 +1,36 @@
+"""How fast the engine is here and now: figures to compare by, not bounds."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bertspec import device, engine, study
+from bertspec.catalog import Catalog
+from bertspec.sources.places import Places
+from bertspec.study import Workbench
+from bertspec.tracking import SilentTracker
+
+
+@pytest.fixture
+def catalog(bench: Workbench) -> Catalog:
+    return bench.catalog
+
+
+@pytest.mark.parametrize("name", ["bert-tiny", "distilbert-tiny", "bert-mini"])
+def test_a_short_training(name: str, catalog: Catalog, nowhere: Places, benchmark: BenchmarkFixture) -> None:
+    encoder, task = catalog.encoder(name), catalog.task("bundled/sentiment")
+    plan = catalog.study(encoder, task, seeds=(1,), changes={"steps": 60})
+    material, chosen = study.gather(plan, nowhere), device.choose("cpu", plan.recipe)
+    spec = plan.runs()[0]
+    observer = SilentTracker().observe(spec, fingerprint="")
+    results = []
+
+    def once() -> None:
+        results.append(engine.run(spec, material, observer, device=chosen).facts)
+
+    benchmark.pedantic(once, rounds=3, warmup_rounds=1)
+    timings = [facts.timings for facts in results[-3:]]
+    benchmark.extra_info["train_examples_per_s"] = [60 * 32 / t.train_s for t in timings]
+    benchmark.extra_info["evaluate_examples_per_s"] = [1000 / t.evaluate_s for t in timings]
+    assert all(facts.train_examples == 60 * 32 for facts in results)
