@@ -9,25 +9,25 @@ Feature: Tiny encoders of every family learn sentiment from scratch
   # modernbert 0.918 and 0.050. The bounds lie two prior seed spreads (0.05) below; modernbert's, whose own spread is
   # larger, lies two and a third standard errors of three seeds below.
 
-  Scenario Outline: <encoder> learns <task> from scratch
+  Scenario Outline: <encoder> learns <task> from scratch with <optimizer>
     Given the encoder "<encoder>"
     And the task "<task>"
-    When it is fine-tuned with "adamw" on seeds 1 to 3
+    When it is fine-tuned with "<optimizer>" on seeds 1 to 3
     Then its accuracy is at least <accuracy>
     And no seed collapses
 
     @bert
     Examples: BERT and its near relatives
-      | encoder      | task              | accuracy |
-      | bert-tiny    | bundled/sentiment | 0.90     |
-      | roberta-tiny | bundled/sentiment | 0.90     |
-      | electra-tiny | bundled/sentiment | 0.90     |
+      | encoder      | task              | optimizer | accuracy |
+      | bert-tiny    | bundled/sentiment | adamw     | 0.90     |
+      | roberta-tiny | bundled/sentiment | adamw     | 0.90     |
+      | electra-tiny | bundled/sentiment | adamw     | 0.90     |
 
     Examples: Smaller or newer designs
-      | encoder         | task              | accuracy |
-      | distilbert-tiny | bundled/sentiment | 0.90     |
-      | albert-tiny     | bundled/sentiment | 0.90     |
-      | modernbert-tiny | bundled/sentiment | 0.85     |
+      | encoder         | task              | optimizer | accuracy |
+      | distilbert-tiny | bundled/sentiment | adamw     | 0.90     |
+      | albert-tiny     | bundled/sentiment | adamw     | 0.90     |
+      | modernbert-tiny | bundled/sentiment | adamw     | 0.85     |
 
   Scenario: With shuffled labels, nothing is learned and nothing passes
     Given the encoder "bert-tiny"

@@ -1,0 +1,19 @@
+@bundled @gpu
+Feature: What is learned on a CPU is learned on a GPU
+  The loop is the same; the arithmetic differs in its last bits, and in its precision where a recipe asks for it.
+
+  # The bounds are those of the CPU. Nobody has run these rows on a GPU yet.
+
+  Scenario Outline: On CUDA, <encoder> learns <task> from scratch with <optimizer>
+    Given the encoder "<encoder>"
+    And the task "<task>"
+    And the recipe "from-scratch" with
+      | field     | value       |
+      | precision | <precision> |
+    When it is fine-tuned with "<optimizer>" on seeds 1 to 3
+    Then its accuracy is at least <accuracy>
+
+    Examples:
+      | encoder   | task               | optimizer | precision | accuracy |
+      | bert-tiny | bundled/sentiment  | adamw     | fp32      | 0.90     |
+      | bert-tiny | bundled/paraphrase | adamw     | bf16      | 0.88     |
