@@ -25,6 +25,12 @@ def the_task(name: str, workbench: Workbench) -> TaskSpec:
     return workbench.catalog.task(name)
 
 
+@given(parsers.parse('the task "{name}" with'), target_fixture="task")
+def the_task_with(name: str, workbench: Workbench, datatable: list[list[str]]) -> TaskSpec:
+    """The same with some of its fields set in a table; or any data set, by its hub id or its file."""
+    return workbench.catalog.task(name, fields(datatable))
+
+
 @given(parsers.parse('the recipe "{name}"'), target_fixture="recipe")
 def the_recipe(name: str, recipe: Recipe) -> Recipe:
     """How encoders are trained here, instead of the recipe that an encoder names itself."""

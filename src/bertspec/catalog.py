@@ -60,18 +60,26 @@ class Catalog:
             return EncoderSpec(name=word, checkpoint=checkpoint)
         raise UnknownName("encoder", word, self.names("encoders"), where=self._where("encoders"))
 
-    def task(self, word: str) -> TaskSpec:
+    def task(self, word: str, changes: Mapping[str, Any] | None = None) -> TaskSpec:
         """The task of that name, or of that YAML file.
+
+        Args:
+            word: its name or its YAML file; with ``changes`` also a hub id, a folder or a data file.
+            changes: fields to set; for a bare data set they are the whole task.
 
         Raises:
             UnknownName: nothing is called so, or its metrics are not known.
             InvalidSpec: its file holds something else than a task, or a metric does not fit its head.
         """
         file = self._find("tasks", word)
-        if file is None:
+        values: dict[str, Any]
+        if file is not None:
+            values = _local(_read(file), "dataset", file)
+        elif changes and (_is_local(word) or "/" in word):
+            values = {"dataset": str(Path(word).expanduser().absolute()) if _is_local(word) else word}
+        else:
             raise UnknownName("task", word, self.names("tasks"), where=self._where("tasks"))
-        values = _local(_read(file), "dataset", file)
-        task = _validated(TaskSpec, {"name": _stem(word), **values}, file)
+        task = _validated(TaskSpec, {"name": _stem(word), **values, **(changes or {})}, file or f"the task {word!r}")
         metrics.check(task)
         return task
 
@@ -175,6 +183,10 @@ def _is_path(word: str) -> bool:
     return word.startswith((".", "/", "~"))
 
 
+def _is_local(word: str) -> bool:
+    return _is_path(word) or Path(word).suffix in FILE_READERS
+
+
 def _stem(word: str) -> str:
     return Path(word).stem if word.endswith(_YAML) else word
 
@@ -192,7 +204,7 @@ def _read(file: Path) -> dict[str, Any]:
 def _local(values: dict[str, Any], field: str, file: Path) -> dict[str, Any]:
     """A relative path in a config is relative to that config."""
     given = values.get(field)
-    if isinstance(given, str) and (_is_path(given) or Path(given).suffix in FILE_READERS):
+    if isinstance(given, str) and _is_local(given):
         values[field] = str((file.parent / Path(given).expanduser()).resolve())
     return values
 

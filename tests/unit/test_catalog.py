@@ -68,6 +68,17 @@ def test_a_yaml_file_may_lie_anywhere(tmp_path: Path) -> None:
     assert (task.name, task.dataset) == ("reviews", str(tmp_path / "reviews.csv"))
 
 
+def test_a_data_set_may_be_described_where_it_is_used(tmp_path: Path) -> None:
+    fields = {"text": "text", "head": "regression", "metrics": ["pearson"]}
+    assert PACKAGED.task("org/data", fields).dataset == "org/data"
+    assert PACKAGED.task(str(tmp_path / "x.csv"), fields).dataset == str(tmp_path / "x.csv")
+    assert PACKAGED.task("glue/sst2", {"evaluation_split": "test"}).evaluation_split == "test"
+    with pytest.raises(InvalidSpec, match="head: field required"):
+        PACKAGED.task("org/data", {"text": "text"})
+    with pytest.raises(UnknownName):
+        PACKAGED.task("org/data")
+
+
 @pytest.mark.parametrize("word", ["../secrets", "/etc/passwd", "a b", "", "-x"])
 def test_a_name_cannot_leave_its_folder(own: Catalog, word: str) -> None:
     (own.folders[0] / "secrets.yaml").write_text("{}")
