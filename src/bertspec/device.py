@@ -77,7 +77,7 @@ class Device:
     def environment(self) -> Environment:
         """The machine and the software, as a result records them."""
         name = torch.cuda.get_device_name() if self.kind == "cuda" else platform.processor() or platform.machine()
-        packages = ("bertspec", "torch", "transformers", "tokenizers")
+        packages = ("bertspec", "numpy", "tokenizers", "torch", "transformers")
         return Environment(
             device=self.kind,
             device_name=name,

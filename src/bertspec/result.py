@@ -64,7 +64,7 @@ class Environment(Fact):
     """CPU threads of the computation."""
     python: str
     versions: dict[str, str]
-    """Versions of torch, transformers, tokenizers and bertspec."""
+    """Versions of bertspec, numpy, tokenizers, torch and transformers."""
 
 
 class Timings(Fact):

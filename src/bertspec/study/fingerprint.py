@@ -38,7 +38,7 @@ def fingerprint(spec: RunSpec, material: Material, device: Device) -> str:
     """Name a run.
 
     The name covers the content of weights, tokenizer and data; task, recipe and seed; precision, device class
-    and thread count; the versions of torch, transformers and tokenizers; and the engine's own source. What
+    and thread count; the versions of numpy, tokenizers, torch and transformers; and the engine's own source. What
     things are called is not part of it: the same content under another id is the same run.
     """
     environment = device.environment()

@@ -70,7 +70,7 @@ def test_what_a_thing_is_called_does_not_change_the_name(spec: RunSpec, part: st
     assert name(changed(spec, part, name="another")) == name(spec)
 
 
-@pytest.mark.parametrize("package", ["torch", "transformers", "tokenizers"])
+@pytest.mark.parametrize("package", ["numpy", "tokenizers", "torch", "transformers"])
 def test_another_version_changes_the_name(spec: RunSpec, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, version = name(spec), device.version
     monkeypatch.setattr(device, "version", lambda asked: "0" if asked == package else version(asked))
