@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -265,3 +268,34 @@ def test_two_workers_never_train_the_same_run_twice(project: pytest.Pytester) ->
     trained = sum(int(line.split(" trained")[0].split()[-1]) for line in claims if " trained" in line)
     assert len(claims) == 4
     assert trained == 3
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_sees_progress_and_a_log_does_not(project: pytest.Pytester, terminal: bool) -> None:
+    (project.path / "my.feature").write_text(
+        OPENING + '\n  Scenario: It learns\n    When it is fine-tuned with "adamw" on seeds 1\n'
+    )
+    command = [sys.executable, "-m", "pytest", "my.feature", "-p", "no:cacheprovider"]
+    if not terminal:
+        shown = subprocess.run(command, capture_output=True, cwd=project.path, check=True).stdout
+    else:
+        ours, theirs = os.openpty()
+        with subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=project.path):
+            os.close(theirs)
+            shown = read_until_closed(ours)
+    assert (b"micro \xc2\xb7 toy \xc2\xb7 adamw \xc2\xb7 seed 1" in shown) is terminal
+    assert b"1 passed" in shown
+
+
+def read_until_closed(descriptor: int) -> bytes:
+    parts = []
+    while True:
+        try:
+            part = os.read(descriptor, 65536)
+        except OSError:  # how Linux says that the other side is closed
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(descriptor)
+    return b"".join(parts)

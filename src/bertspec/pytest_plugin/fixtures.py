@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,8 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
     from bertspec.tracking import ProgressTracker, WandbTracker, combine
 
     store = Store(store_root(pytestconfig))
-    tracker = combine(WandbTracker(store.tracking), ProgressTracker(_terminal(pytestconfig)))
+    progress = ProgressTracker(_terminal(pytestconfig), columns=pytestconfig.get_terminal_writer().fullwidth)
+    tracker = combine(WandbTracker(store.tracking), progress)
     yield Workbench(
         catalog=Catalog.beside(pytestconfig.rootpath),
         places=Places.from_environment(),
@@ -94,7 +97,30 @@ def _fresh_since(config: pytest.Config) -> datetime.datetime | None:
 _SINCE = pytest.StashKey[datetime.datetime]()
 
 
-def _terminal(config: pytest.Config) -> Any:
-    """The stream of pytest's own reports: it stays visible while the output of tests is captured."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return None if reporter is None else reporter._tw._file  # noqa: SLF001 - no public name exists
+@dataclass(frozen=True, slots=True)
+class _Terminal:
+    """Pytest's own terminal, seen from inside a test whose output is captured."""
+
+    reporter: Any
+    capture: Any
+
+    def write(self, text: str) -> int:
+        """Write past the capture, on a line of its own."""
+        with self.capture.global_and_fixture_disabled():
+            self.reporter.ensure_newline()
+            written = sys.stdout.write(text)
+            sys.stdout.flush()
+        return written
+
+    def flush(self) -> None:
+        """Every write is flushed."""
+
+    def isatty(self) -> bool:
+        """Whether someone is watching."""
+        with self.capture.global_and_fixture_disabled():
+            return sys.stdout.isatty()
+
+
+def _terminal(config: pytest.Config) -> _Terminal | None:
+    plugins = [config.pluginmanager.get_plugin(name) for name in ("terminalreporter", "capturemanager")]
+    return None if None in plugins else _Terminal(*plugins)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from bertspec.result import RunObserver, RunResult
 from bertspec.spec import RunSpec
@@ -12,12 +12,27 @@ from bertspec.tracking.observers import SilentObserver
 __all__ = ["ProgressTracker"]
 
 
+class Stream(Protocol):
+    """As much of a text stream as a bar needs."""
+
+    def write(self, text: str, /) -> int:
+        """Write."""
+
+    def flush(self) -> None:
+        """Flush."""
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProgressTracker:
     """Draws one bar per run."""
 
-    stream: TextIO | None
+    stream: Stream | None
     """Where to draw; a stream that is no terminal, or none, gets nothing."""
+    columns: int | None = None
+    """The width of the terminal; none leaves it to be found out."""
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """The bar of one run."""
@@ -25,7 +40,7 @@ class ProgressTracker:
         if self.stream is None or not self.stream.isatty():
             return SilentObserver()
         title = f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.algorithm} · seed {spec.seed}"
-        return _Bar(self.stream, title)
+        return _Bar(self.stream, self.columns, title)
 
     def close(self) -> None:
         """Nothing is left to clear: each bar goes when its run ends."""
@@ -33,16 +48,16 @@ class ProgressTracker:
 
 @dataclass(slots=True)
 class _Bar:
-    stream: TextIO
+    stream: Stream
+    columns: int | None
     title: str
     bar: Any = field(default=None)
 
     def started(self, total_steps: int) -> None:
         from tqdm import tqdm
 
-        self.stream.write("\n")  # the line above holds pytest's own progress
         self.bar = tqdm(
-            total=total_steps, desc=self.title, file=self.stream, unit="step", leave=False, dynamic_ncols=True
+            total=total_steps, desc=self.title, file=self.stream, unit="step", leave=False, ncols=self.columns
         )
 
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
@@ -61,4 +76,3 @@ class _Bar:
     def _clear(self) -> None:
         if self.bar is not None:
             self.bar.close()
-            self.stream.write("\x1b[A")  # back to pytest's line

@@ -33,7 +33,7 @@ def test_a_terminal_gets_a_bar_and_keeps_nothing_of_it(spec: RunSpec) -> None:
     terminal = Terminal()
     followed(ProgressTracker(terminal).observe(spec, fingerprint=""))
     assert "bert-micro · bundled/sentiment · adamw · seed 1" in terminal.getvalue()
-    assert terminal.getvalue().endswith("\x1b[A")
+    assert terminal.getvalue().endswith("\r")
 
 
 def test_a_log_gets_no_bar(spec: RunSpec) -> None:
