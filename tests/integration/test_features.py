@@ -137,6 +137,21 @@ def test_a_claim_about_a_metric_that_cannot_be_is_refused_before_training(
     assert stored(project) == []
 
 
+def test_a_step_that_nothing_answers_to_is_refused_before_training(project: pytest.Pytester) -> None:
+    scenario = """
+  Scenario: It is misspelt at its end
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then its accuracy is at least 0.05
+    And no sed collapses
+"""
+    result = run(project, scenario)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["my.feature:14: And no sed collapses", "undefined step; did you mean 'And no seed collapses'?"]
+    )
+    assert stored(project) == []
+
+
 def test_collapses_comparisons_and_sabotage_are_judged(project: pytest.Pytester) -> None:
     result = run(
         project,

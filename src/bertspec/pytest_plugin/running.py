@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
 from bertspec.errors import BertspecError, Unreachable
 from bertspec.pytest_plugin import summary
 from bertspec.pytest_plugin.capabilities import REMOTE, Machine
 from bertspec.pytest_plugin.collect import SELECTING, ScenarioItem
-from bertspec.pytest_plugin.definitions import AnyStep
+from bertspec.pytest_plugin.definitions import AnyStep, undefined
 from bertspec.pytest_plugin.messages import FAILED_STEP
 
 __all__ = ["CLAIM", "Running"]
@@ -48,6 +49,18 @@ class Running:
         if not self.machine.requires(item.tags):
             pytest.skip(f"not run: {reason}")
         item.refusal = f"required, but it could not run: {reason}"
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_bdd_before_scenario(self, request: pytest.FixtureRequest, scenario: Any) -> None:
+        """Refuse a scenario with an undefined step before an earlier step has trained for minutes."""
+        item = request.node
+        if not isinstance(item, ScenarioItem):
+            return
+        definitions = item.feature_file.definitions()
+        for step in scenario.steps:
+            if any(undefined([step], definitions)):
+                item.stash[FAILED_STEP] = step
+                raise StepDefinitionNotFoundError(f"Step definition is not found: {step}")
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_bdd_step_error(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
