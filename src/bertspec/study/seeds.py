@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bertspec import verdict
+from bertspec.errors import InvalidSpec
 from bertspec.sources.places import Places
 from bertspec.spec import RunSpec, StudySpec
 from bertspec.store import StoredRun
@@ -60,7 +61,15 @@ class Study:
         return verdict.judge_difference(verdict_on, self.scores(claim.quantity), other.scores(claim.quantity))
 
     def judge_collapse(self) -> Verdict:
-        """The verdict on the claim that no seed collapses."""
+        """The verdict on the claim that no seed collapses.
+
+        Raises:
+            InvalidSpec: the task has no classes.
+        """
+        if self.spec.task.head != "classification":
+            raise InvalidSpec(
+                "a collapse is of classes", given=f"a {self.spec.task.head} head", where=f"task {self.spec.task.name!r}"
+            )
         outcomes = [run.result.outcomes for run in self.runs]
         return verdict.judge_collapse([verdict.collapsed(o.predictions, o.references) for o in outcomes])
 

@@ -123,6 +123,12 @@ def test_a_collapse_is_counted(study_spec: StudySpec, bench: Workbench) -> None:
     assert (verdict.outcome, verdict.bound) == ("FAIL", 0)
 
 
+def test_a_regression_has_no_classes_to_collapse_to(study_spec: StudySpec, bench: Workbench) -> None:
+    task = study_spec.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
+    with pytest.raises(InvalidSpec, match="a collapse is of classes; given: 'a regression head'"):
+        study.run(study_spec.model_copy(update={"task": task}), bench).judge_collapse()
+
+
 def test_a_lead_is_a_difference_of_means(study_spec: StudySpec, bench: Workbench) -> None:
     five = study_spec.model_copy(update={"seeds": (1, 2, 3, 4, 5)})
     done = study.run(five, bench)
