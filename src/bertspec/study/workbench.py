@@ -30,6 +30,10 @@ class Workbench:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     fresh_since: datetime.datetime | None = None
     """Stored runs that finished before this moment are ignored; none uses them all."""
+    checkpoint_every: int | None = None
+    """Steps between the checkpoints from which an interrupted run goes on; none makes no checkpoints."""
+    keep_models: bool = False
+    """Whether the fine-tuned encoders are kept in the store, beside their runs."""
 
     def plan(self, asked: Mapping[str, Any]) -> StudySpec:
         """Words → a study, everything in them checked.
