@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from bertspec.errors import DeviceError
 from bertspec.result import Environment
@@ -55,6 +56,27 @@ class Device:
             finally:
                 torch.set_num_threads(threads)
                 torch.use_deterministic_algorithms(strict)
+
+    def random_state(self) -> dict[str, Tensor]:
+        """The state of torch's generators that a run draws from."""
+        state = {"cpu": torch.get_rng_state()}
+        return {**state, "cuda": torch.cuda.get_rng_state()} if self.kind == "cuda" else state
+
+    def restore_random_state(self, state: dict[str, Tensor]) -> None:
+        """Draw from here on what would have been drawn after :meth:`random_state`."""
+        torch.set_rng_state(state["cpu"])
+        if self.kind == "cuda":
+            torch.cuda.set_rng_state(state["cuda"])
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Whether an error says that the memory of this device is used up."""
+        # On a CPU torch raises a plain RuntimeError, whose text is all that tells.
+        return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+    def release_memory(self) -> None:
+        """Give back what torch holds in reserve."""
+        if self.kind == "cuda":
+            torch.cuda.empty_cache()
 
     def clock(self) -> float:
         """Seconds on a steady clock, after all work that was given to the device is done."""

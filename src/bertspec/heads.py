@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bertspec import encoders
 from bertspec.data.batches import Batch
-from bertspec.errors import SourceError
+from bertspec.errors import SourceError, StoreError
 from bertspec.sources.checkpoints import EncoderFiles
 from bertspec.spec import EncoderSpec, TaskSpec
 
@@ -56,9 +56,21 @@ class Head(nn.Module):
         return outputs
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Write safetensors weights, configuration and tokenizer; the folder is a checkpoint again."""
-        self.model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        """Write safetensors weights, configuration and tokenizer; the folder is a checkpoint again.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        try:
+            with _quietly():
+                self.model.save_pretrained(folder)
+                tokenizer.save_pretrained(folder)
+        except (OSError, SafetensorError) as refusal:
+            raise StoreError(
+                f"the fine-tuned model cannot be written: {refusal}",
+                where=folder,
+                allowed="a writable folder with free space",
+            ) from refusal
 
 
 def build(encoder: EncoderSpec, files: EncoderFiles, task: TaskSpec, vocabulary: PreTrainedTokenizerBase) -> Head:
@@ -112,7 +124,7 @@ def _pretrained(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """The library draws a bar and reports the new head, which is what was asked for."""
+    """The library draws bars and reports the new head, which is what was asked for."""
     from transformers.utils import logging
 
     reports: Any = logging  # the library has no types here

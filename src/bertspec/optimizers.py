@@ -35,6 +35,12 @@ class Optimizer(Protocol):
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Take one step and give the loss before it, a scalar on the device."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on besides weights and gradients: dicts, lists, plain values, tensors."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over such a state, of an optimizer of the same spec and model."""
+
 
 class TorchOptimizer:
     """One of torch's optimizers: one backward a step."""
@@ -51,6 +57,14 @@ class TorchOptimizer:
             group["lr"] = learning_rate
         self._inner.step()
         return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Torch's own state."""
+        return self._inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over torch's own state."""
+        self._inner.load_state_dict(state)
 
 
 Groups = list[dict[str, Any]]

@@ -88,6 +88,10 @@ class RunFacts(Fact):
     train_tokens: int
     """Tokens seen in training, padding excluded."""
     evaluation_examples: int
+    micro_batch: int | None = None
+    """Examples per backward pass, where the memory was too small for a whole batch; none where it was not."""
+    resumed_at: tuple[int, ...] = ()
+    """The steps after which the run was interrupted and taken up again."""
     timings: Timings
     peak_memory_bytes: int
     """Peak resident memory of the process (CPU) or peak allocated memory (CUDA)."""

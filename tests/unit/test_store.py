@@ -4,16 +4,18 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from bertspec.errors import StoreError
 from bertspec.result import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
 from bertspec.spec import StudySpec
-from bertspec.store import Store, StoredRun
+from bertspec.store import Store, StoredRun, disk
 
 NAME = "f" * 64
 
@@ -136,3 +138,90 @@ def test_the_lock_of_a_killed_process_is_free(store: Store, tmp_path: Path) -> N
     began = time.monotonic()
     with store.lock(NAME):
         assert time.monotonic() - began < 5
+
+
+def test_a_replaced_run_survives_a_writer_killed_between_its_renames(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    folder(store).rename(folder(store).with_name(f".old-{NAME}"))
+    assert store.get(NAME) is not None
+    assert store.count() == 1
+
+
+def test_a_killed_writer_s_draft_is_not_a_run_and_goes_with_the_next(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    folder(store).rename(folder(store).with_name(f".draft-{NAME}"))
+    assert store.get(NAME) is None
+    assert list(store.runs()) == []
+    store.put(run)
+    assert [path.name for path in (store.root / "runs").iterdir()] == [NAME]
+
+
+def test_a_run_without_a_session_is_read(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    file = folder(store) / "run.json"
+    record = json.loads(file.read_text("utf-8"))
+    del record["session"]
+    file.write_text(json.dumps(record), "utf-8")
+    kept = store.get(NAME)
+    assert kept is not None
+    assert kept.session == ""
+
+
+def test_room_for_the_record_is_held_while_a_run_trains(store: Store, run: StoredRun) -> None:
+    with store.lock(NAME):
+        held = store.root / "locks" / f"{NAME}.reserve"
+        assert held.stat().st_size == 1 << 20
+        store.put(run)
+        assert not held.exists()
+
+
+def test_a_disk_without_room_is_told_before_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, _: bytes) -> int:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    locked = store.lock(NAME)
+    with pytest.raises(StoreError, match="cannot be written: No space left on device; allowed: .*free space"):
+        locked.__enter__()
+    FileLock(store.root / "locks" / f"{NAME}.lock", timeout=0).acquire()
+
+
+def test_a_long_wait_for_another_process_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(disk, "_PATIENCE_S", 0.05)
+    with store.lock(NAME):
+        waiting = threading.Thread(target=lambda: store.lock(NAME).__enter__(), daemon=True)
+        waiting.start()
+        time.sleep(0.3)
+    waiting.join(5)
+    assert f"another process is making the run {NAME[:12]}; waiting for it" in caplog.text
+
+
+def test_a_model_appears_whole_or_not_at_all(store: Store) -> None:
+    def half() -> None:
+        with store.new_model(NAME) as draft:
+            (draft / "half").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    assert store.model(NAME) is None
+    with store.new_model(NAME) as draft:
+        (draft / "weights").write_bytes(b"w")
+    assert store.intact_model(NAME) == store.models / NAME
+
+
+@pytest.mark.parametrize("name", ["weights", "SHA256SUMS"])
+@pytest.mark.parametrize("content", [b"", b"\xff other", None])
+def test_a_damaged_model_is_told_and_not_used(
+    store: Store, name: str, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store.new_model(NAME) as draft:
+        (draft / "weights").write_bytes(b"w")
+    file = store.models / NAME / name
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    assert store.intact_model(NAME) is None
+    assert "is damaged" in caplog.text

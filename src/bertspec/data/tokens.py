@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from bertspec.data.examples import Examples
 from bertspec.errors import DataError
 
 __all__ = ["Tokens", "encode"]
+
+_log = logging.getLogger(__name__)
 
 _LAYOUT = 1
 """Raised when the meaning of a cached file changes."""
@@ -51,7 +55,7 @@ def encode(tokenizer: Any, examples: Examples, *, max_length: int, key: str, cac
         examples: the texts.
         max_length: tokens per example at most, special tokens included.
         key: what else the ids depend on: the tokenizer's hash and library version.
-        cache: the folder to keep them in; none keeps nothing.
+        cache: the folder to keep them in; none keeps nothing, and one that cannot be written costs a warning.
 
     Raises:
         DataError: more than half of the tokens are unknown to the tokenizer.
@@ -60,10 +64,14 @@ def encode(tokenizer: Any, examples: Examples, *, max_length: int, key: str, cac
         return _made(tokenizer, examples, max_length)
     folder = cache / _cache_key(examples, max_length, key)
     kept = _kept(folder)
-    if kept is None:
-        _keep(_made(tokenizer, examples, max_length), folder)
-        kept = _kept(folder)
-    return kept if kept is not None else _made(tokenizer, examples, max_length)
+    if kept is not None:
+        return kept
+    made = _made(tokenizer, examples, max_length)
+    try:
+        _keep(made, folder)
+    except OSError as refusal:
+        _log.warning("token ids are not cached in %s: %s", cache, refusal)
+    return made
 
 
 def _made(tokenizer: Any, examples: Examples, max_length: int) -> Tokens:
@@ -103,29 +111,18 @@ def _cache_key(examples: Examples, max_length: int, key: str) -> str:
 def _keep(tokens: Tokens, folder: Path) -> None:
     """Write beside the place and rename, so that a reader sees all of it or nothing."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-    digest = hashlib.sha256()
-    for name in _ARRAYS:
-        array = getattr(tokens, name)
-        np.save(draft / f"{name}.npy", array, allow_pickle=False)
-        digest.update(array.tobytes())
-    (draft / "sha256").write_text(digest.hexdigest(), "ascii")
-    _replace(draft, folder)
-
-
-def _replace(draft: Path, folder: Path) -> None:
-    _remove(folder)
-    try:
+    draft = folder.with_name(f".draft-{folder.name}")
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        shutil.rmtree(draft, ignore_errors=True)  # of a writer that was killed
+        draft.mkdir()
+        digest = hashlib.sha256()
+        for name in _ARRAYS:
+            array = getattr(tokens, name)
+            np.save(draft / f"{name}.npy", array, allow_pickle=False)
+            digest.update(array.tobytes())
+        (draft / "sha256").write_text(digest.hexdigest(), "ascii")
+        shutil.rmtree(folder, ignore_errors=True)  # it was damaged, or another process has just made the same
         draft.rename(folder)
-    except OSError:  # another process was first, with the same content
-        _remove(draft)
-
-
-def _remove(folder: Path) -> None:
-    if folder.is_dir():
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
 
 
 def _kept(folder: Path) -> Tokens | None:

@@ -6,6 +6,7 @@ What feature files need is loaded once there are feature files.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="where to train (default: the best there is)",
     )
+    group.addoption(
+        "--checkpoint-every",
+        type=_steps,
+        metavar="STEPS",
+        help="keep the state of a run every so many steps; an interrupted run goes on from there",
+    )
+    group.addoption("--keep-models", action="store_true", help="keep the fine-tuned encoders, beside their runs")
     group.addoption("--download", action="store_true", help="let @hub and @mirror scenarios download from the hub")
     group.addoption(
         "--check-steps", action="store_true", help="report steps with no definition or several, and run nothing"
@@ -56,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "which .feature files to collect: auto (those named, and those that use bertspec's steps), always, never",
         default="auto",
     )
+
+
+def _steps(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of steps, such as 500")
+    return int(text)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["claims", "pytest_bdd_before_scenario", "pytest_configure_node", "recipe", "store_root", "workbench"]
 
 _PROMISED = pytest.StashKey[tuple[str, ...]]()
-_FRESH_SINCE = "bertspec_fresh_since"
 _CLAIM = re.compile(r"(?:its|the|a claim that its) (.+?) (?:is at (?:least|most)|of \".+\" exceeds)")
 
 
@@ -44,7 +43,10 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
         store=store,
         tracker=tracker,
         device=pytestconfig.getoption("bertspec_device"),
-        fresh_since=_fresh_since(pytestconfig),
+        session=_session(pytestconfig),
+        fresh=pytestconfig.getoption("fresh"),
+        checkpoint_every=pytestconfig.getoption("checkpoint_every"),
+        keep_models=pytestconfig.getoption("keep_models"),
     )
     tracker.close()
 
@@ -78,23 +80,17 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature,
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell an xdist worker when the session began, so that all workers call the same runs fresh."""
-    since = _fresh_since(node.config)
-    node.workerinput[_FRESH_SINCE] = since.isoformat() if since else None
+    """Tell an xdist worker which session it belongs to, so that all workers call the same runs fresh."""
+    node.workerinput[_SESSION] = _session(node.config)
 
 
-def _fresh_since(config: pytest.Config) -> datetime.datetime | None:
-    if not config.getoption("fresh"):
-        return None
-    told = getattr(config, "workerinput", {}).get(_FRESH_SINCE)
-    if told:
-        return datetime.datetime.fromisoformat(told)
-    if _SINCE not in config.stash:
-        config.stash[_SINCE] = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    return config.stash[_SINCE]
+def _session(config: pytest.Config) -> str:
+    told: str | None = getattr(config, "workerinput", {}).get(_SESSION)
+    return told or config.stash.setdefault(_OWN_SESSION, uuid.uuid4().hex)
 
 
-_SINCE = pytest.StashKey[datetime.datetime]()
+_SESSION = "bertspec_session"
+_OWN_SESSION = pytest.StashKey[str]()
 
 
 @dataclass(frozen=True, slots=True)

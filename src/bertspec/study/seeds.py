@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bertspec import verdict
-from bertspec.errors import InvalidSpec
+from bertspec.errors import Diverged, InvalidSpec
 from bertspec.sources.places import Places
 from bertspec.spec import RunSpec, StudySpec
 from bertspec.store import StoredRun
@@ -113,21 +113,36 @@ def _run_once(spec: RunSpec, material: Material, device: Device, bench: Workbenc
 
 
 def _usable(run: StoredRun | None, bench: Workbench) -> StoredRun | None:
-    if run is None or bench.fresh_since is None:
-        return run
-    return run if datetime.datetime.fromisoformat(run.result.facts.finished) >= bench.fresh_since else None
+    if run is None or (bench.fresh and run.session != bench.session):
+        return None
+    return None if bench.keep_models and bench.store.model(run.fingerprint) is None else run
 
 
 def _train(spec: RunSpec, name: str, material: Material, device: Device, bench: Workbench) -> StoredRun:
     from bertspec import engine
 
+    if bench.fresh:
+        bench.store.forget_unfinished(name)
+    snapshots = engine.Snapshots(bench.store.unfinished(name), every=bench.checkpoint_every)
     observer = bench.tracker.observe(spec, fingerprint=name)
     try:
-        result = engine.run(spec, material, observer, device=device, cache=bench.store.token_cache)
-        finished = StoredRun(name, spec, result)
+        with bench.store.new_model(name) if bench.keep_models else contextlib.nullcontext() as model:
+            result = engine.run(
+                spec,
+                material,
+                observer,
+                device=device,
+                cache=bench.store.token_cache,
+                snapshots=snapshots,
+                save_to=model,
+            )
+        finished = StoredRun(name, spec, result, bench.session)
         bench.store.put(finished)
     except BaseException as error:
+        if isinstance(error, Diverged):  # going on would diverge again
+            bench.store.forget_unfinished(name)
         observer.failed(error)
         raise
+    bench.store.forget_unfinished(name)
     observer.finished(result)
     return finished

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bertspec.catalog import Catalog
@@ -28,8 +28,10 @@ class Workbench:
     store: Store
     tracker: Tracker
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    fresh_since: datetime.datetime | None = None
-    """Stored runs that finished before this moment are ignored; none uses them all."""
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """What tells the runs that this session makes from all others; the processes of one session share it."""
+    fresh: bool = False
+    """Whether only runs of this session count, of all that the store holds."""
     checkpoint_every: int | None = None
     """Steps between the checkpoints from which an interrupted run goes on; none makes no checkpoints."""
     keep_models: bool = False

@@ -47,7 +47,7 @@ def test_cached_ids_equal_fresh_ones(tokenizer: Any, tmp_path: Path) -> None:
     fresh = made(tokenizer)
     assert same(made(tokenizer, tmp_path), fresh)
     assert same(made(tokenizer, tmp_path), fresh)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.glob("[!.]*"))) == 1
 
 
 def test_the_cache_is_read_and_not_made_again(tokenizer: Any, tmp_path: Path) -> None:
@@ -67,13 +67,13 @@ def test_the_cache_is_read_and_not_made_again(tokenizer: Any, tmp_path: Path) ->
 def test_whatever_changes_the_ids_changes_the_key(tokenizer: Any, tmp_path: Path, other: dict[str, Any]) -> None:
     made(tokenizer, tmp_path)
     made(tokenizer, tmp_path, **other)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("[!.]*"))) == 2
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty"])
 def test_a_damaged_cache_is_made_again(tokenizer: Any, tmp_path: Path, damage: str) -> None:
     made(tokenizer, tmp_path)
-    file = next(tmp_path.iterdir()) / "ids.npy"
+    file = next(tmp_path.glob("[!.]*")) / "ids.npy"
     content = bytearray(file.read_bytes())
     if damage == "flip":
         content[-1] ^= 1
@@ -88,3 +88,24 @@ def test_a_damaged_cache_is_made_again(tokenizer: Any, tmp_path: Path, damage: s
 def test_text_that_the_tokenizer_does_not_know_is_refused(tokenizer: Any) -> None:
     with pytest.raises(DataError, match="100% unknown tokens"):
         made(tokenizer, examples=Examples(["это кино", "очень"], None, np.zeros(2)))
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning(
+    tokenizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    assert same(made(tokenizer, tmp_path / "file" / "below"), made(tokenizer))
+    assert "token ids are not cached" in caplog.text
+
+
+def test_what_a_killed_writer_left_behind_is_swept_away(tokenizer: Any, tmp_path: Path) -> None:
+    made(tokenizer, tmp_path)
+    folder = next(tmp_path.glob("[!.]*"))
+    folder.rename(tmp_path / f".draft-{folder.name}")
+    made(tokenizer, tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [folder.name]
+
+
+def test_a_text_of_a_hundred_thousand_characters_is_cut(tokenizer: Any, tmp_path: Path) -> None:
+    long = Examples(["the film was good " * 6_000, "it was ."], None, np.zeros(2))
+    assert made(tokenizer, tmp_path, examples=long).lengths.tolist()[0] == 32

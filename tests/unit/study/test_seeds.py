@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from bertspec import engine, study
 from bertspec.errors import BertspecError, Diverged, InvalidSpec, UnknownName
 from bertspec.result import RunObserver, RunResult
 from bertspec.spec import OptimizerSpec, RunSpec, StudySpec
+from bertspec.store import Store
 from bertspec.study import Workbench
 from bertspec.verdict import Claim
 
@@ -55,12 +57,18 @@ def test_only_what_is_missing_is_trained(study_spec: StudySpec, bench: Workbench
 
 def test_a_fresh_session_trains_again_but_once(study_spec: StudySpec, bench: Workbench) -> None:
     study.run(study_spec, bench)
-    later = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(seconds=1)
-    fresh = dataclasses.replace(bench, fresh_since=later)
-    while datetime.datetime.now(datetime.UTC) < later:
-        pass
+    fresh = dataclasses.replace(bench, session="another", fresh=True)
     assert study.run(study_spec, fresh).trained == 2
     assert study.run(study_spec, fresh).trained == 0
+
+
+@pytest.mark.parametrize("year", ["1970", "2999"])
+def test_a_fresh_session_does_not_go_by_the_clock(study_spec: StudySpec, bench: Workbench, year: str) -> None:
+    for run in study.run(study_spec, bench).runs:
+        facts = run.result.facts.model_copy(update={"finished": f"{year}-01-01T00:00:00+00:00"})
+        bench.store.put(dataclasses.replace(run, result=dataclasses.replace(run.result, facts=facts)))
+    assert study.run(study_spec, bench).trained == 0
+    assert study.run(study_spec, dataclasses.replace(bench, session="another", fresh=True)).trained == 2
 
 
 def test_every_run_is_told_to_the_tracker(study_spec: StudySpec, bench: Workbench) -> None:
@@ -149,4 +157,37 @@ def test_words_that_describe_no_study_are_refused(bench: Workbench, asked: dict[
 
 def test_token_ids_are_cached_beside_the_runs(study_spec: StudySpec, bench: Workbench) -> None:
     study.run(study_spec, bench)
-    assert len(list(Path(bench.store.token_cache).iterdir())) == 2
+    assert len(list(bench.store.token_cache.glob("[!.]*"))) == 2
+
+
+class PowerCut(BaseException):
+    """What stops a run, as a kill would."""
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(
+    study_spec: StudySpec, bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = study.run(study_spec, dataclasses.replace(bench, store=Store(tmp_path / "other")))
+    careful, save = dataclasses.replace(bench, checkpoint_every=3), engine.Snapshots.save
+
+    def cut(self: engine.Snapshots, step: int, state: dict[str, Any]) -> bool:
+        save(self, step, state)
+        raise PowerCut
+
+    monkeypatch.setattr(engine.Snapshots, "save", cut)
+    with pytest.raises(PowerCut):
+        study.run(study_spec, careful)
+    resumed = study.run(study_spec, bench)
+    assert [run.result.facts.resumed_at for run in resumed.runs] == [(3,), ()]
+    for one, two in zip(resumed.runs, whole.runs, strict=True):
+        assert np.array_equal(one.result.outcomes.outputs, two.result.outcomes.outputs)
+    assert not list((bench.store.root / "unfinished").iterdir())
+
+
+def test_models_are_kept_where_they_are_asked_for(study_spec: StudySpec, bench: Workbench) -> None:
+    study.run(study_spec, bench)
+    keeping = dataclasses.replace(bench, keep_models=True)
+    assert study.run(study_spec, keeping).trained == 2
+    made = study.run(study_spec, keeping)
+    assert made.trained == 0
+    assert all(bench.store.intact_model(run.fingerprint) for run in made.runs)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from bertspec import device, engine, optimizers
-from bertspec.engine import Material
+from bertspec.data import batches
+from bertspec.engine import Material, evaluation, preparation
 from bertspec.errors import DataError, Diverged, InvalidSpec
 from bertspec.result import RunResult
 from bertspec.sources import checkpoints, tables
@@ -113,8 +114,8 @@ def test_the_loop_is_the_plain_loop(spec: RunSpec) -> None:
     material = Material(checkpoints.find(spec.encoder, places), tables.load(spec.task, places))
     chosen = device.choose("cpu", plain.recipe)
     with chosen.session(spec.seed):
-        prepared = engine._prepare(plain, material, chosen, None)
-        rows = next(engine.batches.training_batches(prepared.train.tokens.lengths, batch_size=16, seed=spec.seed))
+        prepared = preparation.prepare(plain, material, chosen, None)
+        rows = next(batches.training_batches(prepared.train.tokens.lengths, batch_size=16, seed=spec.seed))
         batch, labels = prepared.batch(prepared.train, rows)
         prepared.head.train()
         loss = torch.nn.functional.cross_entropy(prepared.head(batch), labels.long())
@@ -123,7 +124,7 @@ def test_the_loop_is_the_plain_loop(spec: RunSpec) -> None:
             for parameter in prepared.head.parameters():
                 if parameter.grad is not None:
                     parameter -= 0.5 * parameter.grad
-        by_hand = engine._evaluate(prepared)
+        by_hand = evaluation.evaluate(prepared)
     result = ran(plain)
     assert result.curve.loss[0] == pytest.approx(loss.item())
     np.testing.assert_allclose(result.outcomes.outputs, by_hand, rtol=1e-5, atol=1e-6)

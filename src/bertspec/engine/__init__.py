@@ -1,0 +1,108 @@
+"""One run: the one training loop and the one evaluation loop.
+
+The loop's variations enter by spec (recipe, loss, optimizer), by data (batches) and by device; it
+knows neither where models and data come from nor where results go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertspec import metrics
+from bertspec.device import Device
+from bertspec.engine.evaluation import evaluate
+from bertspec.engine.preparation import Material, prepare
+from bertspec.engine.snapshots import Snapshots
+from bertspec.engine.training import Progress, learning_rate_at, steps_of, train
+from bertspec.errors import DeviceError
+from bertspec.result import Outcomes, RunFacts, RunObserver, RunResult, Timings
+from bertspec.spec import RunSpec
+
+__all__ = ["Material", "Snapshots", "learning_rate_at", "run", "steps_of"]
+
+
+def run(
+    spec: RunSpec,
+    material: Material,
+    observer: RunObserver,
+    *,
+    device: Device,
+    cache: Path | None = None,
+    snapshots: Snapshots | None = None,
+    save_to: Path | None = None,
+) -> RunResult:
+    """Train an encoder on a task and score it after the last step.
+
+    A batch that does not fit the memory is taken in parts, with the same optimizer steps; the result says so.
+
+    Args:
+        spec: encoder, task, recipe and seed.
+        material: the encoder's files and the task's rows.
+        observer: hears of the start and of every step; the end is the caller's to tell, once the result is safe.
+        device: where it computes; the same seed gives the same bits on one CPU and thread count.
+        cache: the folder that keeps token ids between runs; none keeps nothing.
+        snapshots: where the run's state is kept, and taken up again; the bits are those of a run without a break
+            (on a CPU; within noise on CUDA).
+        save_to: the folder that the fine-tuned encoder is saved to; none saves nothing.
+
+    Raises:
+        DataError: rows do not fit the task.
+        InvalidSpec: the recipe does not fit the task.
+        SourceError: the checkpoint cannot be loaded.
+        DeviceError: the memory is too small, even for one example at a time.
+        Diverged: the loss is not a finite number; no weights were changed after that.
+    """
+    with device.session(spec.seed), _memory_told(spec, device):
+        device.forget_peak()
+        began = device.clock()
+        prepared = prepare(spec, material, device, cache)
+        ready = device.clock()
+        curve, progress = train(spec.recipe, prepared, observer, seed=spec.seed, snapshots=snapshots)
+        trained = device.clock()
+        outcomes = Outcomes(evaluate(prepared), prepared.evaluation.labels)
+        timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
+    if save_to is not None:
+        prepared.head.save(save_to, prepared.tokenizer)
+    return RunResult(_facts(spec, material, device, progress, outcomes, timings), outcomes, curve)
+
+
+@contextlib.contextmanager
+def _memory_told(spec: RunSpec, device: Device) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not device.is_out_of_memory(error):
+            raise
+        raise DeviceError(
+            f"the memory is too small: {str(error).splitlines()[0]}",
+            allowed="a smaller encoder, shorter texts, or a device with more memory",
+            where=f"encoder {spec.encoder.name!r} on {device.kind}",
+        ) from error
+
+
+def _facts(
+    spec: RunSpec,
+    material: Material,
+    device: Device,
+    progress: Progress,
+    outcomes: Outcomes,
+    timings: Timings,
+) -> RunFacts:
+    return RunFacts(
+        seed=spec.seed,
+        scores={name: metrics.score(name, outcomes.references, outcomes.predictions) for name in spec.task.metrics},
+        steps=progress.step,
+        train_examples=progress.examples,
+        train_tokens=progress.tokens,
+        evaluation_examples=len(outcomes.references),
+        micro_batch=progress.micro_batch if progress.micro_batch < spec.recipe.batch_size else None,
+        resumed_at=tuple(progress.resumed_at),
+        timings=timings,
+        peak_memory_bytes=device.peak_memory_bytes(),
+        environment=device.environment(),
+        provenance=material.provenance,
+        finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )

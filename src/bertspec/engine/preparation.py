@@ -1,0 +1,107 @@
+"""What is ready before the first step: token ids, a model, an optimizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tokenizers
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bertspec import encoders, heads, losses, optimizers
+from bertspec.data import batches
+from bertspec.data.batches import Batch
+from bertspec.data.examples import Examples, read
+from bertspec.data.tokens import Tokens, encode
+from bertspec.device import Device
+from bertspec.errors import InvalidSpec
+from bertspec.result import Provenance
+from bertspec.sources.checkpoints import EncoderFiles
+from bertspec.sources.tables import Splits
+from bertspec.spec import RunSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["Material", "Prepared", "Split", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the sources found for a run: what is hashed is what is trained on."""
+
+    files: EncoderFiles
+    splits: Splits
+
+    @property
+    def provenance(self) -> Provenance:
+        """The origins, as a result records them."""
+        return Provenance(encoder=self.files.origin, tokenizer=self.files.tokenizer_origin, data=self.splits.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The token ids and the labels of one split."""
+
+    tokens: Tokens
+    labels: NDArray[np.float64]
+    """Shape (examples,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that training and evaluation need."""
+
+    tokenizer: PreTrainedTokenizerBase
+    head: heads.Head
+    optimizer: optimizers.Optimizer
+    loss: losses.Loss
+    train: Split
+    evaluation: Split
+    device: Device
+
+    def batch(self, split: Split, rows: NDArray[np.int64]) -> tuple[Batch, Tensor]:
+        """Padded token ids, and labels of shape (batch,), on the device."""
+        device = self.device.torch
+        padded = batches.pad(split.tokens, rows, pad_id=self.tokenizer.pad_token_id or 0, device=device)
+        return padded, torch.from_numpy(split.labels[rows]).to(device, torch.float32)
+
+
+def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | None) -> Prepared:
+    """Check that spec, rows and encoder fit each other, and build what a run needs.
+
+    Raises:
+        DataError: rows do not fit the task.
+        InvalidSpec: the recipe does not fit the task or the encoder.
+        SourceError: the checkpoint cannot be loaded.
+    """
+    task, recipe = spec.task, spec.recipe
+    loss = losses.choose(recipe.loss, task.head)
+    optimizers.check(recipe.optimizer)
+    tokenizer = encoders.tokenizer(material.files)
+    key = f"{material.files.tokenizer_origin.sha256} {tokenizers.__version__}"
+
+    def split(examples: Examples) -> Split:
+        tokens = encode(tokenizer, examples, max_length=recipe.max_length, key=key, cache=cache)
+        return Split(tokens, examples.labels)
+
+    train = split(read(material.splits.train, task, task.train_split))
+    evaluation = split(read(material.splits.evaluation, task, task.evaluation_split))
+    head = heads.build(spec.encoder, material.files, task, tokenizer).to(device.torch)
+    _refuse_too_long(spec, head)
+    optimizer = optimizers.build(recipe.optimizer, head)
+    return Prepared(tokenizer, head, optimizer, loss, train, evaluation, device)
+
+
+def _refuse_too_long(spec: RunSpec, head: heads.Head) -> None:
+    if head.longest is not None and spec.recipe.max_length > head.longest:
+        raise InvalidSpec(
+            "the recipe's texts are longer than the encoder's positions",
+            given=f"max_length {spec.recipe.max_length}",
+            allowed=f"at most {head.longest}",
+            where=f"encoder {spec.encoder.name!r}",
+        )

@@ -1,0 +1,215 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bertspec.data import batches
+from bertspec.engine.preparation import Prepared
+from bertspec.engine.snapshots import Snapshots
+from bertspec.errors import DeviceError, Diverged
+from bertspec.result import Curve, RunObserver
+from bertspec.spec import RecipeSpec
+
+__all__ = ["Progress", "learning_rate_at", "steps_of", "train"]
+
+_log = logging.getLogger(__name__)
+
+
+def steps_of(recipe: RecipeSpec, examples: int) -> int:
+    """How many optimizer steps a recipe takes on a training split of that many examples."""
+    if recipe.steps is not None:
+        return recipe.steps
+    assert recipe.epochs is not None  # noqa: S101 - a recipe has one of the two
+    return max(1, round(recipe.epochs * math.ceil(examples / recipe.batch_size)))
+
+
+def learning_rate_at(step: int, total: int, recipe: RecipeSpec) -> float:
+    """The learning rate of step ``step`` (from 1): a linear warm-up, then linear to zero, or constant."""
+    warmup = round(recipe.warmup_fraction * total)
+    peak = recipe.optimizer.learning_rate
+    if step <= warmup:
+        return peak * step / warmup
+    if recipe.schedule == "constant":
+        return peak
+    return peak * (total - step + 1) / (total - warmup)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training is, and what it has seen."""
+
+    loss: NDArray[np.float64]
+    """Shape (steps,): filled up to ``step``."""
+    micro_batch: int
+    """Examples per backward pass; fewer than the batch size where the memory is too small for a batch."""
+    step: int = 0
+    """Optimizer steps taken."""
+    examples: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    """Wall-clock seconds of training, those before an interruption included."""
+    resumed_at: list[int] = field(default_factory=list)
+    """The steps after which the training was interrupted and taken up again."""
+
+    def state(self) -> dict[str, Any]:
+        """The same as plain values."""
+        own = {name: getattr(self, name) for name in self.__slots__}
+        return {**own, "loss": self.loss[: self.step].tolist()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state, with room for the steps to come."""
+        for name, value in state.items():
+            if name != "loss":
+                setattr(self, name, value)
+        self.loss[: self.step] = state["loss"]
+        self.resumed_at = [*self.resumed_at, self.step]
+
+
+def train(
+    recipe: RecipeSpec,
+    prepared: Prepared,
+    observer: RunObserver,
+    *,
+    seed: int,
+    snapshots: Snapshots | None = None,
+) -> tuple[Curve, Progress]:
+    """Take every step of a recipe; from a snapshot on, where there is one.
+
+    Raises:
+        Diverged: the loss is not a finite number; no weights were changed after that.
+        DeviceError: the memory is too small for a single example.
+    """
+    total = steps_of(recipe, len(prepared.train.tokens))
+    rates = np.array([learning_rate_at(step, total, recipe) for step in range(1, total + 1)])
+    progress = Progress(loss=np.empty(total), micro_batch=recipe.batch_size)
+    training = _Training(recipe, prepared, progress, snapshots)
+    observer.started(total)
+    training.take_up()
+    for step in range(1, progress.step + 1):
+        observer.stepped(step, float(progress.loss[step - 1]), float(rates[step - 1]))
+    for rows in training.batches_to_come(seed, total):
+        loss = training.step(rows, float(rates[progress.step]))
+        observer.stepped(progress.step, loss, float(rates[progress.step - 1]))
+    return Curve(loss=progress.loss, learning_rate=rates), progress
+
+
+@dataclass(slots=True)
+class _Training:
+    recipe: RecipeSpec
+    prepared: Prepared
+    progress: Progress
+    snapshots: Snapshots | None
+    began: float = field(init=False)
+
+    def take_up(self) -> None:
+        """Restore weights, optimizer, random numbers and progress from the newest snapshot."""
+        prepared = self.prepared
+        prepared.head.train()
+        state = self.snapshots.load() if self.snapshots is not None else None
+        if state is not None:
+            prepared.head.load_state_dict(state["weights"])
+            prepared.optimizer.load_state_dict(state["optimizer"])
+            prepared.device.restore_random_state(state["random"])
+            self.progress.restore(state["progress"])
+            _log.info("going on after step %d of %d", self.progress.step, len(self.progress.loss))
+        self.began = prepared.device.clock() - self.progress.seconds
+
+    def batches_to_come(self, seed: int, total: int) -> Iterator[NDArray[np.int64]]:
+        """The sampler's state is its seed and the number of batches drawn."""
+        lengths = self.prepared.train.tokens.lengths
+        order = batches.training_batches(lengths, batch_size=self.recipe.batch_size, seed=seed)
+        return islice(order, self.progress.step, total)
+
+    def step(self, rows: NDArray[np.int64], rate: float) -> float:
+        """Take one optimizer step; the batch's mean loss before it."""
+        progress, total = self.progress, len(self.progress.loss)
+        where = f"step {progress.step + 1} of {total}, learning rate {rate:.3g}"
+        loss = self.prepared.optimizer.step(lambda: self._gradients(rows, where), learning_rate=rate).item()
+        progress.loss[progress.step] = loss
+        progress.step += 1
+        progress.examples += len(rows)
+        progress.tokens += int(self.prepared.train.tokens.lengths[rows].sum())
+        if progress.step == total or (self.snapshots is not None and self.snapshots.due(progress.step, total)):
+            progress.seconds = self.prepared.device.clock() - self.began
+        if self.snapshots is not None and self.snapshots.due(progress.step, total):
+            self.snapshots.save(progress.step, self._state())
+        return loss
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "weights": self.prepared.head.state_dict(),
+            "optimizer": self.prepared.optimizer.state_dict(),
+            "random": self.prepared.device.random_state(),
+            "progress": self.progress.state(),
+        }
+
+    def _gradients(self, rows: NDArray[np.int64], where: str) -> Tensor:
+        """The closure of a step: fresh gradients of one batch, clipped; in smaller parts where it does not fit."""
+        while True:
+            try:
+                loss = self._accumulated(rows, where)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not self.prepared.device.is_out_of_memory(error):
+                    raise
+            self._take_less(len(rows), where)  # outside the handler, which holds the tensors of the failed attempt
+        if self.recipe.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.prepared.head.parameters(), self.recipe.clip_norm)
+        return loss
+
+    def _accumulated(self, rows: NDArray[np.int64], where: str) -> Tensor:
+        """The mean loss over the batch, its gradients summed part by part."""
+        self.prepared.head.zero_grad()
+        size = self.progress.micro_batch
+        if len(rows) <= size:
+            return self._backward(rows, 1.0, where)
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return torch.stack([self._backward(part, len(part) / len(rows), where) for part in parts]).sum()
+
+    def _backward(self, rows: NDArray[np.int64], share: float, where: str) -> Tensor:
+        """The loss of a part, weighted with its share of the batch. It stops before a bad loss does harm."""
+        prepared = self.prepared
+        batch, labels = prepared.batch(prepared.train, rows)
+        with prepared.device.autocast():
+            loss = prepared.loss(prepared.head(batch), labels)
+        if not torch.isfinite(loss):
+            raise Diverged(
+                "training diverged: the loss is not a finite number",
+                given=loss.item(),
+                allowed="a lower learning rate, a longer warm-up, or gradient clipping",
+                where=where,
+            )
+        if share < 1.0:
+            loss = loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _take_less(self, batch: int, where: str) -> None:
+        tried = min(self.progress.micro_batch, batch)
+        self.prepared.head.zero_grad()
+        self.prepared.device.release_memory()
+        if tried == 1:
+            raise DeviceError(
+                "the memory is too small for one example and its gradients",
+                given=f"max_length {self.recipe.max_length}",
+                allowed="shorter texts, a smaller encoder, or a device with more memory",
+                where=where,
+            )
+        self.progress.micro_batch = math.ceil(tried / 2)
+        _log.warning(
+            "out of memory at %s: going on with %d examples at a time, %d to an optimizer step as before",
+            where,
+            self.progress.micro_batch,
+            batch,
+        )

@@ -1,0 +1,191 @@
+"""Finished runs, each in a folder named by its fingerprint.
+
+A folder holds ``run.json`` (what was asked for and what came of it) and ``arrays.npz`` (per-example
+outcomes and the curve). It appears whole or not at all, and is checked whenever it is read. Beside the
+runs lie the fine-tuned models that were asked for, and the state of runs that were interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from bertspec.errors import StoreError
+from bertspec.store import disk, record
+from bertspec.store.record import StoredRun
+
+__all__ = ["Store", "StoredRun"]
+
+_log = logging.getLogger(__name__)
+
+
+_RESERVE_BYTES = 1 << 20
+"""Held on the disk while a run trains, so that its record fits when it ends; GLUE's largest takes 0.2 MiB."""
+_SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The finished runs below one folder."""
+
+    root: Path
+
+    @property
+    def token_cache(self) -> Path:
+        """The folder of token ids."""
+        return self.root / "tokens"
+
+    @property
+    def tracking(self) -> Path:
+        """The folder of the trackers' offline records."""
+        return self.root / "tracking"
+
+    @property
+    def models(self) -> Path:
+        """The folder of the fine-tuned models that were kept, each named by its run's fingerprint."""
+        return self.root / "models"
+
+    def unfinished(self, fingerprint: str) -> Path:
+        """The folder for the state of a run that is under way."""
+        return self.root / "unfinished" / fingerprint
+
+    def folder(self, fingerprint: str) -> Path:
+        """The folder of a finished run."""
+        return self.root / "runs" / fingerprint
+
+    def get(self, fingerprint: str) -> StoredRun | None:
+        """The finished run of that fingerprint, or none.
+
+        A folder that is damaged is set aside under another name and counts as none.
+        """
+        folder = self.folder(fingerprint)
+        disk.undo_half_replaced(folder)
+        if not folder.is_dir():
+            return None
+        try:
+            return record.read(folder, fingerprint)
+        except record.DAMAGE as damage:
+            self._set_aside(folder, damage)
+            return None
+
+    def put(self, run: StoredRun) -> None:
+        """Keep a finished run; it replaces one of the same fingerprint. Only the holder of its lock may.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        with self._telling("the run was finished, and cannot be stored"):
+            self._reserve(run.fingerprint).unlink(missing_ok=True)
+            with disk.draft(self.folder(run.fingerprint)) as draft:
+                record.write(draft, run)
+
+    @contextlib.contextmanager
+    def new_model(self, fingerprint: str) -> Iterator[Path]:
+        """An empty folder for a fine-tuned model, which takes its place among the models if all goes well.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        with self._telling("the model cannot be stored"), disk.draft(self.models / fingerprint) as draft:
+            yield draft
+            (draft / _SUMS).write_text(
+                "".join(f"{disk.digest(file)}  {file.name}\n" for file in disk.files(draft)), "utf-8"
+            )
+
+    def model(self, fingerprint: str) -> Path | None:
+        """The folder of a run's fine-tuned model, or none where it was not kept."""
+        folder = self.models / fingerprint
+        disk.undo_half_replaced(folder)
+        return folder if folder.is_dir() else None
+
+    def intact_model(self, fingerprint: str) -> Path | None:
+        """The same, every file of it compared with what was written; a damaged one counts as none."""
+        folder = self.model(fingerprint)
+        if folder is None:
+            return None
+        damaged = _damage(folder)
+        if damaged:
+            _log.warning("the stored model %s is damaged (%s) and is not used", folder, ", ".join(damaged))
+            return None
+        return folder
+
+    @contextlib.contextmanager
+    def lock(self, fingerprint: str) -> Iterator[None]:
+        """Hold the right to make this run, and room for its record; others wait.
+
+        A dead holder's lock is free at once.
+
+        Raises:
+            StoreError: the folder cannot be written, or has no room.
+        """
+        folder = self.root / "locks"
+        with self._telling("the store cannot be written"):
+            folder.mkdir(parents=True, exist_ok=True)
+            held = FileLock(folder / f"{fingerprint}.lock")
+            disk.acquire(held)
+        try:
+            with self._telling("the store cannot be written"):
+                self._reserve(fingerprint).write_bytes(bytes(_RESERVE_BYTES))
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                self._reserve(fingerprint).unlink(missing_ok=True)
+            held.release()
+
+    def forget_unfinished(self, fingerprint: str) -> None:
+        """Remove the state of a run that is finished, or that is to start anew."""
+        shutil.rmtree(self.unfinished(fingerprint), ignore_errors=True)
+
+    def runs(self) -> Iterator[StoredRun]:
+        """Every finished run that can be read."""
+        for file in sorted((self.root / "runs").glob("[!.]*/run.json")):
+            run = self.get(file.parent.name)
+            if run is not None:
+                yield run
+
+    def count(self) -> int:
+        """How many runs are finished."""
+        return sum(1 for _ in (self.root / "runs").glob("[!.]*/run.json"))
+
+    def _reserve(self, fingerprint: str) -> Path:
+        return self.root / "locks" / f"{fingerprint}.reserve"
+
+    @contextlib.contextmanager
+    def _telling(self, problem: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as refusal:
+            raise StoreError(
+                f"{problem}: {refusal.strerror or refusal}",
+                where=self.root,
+                allowed="a writable folder with free space, named by BERTSPEC_STORE or --bertspec-store",
+            ) from refusal
+
+    def _set_aside(self, folder: Path, damage: Exception) -> None:
+        try:
+            aside = Path(tempfile.mkdtemp(prefix="damaged-", dir=self.root)) / folder.name
+            folder.rename(aside)
+        except FileNotFoundError:  # another process was first
+            return
+        except OSError as refusal:
+            _log.warning("the stored run %s is damaged (%s), and cannot be set aside: %s", folder, damage, refusal)
+            return
+        _log.warning("the stored run %s is damaged (%s); it is set aside in %s", folder.name, damage, aside.parent)
+
+
+def _damage(folder: Path) -> list[str]:
+    """The files of a model that are not as they were written."""
+    try:
+        lines = (folder / _SUMS).read_text("utf-8").splitlines()
+        promised = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        found = {file.name: disk.digest(file) for file in disk.files(folder) if file.name != _SUMS}
+    except (OSError, ValueError):
+        return [_SUMS]
+    return sorted(name for name in promised.keys() | found.keys() if promised.get(name) != found.get(name))

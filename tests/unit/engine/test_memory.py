@@ -1,0 +1,100 @@
+"""What happens when a batch does not fit the memory: the device is told to be small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bertspec import heads
+from bertspec.data.batches import Batch
+from bertspec.errors import DeviceError
+from bertspec.spec import RecipeSpec, RunSpec
+from tests.unit.engine.conftest import Ran
+
+
+@pytest.fixture
+def without_dropout(spec: RunSpec) -> RunSpec:
+    """Dropout draws other masks for other parts of a batch; without it the parts add up to the whole."""
+    still = {**spec.encoder.architecture, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    return spec.model_copy(update={"encoder": spec.encoder.model_copy(update={"architecture": still})})
+
+
+def room_for(examples: int, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> list[int]:
+    """Let every larger batch fail; the sizes of those that fitted."""
+    forward, fitted = heads.Head.forward, list[int]()
+
+    def tight(self: heads.Head, batch: Batch) -> Any:
+        if len(batch.rows) > examples:
+            raise error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        fitted.append(len(batch.rows))
+        return forward(self, batch)
+
+    monkeypatch.setattr(heads.Head, "forward", tight)
+    return fitted
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_parts_with_the_same_result(
+    ran: Ran, without_dropout: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ran(without_dropout)
+    fitted = room_for(5, monkeypatch)
+    parts = ran(without_dropout)
+    assert max(fitted) <= 5
+    assert whole.facts.micro_batch is None
+    assert parts.facts.micro_batch == 4
+    np.testing.assert_allclose(parts.outcomes.outputs, whole.outcomes.outputs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(parts.curve.loss, whole.curve.loss, rtol=1e-4)
+
+
+def test_parts_of_unequal_size_weigh_by_their_examples(
+    ran: Ran, without_dropout: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = without_dropout.model_copy(
+        update={"recipe": RecipeSpec.model_validate(without_dropout.recipe.model_dump() | {"batch_size": 13})}
+    )
+    whole = ran(odd)
+    room_for(5, monkeypatch)
+    np.testing.assert_allclose(ran(odd).outcomes.outputs, whole.outcomes.outputs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_cpu_s_own_complaint_is_understood(ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
+    room_for(8, monkeypatch, RuntimeError(said))
+    assert ran(spec).facts.micro_batch == 8
+
+
+def test_the_smaller_batches_are_told(
+    ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    room_for(8, monkeypatch)
+    ran(spec)
+    assert "going on with 8 examples at a time, 16 to an optimizer step as before" in caplog.text
+    assert "while evaluating: going on with batches of" in caplog.text
+
+
+def test_a_memory_too_small_for_one_example_is_an_error_in_words(
+    ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room_for(0, monkeypatch)
+    with pytest.raises(DeviceError, match="too small for one example and its gradients; given: 'max_length 32'"):
+        ran(spec)
+
+
+def test_a_model_that_does_not_fit_is_an_error_in_words(
+    ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError("cannot allocate")
+
+    monkeypatch.setattr(heads, "build", full)
+    with pytest.raises(DeviceError, match="the memory is too small: cannot allocate; .* encoder 'bert-micro' on cpu"):
+        ran(spec)
+
+
+def test_another_error_is_not_mistaken_for_it(ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    room_for(8, monkeypatch, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        ran(spec)

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bertspec.engine import Snapshots
+from bertspec.optimizers import ALGORITHMS
+from bertspec.spec import RecipeSpec, RunSpec
+from bertspec.tracking.observers import SilentObserver
+from tests.unit.engine.conftest import Ran
+
+
+class PowerCut(BaseException):
+    """What stops a run, as a kill would."""
+
+
+class CutAfter(SilentObserver):
+    """Stops the run after one of its steps."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        if step == self.step:
+            raise PowerCut
+
+
+class Heard(SilentObserver):
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        self.steps.append(step)
+
+
+@pytest.fixture
+def snapshots(tmp_path: Path) -> Snapshots:
+    return Snapshots(tmp_path / "unfinished", every=2)
+
+
+def cut(ran: Ran, spec: RunSpec, snapshots: Snapshots, step: int) -> None:
+    with pytest.raises(PowerCut):
+        ran(spec, CutAfter(step), snapshots=snapshots)
+
+
+def of(spec: RunSpec, algorithm: str) -> RunSpec:
+    optimizer = {"algorithm": algorithm, "learning_rate": 0.01}
+    return spec.model_copy(
+        update={"recipe": RecipeSpec.model_validate(spec.recipe.model_dump() | {"optimizer": optimizer, "steps": 14})}
+    )
+
+
+@pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
+@pytest.mark.parametrize("step", [3, 8, 13])
+def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
+    ran: Ran, spec: RunSpec, snapshots: Snapshots, algorithm: str, step: int
+) -> None:
+    """Fourteen steps of six to a pass: breaks in the first, the second and the third pass."""
+    spec = of(spec, algorithm)
+    whole = ran(spec)
+    cut(ran, spec, snapshots, step)
+    resumed = ran(spec, snapshots=snapshots)
+    assert np.array_equal(resumed.outcomes.outputs, whole.outcomes.outputs)
+    assert np.array_equal(resumed.curve.loss, whole.curve.loss)
+    assert resumed.facts.train_tokens == whole.facts.train_tokens
+    assert resumed.facts.resumed_at == (step - step % 2,)
+
+
+def test_a_run_may_be_interrupted_again_and_again(ran: Ran, spec: RunSpec, snapshots: Snapshots) -> None:
+    whole = ran(spec)
+    for step in (3, 5, 7):
+        cut(ran, spec, snapshots, step)
+    resumed = ran(spec, snapshots=snapshots)
+    assert resumed.facts.resumed_at == (2, 4, 6)
+    assert np.array_equal(resumed.outcomes.outputs, whole.outcomes.outputs)
+
+
+def test_a_resumed_run_goes_on_and_does_not_start_anew(ran: Ran, spec: RunSpec, snapshots: Snapshots) -> None:
+    """A changed state shows: what is in the snapshot is what is trained on."""
+    cut(ran, spec, snapshots, 5)
+    state = snapshots.load()
+    assert state is not None
+    state["weights"] = {name: torch.zeros_like(tensor) for name, tensor in state["weights"].items()}
+    snapshots.save(4, state)
+    assert not np.array_equal(ran(spec, snapshots=snapshots).outcomes.outputs, ran(spec).outcomes.outputs)
+
+
+def test_the_observer_hears_every_step_of_a_resumed_run(ran: Ran, spec: RunSpec, snapshots: Snapshots) -> None:
+    cut(ran, spec, snapshots, 5)
+    heard = Heard()
+    ran(spec, heard, snapshots=snapshots)
+    assert heard.steps == list(range(1, 9))
+
+
+def test_snapshots_change_nothing(ran: Ran, spec: RunSpec, snapshots: Snapshots) -> None:
+    assert np.array_equal(ran(spec, snapshots=snapshots).outcomes.outputs, ran(spec).outcomes.outputs)
+
+
+def test_the_seconds_before_the_break_count(ran: Ran, spec: RunSpec, snapshots: Snapshots) -> None:
+    cut(ran, spec, snapshots, 5)
+    state = snapshots.load()
+    assert state is not None
+    state["progress"]["seconds"] = 1000.0
+    snapshots.save(4, state)
+    assert 1000 < ran(spec, snapshots=snapshots).facts.timings.train_s < 1100
+
+
+def damage_tensors(folder: Path) -> None:
+    file = next(folder.glob("*.safetensors"))
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def truncate_tensors(folder: Path) -> None:
+    file = next(folder.glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def lose_tensors(folder: Path) -> None:
+    next(folder.glob("*.safetensors")).unlink()
+
+
+def truncate_record(folder: Path) -> None:
+    file = folder / "snapshot.json"
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def point_elsewhere(folder: Path) -> None:
+    file = folder / "snapshot.json"
+    record = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(record | {"tensors": "../../elsewhere"}), "utf-8")
+
+
+@pytest.mark.parametrize("damage", [damage_tensors, truncate_tensors, lose_tensors, truncate_record, point_elsewhere])
+def test_a_damaged_snapshot_is_told_and_not_used(
+    ran: Ran, spec: RunSpec, snapshots: Snapshots, damage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut(ran, spec, snapshots, 5)
+    damage(snapshots.folder)
+    resumed = ran(spec, snapshots=snapshots)
+    assert "is damaged" in caplog.text
+    assert resumed.facts.resumed_at == ()
+    assert np.array_equal(resumed.outcomes.outputs, ran(spec).outcomes.outputs)
+
+
+def test_a_snapshot_that_cannot_be_written_costs_a_warning_and_not_the_run(
+    ran: Ran, spec: RunSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    result = ran(spec, snapshots=Snapshots(tmp_path / "file" / "below", every=2))
+    assert result.facts.steps == 8
+    assert "cannot be written, training goes on" in caplog.text
+
+
+def test_one_snapshot_is_kept_and_none_after_the_last_step(ran: Ran, spec: RunSpec, snapshots: Snapshots) -> None:
+    ran(spec, snapshots=snapshots)
+    assert sorted(file.name for file in snapshots.folder.iterdir()) == ["snapshot.json", "step-6.safetensors"]
+
+
+def test_without_an_interval_a_snapshot_is_taken_up_and_none_is_made(
+    ran: Ran, spec: RunSpec, snapshots: Snapshots, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    cut(ran, spec, snapshots, 3)
+    assert ran(spec, snapshots=Snapshots(snapshots.folder, every=None)).facts.resumed_at == (2,)
+    assert "going on after step 2 of 8" in caplog.text
+    assert [file.name for file in snapshots.folder.glob("*.safetensors")] == ["step-2.safetensors"]
+
+
+def test_any_nest_of_values_and_tensors_comes_back(snapshots: Snapshots) -> None:
+    shared = torch.arange(3.0)
+    state = {"a": [1, 2.5, None, shared], "b": {0: {"m": shared}, 1: {}}, "c": {"x": "text", "t": torch.tensor(1)}}
+    assert snapshots.save(2, state)
+    back = snapshots.load()
+    assert back is not None
+    assert back["a"][:3] == [1, 2.5, None]
+    assert back["b"][1] == {}
+    assert torch.equal(back["b"][0]["m"], shared)
+    assert torch.equal(back["a"][3], shared)
+    assert back["c"]["t"].shape == ()
