@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bertspec import metrics
 from bertspec.device import Device
-from bertspec.engine.evaluation import evaluate
+from bertspec.engine.evaluation import evaluate, outputs
 from bertspec.engine.preparation import Material, prepare
 from bertspec.engine.snapshots import Snapshots
 from bertspec.engine.training import Progress, learning_rate_at, steps_of, train
@@ -21,7 +21,7 @@ from bertspec.errors import DeviceError
 from bertspec.result import Outcomes, RunFacts, RunObserver, RunResult, Timings
 from bertspec.spec import RunSpec
 
-__all__ = ["Material", "Snapshots", "learning_rate_at", "run", "steps_of"]
+__all__ = ["Material", "Snapshots", "learning_rate_at", "outputs", "run", "steps_of"]
 
 
 def run(

@@ -10,44 +10,55 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bertspec.data import batches
+from bertspec.data.tokens import Tokens
+from bertspec.device import Device
 from bertspec.engine.preparation import Prepared
+from bertspec.heads import Head
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "outputs"]
 
 _log = logging.getLogger(__name__)
 
 
-def evaluate(prepared: Prepared, *, token_budget: int = batches.EVALUATION_TOKENS) -> NDArray[np.float32]:
-    """Outputs of shape (examples, width) in row order.
+def evaluate(prepared: Prepared) -> NDArray[np.float32]:
+    """Outputs of shape (examples, width) for the evaluation split, in row order; see :func:`outputs`."""
+    pad_id = prepared.tokenizer.pad_token_id or 0
+    return outputs(prepared.head, prepared.evaluation.tokens, pad_id=pad_id, device=prepared.device)
+
+
+def outputs(
+    head: Head, tokens: Tokens, *, pad_id: int, device: Device, token_budget: int = batches.EVALUATION_TOKENS
+) -> NDArray[np.float32]:
+    """What a head says of every example, shape (examples, width), in the examples' order.
 
     Batches run longest first and are copied once. Where they do not fit the memory, smaller ones are tried.
 
     Raises:
         RuntimeError, MemoryError: torch's own complaint, where one example alone does not fit.
     """
+    head.eval()
     while True:
         try:
-            return _evaluated(prepared, token_budget)
+            return _outputs(head, tokens, pad_id, device, token_budget)
         except (RuntimeError, MemoryError) as error:
-            alone = token_budget <= int(prepared.evaluation.tokens.lengths.max())
-            if alone or not prepared.device.is_out_of_memory(error):
+            alone = token_budget <= int(tokens.lengths.max())
+            if alone or not device.is_out_of_memory(error):
                 raise
         token_budget //= 2  # outside the handler, which holds the tensors of the failed attempt
-        prepared.device.release_memory()
+        device.release_memory()
         _log.warning("out of memory while evaluating: going on with batches of %d tokens", token_budget)
 
 
 @torch.no_grad()
-def _evaluated(prepared: Prepared, token_budget: int) -> NDArray[np.float32]:
-    prepared.head.eval()
+def _outputs(head: Head, tokens: Tokens, pad_id: int, device: Device, token_budget: int) -> NDArray[np.float32]:
     order: list[NDArray[np.int64]] = []
-    outputs: list[Tensor] = []
-    for rows in batches.evaluation_batches(prepared.evaluation.tokens.lengths, token_budget=token_budget):
-        batch, _ = prepared.batch(prepared.evaluation, rows)
-        with prepared.device.autocast():
-            outputs.append(prepared.head(batch).float())
+    found: list[Tensor] = []
+    for rows in batches.evaluation_batches(tokens.lengths, token_budget=token_budget):
+        batch = batches.pad(tokens, rows, pad_id=pad_id, device=device.torch)
+        with device.autocast():
+            found.append(head(batch).float())
         order.append(rows)
-    found = torch.cat(outputs).cpu().numpy()
-    in_order = np.empty_like(found)
-    in_order[np.concatenate(order)] = found
+    whole = torch.cat(found).cpu().numpy()
+    in_order = np.empty_like(whole)
+    in_order[np.concatenate(order)] = whole
     return in_order

@@ -39,7 +39,7 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
     tracker = combine(WandbTracker(store.tracking), progress)
     yield Workbench(
         catalog=Catalog.beside(pytestconfig.rootpath),
-        places=Places.from_environment(),
+        places=Places.from_environment(pytestconfig.rootpath),
         store=store,
         tracker=tracker,
         device=pytestconfig.getoption("bertspec_device"),

@@ -47,14 +47,16 @@ def find(encoder: EncoderSpec, places: Places) -> EncoderFiles:
 
     Raises:
         SourceError: the folder holds no usable checkpoint.
-        HashMismatch: the weights are not those that ``encoder.sha256`` promises.
+        HashMismatch: the weights are not those that ``encoder.sha256`` or the lock file promises.
         UnsafeCheckpoint: only pickled weights are there.
         Unreachable: nothing local holds it and the hub does not answer.
         UnknownName: the hub knows no such model.
     """
     if encoder.checkpoint is None:
         return _from_scratch(encoder)
-    folder, place, revision = _locate(encoder.checkpoint, encoder.revision, places)
+    pin = places.pins.of_encoder(encoder)
+    asked = (pin.revision if pin else None) or encoder.revision
+    folder, place, revision = _locate(encoder.checkpoint, asked, places)
     shards = _weights(folder)
     digest = _digest(shards[0])
     if encoder.sha256 is not None and digest != encoder.sha256:
@@ -65,13 +67,16 @@ def find(encoder: EncoderSpec, places: Places) -> EncoderFiles:
             where=shards[0],
         )
     name = encoder.checkpoint
+    content = _digest_all([*shards, folder / "config.json"])
+    vocabulary = _digest_all(_tokenizer_files(folder))
+    if pin is not None:
+        places.pins.check(pin.sha256, content, f"the content of checkpoint {name!r}")
+        places.pins.check(pin.tokenizer_sha256, vocabulary, f"the tokenizer of checkpoint {name!r}")
     return EncoderFiles(
         folder=folder,
         tokenizer=folder,
-        origin=Origin(name=name, place=place, revision=revision, sha256=_digest_all([*shards, folder / "config.json"])),
-        tokenizer_origin=Origin(
-            name=name, place=place, revision=revision, sha256=_digest_all(_tokenizer_files(folder))
-        ),
+        origin=Origin(name=name, place=place, revision=revision, sha256=content),
+        tokenizer_origin=Origin(name=name, place=place, revision=revision, sha256=vocabulary),
     )
 
 

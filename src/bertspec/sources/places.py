@@ -7,11 +7,12 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from bertspec.errors import SourceError
+from bertspec.sources.pins import Pins
 
 __all__ = ["PROBE_TIMEOUT_S", "Places"]
 
@@ -27,13 +28,16 @@ class Places:
     """A folder that holds what the hub holds, under the same ids; or none."""
     endpoint: str | None
     """The address of the hub; none means that it may not be asked."""
+    pins: Pins = field(default_factory=Pins)
+    """What the lock file promises about the names that are asked for."""
 
     @classmethod
-    def from_environment(cls) -> Self:
-        """Read ``BERTSPEC_MIRROR``, ``HF_ENDPOINT`` and ``HF_HUB_OFFLINE``.
+    def from_environment(cls, root: Path | None = None) -> Self:
+        """Read ``BERTSPEC_MIRROR``, ``HF_ENDPOINT`` and ``HF_HUB_OFFLINE``, and the lock file of a root folder.
 
         Raises:
             SourceError: ``BERTSPEC_MIRROR`` is set to something that is not a folder.
+            InvalidSpec: the lock file is not one.
         """
         from huggingface_hub import constants
 
@@ -47,7 +51,8 @@ class Places:
                 where="the environment variable BERTSPEC_MIRROR",
             )
         offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
-        return cls(mirror=mirror, endpoint=None if offline else constants.ENDPOINT)
+        pins = Pins.beside(root) if root is not None else Pins()
+        return cls(mirror=mirror, endpoint=None if offline else constants.ENDPOINT, pins=pins)
 
     def in_mirror(self, name: str) -> Path | None:
         """The mirror's folder for a hub id, or none where it has no such folder."""

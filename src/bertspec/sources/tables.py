@@ -45,6 +45,7 @@ def load(task: TaskSpec, places: Places) -> Splits:
     Raises:
         DataError: a split or a column is not there.
         SourceError: the data set cannot be read.
+        HashMismatch: the rows are not those that the lock file promises.
         Unreachable: nothing local holds it and the hub does not answer.
         UnknownName: the hub, or the generated tasks, know no such data set.
     """
@@ -58,6 +59,11 @@ def load(task: TaskSpec, places: Places) -> Splits:
         path, place, revision = _locate(task, places)
         train = _chosen(_read(path, task, task.train_split), columns, task)
         evaluation = _chosen(_read(path, task, task.evaluation_split), columns, task)
+        pin = places.pins.of_data(task)
+        if pin is not None:
+            places.pins.check(
+                pin.sha256, _digest(columns, train, evaluation), f"the content of data set {task.dataset!r}"
+            )
     if task.shuffled_labels:
         random.Random(_SHUFFLE_SEED).shuffle(train[task.label])  # noqa: S311 - reproducible, not secret
     digest = _digest(columns, train, evaluation)
@@ -72,7 +78,8 @@ def _locate(task: TaskSpec, places: Places) -> tuple[Path, Place, str | None]:
         return path, "folder", None
     if mirrored := places.in_mirror(task.dataset):
         return mirrored, "mirror", None
-    folder, commit = hub.dataset(task.dataset, task.subset, task.revision, places)
+    pin = places.pins.of_data(task)
+    folder, commit = hub.dataset(task.dataset, task.subset, (pin.revision if pin else None) or task.revision, places)
     return folder, "hub", commit
 
 

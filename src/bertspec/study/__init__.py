@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bertspec.study.fingerprint import ENGINE_ROOMS, engine_hash, fingerprint
+from bertspec.study.models import model_of
 from bertspec.study.seeds import Study, gather, run
 from bertspec.study.timing import Timing, time_in_turns
 from bertspec.study.workbench import Workbench
@@ -15,6 +16,7 @@ __all__ = [
     "engine_hash",
     "fingerprint",
     "gather",
+    "model_of",
     "run",
     "time_in_turns",
 ]

@@ -115,7 +115,7 @@ def _run_once(spec: RunSpec, material: Material, device: Device, bench: Workbenc
 def _usable(run: StoredRun | None, bench: Workbench) -> StoredRun | None:
     if run is None or (bench.fresh and run.session != bench.session):
         return None
-    return None if bench.keep_models and bench.store.model(run.fingerprint) is None else run
+    return None if bench.keep_models and bench.store.intact_model(run.fingerprint) is None else run
 
 
 def _train(spec: RunSpec, name: str, material: Material, device: Device, bench: Workbench) -> StoredRun:

@@ -1,0 +1,99 @@
+"""What a fine-tuned encoder says about texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from bertspec import encoders, heads
+from bertspec.data.examples import Examples
+from bertspec.data.tokens import encode
+from bertspec.device import Device, choose
+from bertspec.engine import outputs
+from bertspec.errors import InvalidSpec
+from bertspec.sources import checkpoints
+from bertspec.sources.places import Places
+from bertspec.spec import EncoderSpec, RunSpec
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["Prediction", "Predictor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was said about one text."""
+
+    label: str | None
+    """The most likely class; none for a regression."""
+    value: float
+    """The probability of that class, or the predicted number."""
+    probabilities: dict[str, float]
+    """Class → probability, all of them; empty for a regression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A fine-tuned encoder, loaded once."""
+
+    spec: RunSpec
+    """The run that made it: its labels, and how long a text may be."""
+    head: heads.Head
+    tokenizer: PreTrainedTokenizerBase
+    device: Device
+
+    @classmethod
+    def load(cls, folder: Path, spec: RunSpec, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Predictor:
+        """Load the model that a run kept.
+
+        Raises:
+            SourceError: the folder holds no usable model.
+            DeviceError: the device is not on this machine.
+        """
+        encoder = EncoderSpec(name=spec.encoder.name, checkpoint=str(folder.absolute()))
+        files = checkpoints.find(encoder, Places(mirror=None, endpoint=None))
+        tokenizer = encoders.tokenizer(files)
+        chosen = choose(device, spec.recipe)
+        head = heads.build(encoder, files, spec.task, tokenizer).to(chosen.torch)
+        return cls(spec, head, tokenizer, chosen)
+
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Prediction]:
+        """One prediction per text, in order. A text longer than the run's ``max_length`` is cut.
+
+        Args:
+            texts: the texts, or the first of each pair.
+            pairs: the second of each pair, for a task that has pairs.
+
+        Raises:
+            InvalidSpec: pairs are missing, or not wanted.
+            DataError: the tokenizer knows less than half of the texts' tokens.
+        """
+        task = self.spec.task
+        if (pairs is None) != (task.text_pair is None):
+            raise InvalidSpec(
+                f"task {task.name!r} reads {'one text' if task.text_pair is None else 'pairs of texts'}",
+                given="pairs of texts" if pairs is not None else "one text",
+                where="the texts to predict",
+            )
+        if not texts:
+            return []
+        examples = Examples(list(texts), None if pairs is None else list(pairs), np.zeros(len(texts)))
+        tokens = encode(self.tokenizer, examples, max_length=self.spec.recipe.max_length, key="", cache=None)
+        with self.device.session(0):
+            found = outputs(self.head, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)
+        if not task.labels:
+            return [Prediction(None, float(number), {}) for number in found[:, 0]]
+        shares = torch.from_numpy(found).softmax(dim=1).tolist()
+        return [self._of_classes(dict(zip(task.labels, row, strict=True))) for row in shares]
+
+    def _of_classes(self, probabilities: dict[str, float]) -> Prediction:
+        best = max(probabilities, key=probabilities.__getitem__)
+        return Prediction(best, probabilities[best], probabilities)

@@ -1,0 +1,195 @@
+"""The lock file: which revision and which content stand behind a hub name.
+
+``bertspec lock`` writes it. Runs that find it in their root folder use exactly what it says, wherever the name is
+found (mirror, installed, hub), or refuse to begin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bertspec.errors import HashMismatch, InvalidSpec, StoreError
+from bertspec.result import Origin
+from bertspec.spec import EncoderSpec, TaskSpec
+
+__all__ = ["LOCK_FILE", "DataPin", "EncoderPin", "Pins"]
+
+LOCK_FILE = "bertspec.lock"
+"""The name of the lock file, in the folder that holds the feature files."""
+
+_HEADER = "# Written by `bertspec lock`. Runs use exactly what stands here, or refuse to begin.\n"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Pin(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asked: str | None = None
+    """The revision that the config asked for when the lock was made."""
+    revision: str | None = None
+    """The commit that the hub resolved; none where a mirror or a package answered."""
+    sha256: Sha256
+    """The hash of the content: of weights and configuration, or of the rows."""
+
+
+P = TypeVar("P", bound=_Pin)
+
+
+class EncoderPin(_Pin):
+    """What stands behind the id of a checkpoint."""
+
+    checkpoint: str
+    tokenizer_sha256: Sha256
+
+
+class DataPin(_Pin):
+    """What stands behind a data set's id, as far as a task reads it."""
+
+    dataset: str
+    subset: str | None = None
+    splits: tuple[str, str]
+    columns: tuple[str, ...]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    encoders: tuple[EncoderPin, ...] = ()
+    data: tuple[DataPin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The pins of one lock file, or none."""
+
+    encoders: tuple[EncoderPin, ...] = ()
+    data: tuple[DataPin, ...] = ()
+    file: Path | None = None
+    """Where they were read from."""
+
+    @classmethod
+    def beside(cls, folder: Path) -> Self:
+        """The pins of a folder's lock file; none where it has no such file.
+
+        Raises:
+            InvalidSpec: the file is not a lock file.
+        """
+        file = folder / LOCK_FILE
+        if not file.is_file():
+            return cls()
+        try:
+            found = _File.model_validate(yaml.safe_load(file.read_text("utf-8")))
+        except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as refusal:
+            raise InvalidSpec(
+                f"the lock file is not understood: {_first(refusal)}", allowed="what `bertspec lock` writes", where=file
+            ) from refusal
+        return cls(found.encoders, found.data, file)
+
+    def write(self, file: Path) -> None:
+        """Write a lock file, for people to review.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        content: dict[str, Any] = {
+            "encoders": [pin.model_dump(mode="json", exclude_none=True) for pin in self.encoders],
+            "data": [pin.model_dump(mode="json", exclude_none=True) for pin in self.data],
+        }
+        draft = file.with_name(f".{file.name}.draft")
+        try:
+            draft.write_text(_HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+            draft.replace(file)
+        except OSError as refusal:
+            raise StoreError(f"the lock file cannot be written: {refusal.strerror}", where=file) from refusal
+
+    def with_encoder(self, encoder: EncoderSpec, origin: Origin, tokenizer: Origin) -> Pins:
+        """The same pins with those of an encoder; one without a hub id has none."""
+        if encoder.checkpoint is None or origin.place == "folder":
+            return self
+        pin = EncoderPin(
+            checkpoint=encoder.checkpoint,
+            asked=encoder.revision,
+            revision=origin.revision,
+            sha256=origin.sha256,
+            tokenizer_sha256=tokenizer.sha256,
+        )
+        others = [other for other in self.encoders if other.checkpoint != pin.checkpoint]
+        return replace(self, encoders=tuple(sorted([*others, pin], key=lambda pin: pin.checkpoint)))
+
+    def with_data(self, task: TaskSpec, origin: Origin) -> Pins:
+        """The same pins with those of a task's rows; a generated task, a file and a folder have none."""
+        if task.generated is not None or task.shuffled_labels or origin.place == "folder":
+            return self
+        pin = DataPin(**_key(task), asked=task.revision, revision=origin.revision, sha256=origin.sha256)
+        others = [other for other in self.data if not _same(other, task)]
+        return replace(self, data=tuple(sorted([*others, pin], key=lambda pin: pin.model_dump_json())))
+
+    def of_encoder(self, encoder: EncoderSpec) -> EncoderPin | None:
+        """The pin of an encoder's checkpoint, or none.
+
+        Raises:
+            HashMismatch: the lock was made for another revision.
+        """
+        found = next((pin for pin in self.encoders if pin.checkpoint == encoder.checkpoint), None)
+        return self._current(found, encoder.revision, f"encoder {encoder.name!r}")
+
+    def of_data(self, task: TaskSpec) -> DataPin | None:
+        """The pin of a task's rows, or none.
+
+        Raises:
+            HashMismatch: the lock was made for another revision.
+        """
+        found = next((pin for pin in self.data if _same(pin, task)), None)
+        return self._current(found, task.revision, f"task {task.name!r}")
+
+    def check(self, promised: str | None, found: str, what: str) -> None:
+        """Refuse content that is not what the lock promises.
+
+        Raises:
+            HashMismatch: it is not.
+        """
+        if promised is not None and promised != found:
+            raise HashMismatch(
+                f"{what} is not what the lock file promises",
+                given=f"sha256 {found}",
+                allowed=f"sha256 {promised}, or a new lock: bertspec lock",
+                where=self.file,
+            )
+
+    def _current(self, pin: P | None, asked: str | None, what: str) -> P | None:
+        if pin is not None and pin.asked != asked:
+            raise HashMismatch(
+                f"{what} asks for another revision than the lock file was made for",
+                given=asked or "no revision",
+                allowed=f"{pin.asked or 'no revision'}, or a new lock: bertspec lock",
+                where=self.file,
+            )
+        return pin
+
+
+def _key(task: TaskSpec) -> dict[str, Any]:
+    columns = (task.text, task.text_pair, task.label)
+    return {
+        "dataset": task.dataset,
+        "subset": task.subset,
+        "splits": (task.train_split, task.evaluation_split),
+        "columns": tuple(dict.fromkeys(column for column in columns if column is not None)),
+    }
+
+
+def _same(pin: DataPin, task: TaskSpec) -> bool:
+    return all(getattr(pin, name) == value for name, value in _key(task).items())
+
+
+def _first(refusal: Exception) -> str:
+    """The first complaint, on one line."""
+    if isinstance(refusal, ValidationError):
+        first = refusal.errors(include_url=False)[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()}"
+    return " ".join(str(refusal).split())
