@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 __all__ = [
     "FEWEST_RUNS",
@@ -21,6 +20,7 @@ __all__ = [
     "judge_collapse",
     "judge_difference",
     "judge_ratio",
+    "mean_interval",
 ]
 
 Outcome = Literal["PASS", "FAIL", "UNDECIDED"]
@@ -99,7 +99,7 @@ def judge(claim: Claim, values: Sequence[float]) -> Verdict:
         claim: the claim.
         values: one value per seed, at least one.
     """
-    mean, interval = _mean_interval(values)
+    mean, interval = mean_interval(values)
     if len(values) < FEWEST_RUNS:
         return Verdict(
             "UNDECIDED", str(claim), mean, claim.bound, interval,
@@ -149,6 +149,8 @@ def judge_ratio(claim: Claim, ratios: Sequence[float]) -> Verdict:
             "UNDECIDED", str(claim), median, claim.bound,
             reason=f"{len(ordered)} rounds decide nothing; at least {FEWEST_RUNS_COMPARED} are needed",
         )  # fmt: skip
+    from scipy import stats  # late: it takes a second
+
     skipped = max(0, int(stats.binom.ppf(0.025, len(ordered), 0.5)) - 1)
     interval = (ordered[skipped], ordered[-1 - skipped])
     return Verdict("PASS" if claim.holds(median) else "FAIL", str(claim), median, claim.bound, interval)
@@ -175,16 +177,21 @@ def judge_collapse(collapses: Sequence[bool]) -> Verdict:
     return Verdict("PASS" if count <= allowed else "FAIL", "no seed collapses", count, allowed)
 
 
-def _mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
+def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
+    """The mean, and Student's 95 % interval of it; none for a single value."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, None
+    from scipy import stats  # late: it takes a second
+
     half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
     return mean, (mean - half, mean + half)
 
 
 def _welch_half_width(values: Sequence[float], others: Sequence[float]) -> float:
     """Half of Welch's 95 % interval of a difference of means; zero where neither side varies."""
+    from scipy import stats  # late: it takes a second
+
     parts = [float(np.var(side, ddof=1)) / len(side) for side in (values, others)]
     if sum(parts) == 0:
         return 0.0

@@ -1,6 +1,7 @@
 """Scores of predictions against references, as functions over arrays.
 
-The functions are the truth; :mod:`bertspec.metrics.modules` offers them as ``evaluate`` metrics.
+The functions are the truth; :mod:`bertspec.metrics.modules` offers them as ``evaluate`` metrics. scikit-learn and
+scipy take two seconds to import, so that is left to the first score: naming and checking metrics is instant.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from sklearn import metrics as sk
 
 from bertspec.errors import InvalidSpec, UnknownName
 from bertspec.spec import TaskSpec
@@ -38,19 +37,37 @@ class Metric:
     """Whether it needs a positive class, number 1 of two."""
 
 
+def _accuracy(references: Array, predictions: Array) -> float:
+    return float((references == predictions).mean())
+
+
 def _f1(references: Array, predictions: Array) -> float:
+    from sklearn import metrics as sk
+
     return float(sk.f1_score(references, predictions, zero_division=0.0))
 
 
 def _macro_f1(references: Array, predictions: Array) -> float:
+    from sklearn import metrics as sk
+
     return float(sk.f1_score(references, predictions, average="macro", zero_division=0.0))
 
 
+def _matthews(references: Array, predictions: Array) -> float:
+    from sklearn import metrics as sk
+
+    return float(sk.matthews_corrcoef(references, predictions))
+
+
 def _pearson(references: Array, predictions: Array) -> float:
+    from scipy import stats
+
     return _correlation(references, predictions, lambda a, b: stats.pearsonr(a, b).statistic)
 
 
 def _spearman(references: Array, predictions: Array) -> float:
+    from scipy import stats
+
     return _correlation(references, predictions, lambda a, b: float(np.asarray(stats.spearmanr(a, b).statistic)))
 
 
@@ -64,12 +81,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
-            Metric("accuracy", "accuracy", "classification", lambda r, p: float(sk.accuracy_score(r, p))),
+            Metric("accuracy", "accuracy", "classification", _accuracy),
             Metric("f1", "F1", "classification", _f1, binary=True),
             Metric("macro_f1", "macro F1", "classification", _macro_f1),
-            Metric(
-                "matthews", "Matthews correlation", "classification", lambda r, p: float(sk.matthews_corrcoef(r, p))
-            ),
+            Metric("matthews", "Matthews correlation", "classification", _matthews),
             Metric("pearson", "Pearson correlation", "regression", _pearson),
             Metric("spearman", "Spearman correlation", "regression", _spearman),
         )
