@@ -56,6 +56,8 @@ class Claims:
 
     properties: list[tuple[str, object]]
     """The properties of the scenario's report."""
+    told: Callable[[str, Verdict], None] = lambda _subject, _verdict: None
+    """Who else hears of a verdict."""
 
     def settle(self, verdict: Verdict, *, subject: str, runs: str | None = None) -> None:
         """Enter a verdict in the book; only PASS passes.
@@ -75,6 +77,7 @@ class Claims:
             "runs": runs,
         }
         self.properties.append((CLAIM_PROPERTY, entry))
+        self.told(subject, verdict)
         assert verdict.passed, f"{subject}: {verdict}"
 
 

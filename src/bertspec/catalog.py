@@ -122,7 +122,7 @@ class Catalog:
             word: its name, or its YAML file.
             encoder: what it will train; an optimizer's learning rate depends on it.
             optimizer: the optimizer to use instead of the recipe's own.
-            changes: fields to set, of the recipe or (``learning_rate``, ``weight_decay``) its optimizer.
+            changes: fields to set, of the recipe or (``learning_rate``, ``weight_decay``, ``settings``) its optimizer.
 
         Raises:
             UnknownName: nothing is called so.
@@ -135,10 +135,11 @@ class Catalog:
         chosen = self.optimizer(optimizer or str(values.get("optimizer")), encoder).model_dump()
         for field, value in (changes or {}).items():
             target = chosen if field in OptimizerSpec.model_fields else values
-            target[field] = value
+            target[field] = {**chosen["settings"], **value} if field == "settings" else value
             if field in ("epochs", "steps"):
                 values.pop("steps" if field == "epochs" else "epochs", None)
-        return _validated(RecipeSpec, {**values, "optimizer": chosen}, file)
+        set_here = f", with {', '.join(changes)} set by the caller" if changes else ""
+        return _validated(RecipeSpec, {**values, "optimizer": chosen}, f"{file}{set_here}")
 
     def study(
         self,

@@ -20,7 +20,7 @@ from bertspec.errors import DeviceError
 from bertspec.result import Environment
 from bertspec.spec import RecipeSpec
 
-__all__ = ["Device", "choose"]
+__all__ = ["Device", "choose", "computes_bf16", "cores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +121,22 @@ def choose(kind: Literal["auto", "cpu", "cuda"], recipe: RecipeSpec) -> Device:
             "no CUDA device is on this machine", given="cuda", allowed="cpu, auto", where="the device option"
         )
     chosen: Literal["cpu", "cuda"] = "cuda" if kind != "cpu" and torch.cuda.is_available() else "cpu"
-    able = _computes_bf16(chosen)
+    able = computes_bf16(chosen)
     if recipe.precision == "bf16" and not able:
         raise DeviceError("this device has no bf16 arithmetic", given="bf16", allowed="fp32, auto", where="the recipe")
     precision: Literal["fp32", "bf16"] = "bf16" if able and recipe.precision != "fp32" else "fp32"
-    return Device(chosen, precision, recipe.threads or _cores())
+    return Device(chosen, precision, recipe.threads or cores())
 
 
-def _computes_bf16(kind: Literal["cpu", "cuda"]) -> bool:
-    """In hardware: emulated bf16 is slower than fp32."""
+def computes_bf16(kind: Literal["cpu", "cuda"]) -> bool:
+    """Whether a device has bf16 arithmetic in hardware: emulated, it is slower than fp32."""
     if kind == "cuda":
         return torch.cuda.get_device_capability()[0] >= 8
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("arm_bf16"))
 
 
-def _cores() -> int:
+def cores() -> int:
     """Physical cores that this process may use."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, int(torch.cpu.get_capabilities().get("num_physical_cores") or allowed)))

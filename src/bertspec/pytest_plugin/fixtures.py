@@ -36,7 +36,8 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
 
     store = Store(store_root(pytestconfig))
     progress = ProgressTracker(_terminal(pytestconfig), columns=pytestconfig.get_terminal_writer().fullwidth)
-    tracker = combine(WandbTracker(store.tracking), progress)
+    models = store.models if pytestconfig.getoption("keep_models") else None
+    tracker = combine(WandbTracker(store.tracking, runs=store.root / "runs", models=models), progress)
     yield Workbench(
         catalog=Catalog.beside(pytestconfig.rootpath),
         places=Places.from_environment(pytestconfig.rootpath),
@@ -58,9 +59,9 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
 
 
 @pytest.fixture
-def claims(request: pytest.FixtureRequest) -> Claims:
+def claims(request: pytest.FixtureRequest, workbench: Workbench) -> Claims:
     """The book in which this scenario's claims are settled."""
-    return Claims(request.node.user_properties)
+    return Claims(request.node.user_properties, workbench.tracker.judged)
 
 
 def store_root(config: pytest.Config) -> Path:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from bertspec.tracking.connection import Connection, connection
 from bertspec.tracking.observers import SilentTracker, Tracker, combine
 from bertspec.tracking.offline import OfflineRun, find_run, read_run
 from bertspec.tracking.progress import ProgressTracker
-from bertspec.tracking.wandb_runs import WandbTracker, sampled_steps
+from bertspec.tracking.sync import SyncedRun, sync
+from bertspec.tracking.wandb_observer import sampled_steps
+from bertspec.tracking.wandb_runs import WandbTracker
 
 __all__ = [
+    "Connection",
     "OfflineRun",
     "ProgressTracker",
     "SilentTracker",
+    "SyncedRun",
     "Tracker",
     "WandbTracker",
     "combine",
+    "connection",
     "find_run",
     "read_run",
     "sampled_steps",
+    "sync",
 ]

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bertspec.result import RunObserver, RunResult
 from bertspec.spec import RunSpec
+from bertspec.verdict import Verdict
 
 __all__ = ["SilentTracker", "Tracker", "combine"]
 
@@ -16,6 +17,9 @@ class Tracker(Protocol):
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """The observer of one run that is about to start."""
+
+    def judged(self, subject: str, verdict: Verdict) -> None:
+        """A claim about some runs, named by the subject, was judged."""
 
     def close(self) -> None:
         """No run will follow."""
@@ -44,6 +48,9 @@ class SilentTracker:
         """An observer that says nothing."""
         del spec, fingerprint
         return SilentObserver()
+
+    def judged(self, subject: str, verdict: Verdict) -> None:
+        """Nothing."""
 
     def close(self) -> None:
         """Nothing."""
@@ -76,6 +83,10 @@ class _Trackers:
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         return _Observers(tuple(part.observe(spec, fingerprint=fingerprint) for part in self.parts))
+
+    def judged(self, subject: str, verdict: Verdict) -> None:
+        for part in self.parts:
+            part.judged(subject, verdict)
 
     def close(self) -> None:
         for part in self.parts:

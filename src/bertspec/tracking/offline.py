@@ -34,6 +34,13 @@ class OfflineRun:
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
+    project: str = ""
+    entity: str = ""
+    """Empty where the user's own is meant."""
+    artifacts: list[str] = field(default_factory=list)
+    """The names of the artifacts that belong to it."""
+    alerts: list[str] = field(default_factory=list)
+    """The titles of the alerts."""
     exit_code: int | None = None
     """None where the run never ended properly."""
 
@@ -91,6 +98,7 @@ def _take(record: Any, run: OfflineRun) -> None:
     kind = record.WhichOneof("record_type")
     if kind == "run":
         run.id, run.name, run.group = record.run.run_id, record.run.display_name, record.run.run_group
+        run.project, run.entity = record.run.project, record.run.entity
         run.job_type, run.tags = record.run.job_type, tuple(record.run.tags)
         _merge(run.config, record.run.config.update)
     elif kind == "config":
@@ -101,6 +109,10 @@ def _take(record: Any, run: OfflineRun) -> None:
         run.history.append(row)
     elif kind == "summary":
         _merge(run.summary, record.summary.update)
+    elif kind == "artifact":
+        run.artifacts.append(record.artifact.name)
+    elif kind == "alert":
+        run.alerts.append(record.alert.title)
     elif kind == "exit":
         run.exit_code = record.exit.exit_code
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from bertspec.result import RunObserver, RunResult
 from bertspec.spec import RunSpec
 from bertspec.tracking.observers import SilentObserver
+from bertspec.verdict import Verdict
 
 __all__ = ["ProgressTracker"]
 
@@ -41,6 +42,9 @@ class ProgressTracker:
             return SilentObserver()
         title = f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.algorithm} · seed {spec.seed}"
         return _Bar(self.stream, self.columns, title)
+
+    def judged(self, subject: str, verdict: Verdict) -> None:
+        """Verdicts are told elsewhere."""
 
     def close(self) -> None:
         """Nothing is left to clear: each bar goes when its run ends."""

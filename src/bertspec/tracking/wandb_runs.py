@@ -5,22 +5,20 @@ Whatever goes wrong here costs one warning and never a run.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
-import math
 import os
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bertspec.result import RunObserver, RunResult
+from bertspec.result import RunObserver
 from bertspec.spec import RunSpec
+from bertspec.tracking.connection import connection, without_secrets
 from bertspec.tracking.observers import SilentObserver
+from bertspec.tracking.wandb_observer import WandbObserver, data_folder, log_verdicts, sampled_steps
+from bertspec.verdict import Verdict
 
 if TYPE_CHECKING:
     import wandb
@@ -29,18 +27,9 @@ __all__ = ["WandbTracker", "sampled_steps"]
 
 _log = logging.getLogger("bertspec.tracking")
 
-_PROBE_S = 2.0
 _TIMEOUT_S = 5.0
-_CURVE_POINTS = 250
-"""A call to W&B costs about half a millisecond; the whole curve is in the store."""
-_TABLE_ROWS = 1_000
 
 Mode = Literal["auto", "online", "offline", "disabled"]
-
-
-def sampled_steps(total: int) -> range:
-    """The steps (from 1) whose loss is logged: at most 250 of them, evenly spaced from the first."""
-    return range(1, total + 1, max(1, math.ceil(total / _CURVE_POINTS)))
 
 
 @dataclass(slots=True)
@@ -52,52 +41,73 @@ class WandbTracker:
     mode: Mode = "auto"
     """``auto`` is online where there is a key and the service answers; ``WANDB_MODE`` wins over it."""
     project: str = "bertspec"
+    runs: Path | None = None
+    """The folder of finished runs: each is logged as an artifact, where it lies there."""
+    models: Path | None = None
+    """The folder of fine-tuned models, the same way; none logs no models."""
     _settled: Literal["online", "offline", "disabled"] | None = field(default=None, init=False)
+    _verdicts: list[tuple[str, Verdict]] = field(default_factory=list, init=False)
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """Open the W&B run of one run."""
-        if self._settled is None:
-            self._settled = self._settle()
-        if self._settled == "disabled":
-            return SilentObserver()
-        opened = self._open(spec, fingerprint, self._settled)
-        if opened is None and self._settled == "online":
-            self._settled = "offline"
-            opened = self._open(spec, fingerprint, "offline")
+        opened = self._opened(_description(spec, fingerprint), fingerprint[:16])
         if opened is None:
-            self._settled = "disabled"
             return SilentObserver()
-        return _WandbObserver(opened, spec)
+        folders = {"run": self.runs, "model": self.models}
+        found = {kind: folder / fingerprint for kind, folder in folders.items() if folder is not None}
+        return WandbObserver(opened, spec, found)
+
+    def judged(self, subject: str, verdict: Verdict) -> None:
+        """Keep a verdict for the end of the session."""
+        self._verdicts.append((subject, verdict))
 
     def close(self) -> None:
-        """Every run was closed by its observer."""
+        """Log the session's verdicts as one run, with an alert for each that is a FAIL."""
+        if not self._verdicts:
+            return
+        name = f"verdicts-{uuid.uuid4().hex[:12]}"
+        opened = self._opened({"name": name, "job_type": "verdict", "tags": ["verdict"]}, name)
+        if opened is not None:
+            log_verdicts(opened, self._verdicts)
+        self._verdicts = []
 
-    def _settle(self) -> Literal["online", "offline", "disabled"]:
-        mode = os.environ.get("WANDB_MODE", self.mode)
-        if mode == "dryrun":
-            mode = "offline"
-        if mode in ("online", "offline", "disabled"):
-            return mode  # type: ignore[return-value]
-        return "online" if _online_possible() else "offline"
+    def _opened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
+        """Open a W&B run as the service allows; the first failure decides for those that follow."""
+        if self._settled is None:
+            settled = connection(self.mode)
+            self._settled = settled.mode
+            if settled.surprising:
+                _log.warning("%s; runs are logged offline, and `bertspec sync` pushes them later", settled.reason)
+        if self._settled == "online":
+            opened = self._open(description, identity, "online")
+            if opened is not None:
+                return opened
+            self._settled = "offline"
+        if self._settled == "offline":
+            opened = self._open(description, identity, "offline")
+            if opened is not None:
+                return opened
+            self._settled = "disabled"
+        return None
 
-    def _open(self, spec: RunSpec, fingerprint: str, mode: Literal["online", "offline"]) -> wandb.Run | None:
+    def _open(self, description: dict[str, Any], identity: str, mode: Literal["online", "offline"]) -> wandb.Run | None:
         try:
             import wandb
 
             self.directory.mkdir(parents=True, exist_ok=True)
-            with _environment("WANDB_DATA_DIR", str(self.directory / "data")):
+            with data_folder(self.directory / "data"):
                 return wandb.init(
                     mode=mode,
                     dir=self.directory,
                     project=os.environ.get("WANDB_PROJECT", self.project),
-                    id=fingerprint[:16],
+                    id=identity,
                     resume="allow" if mode == "online" else None,
                     reinit="create_new",
                     settings=_settings(wandb),
-                    **_description(spec, fingerprint),
+                    **description,
                 )
         except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
-            _log.warning("W&B (%s) is not available: %s", mode, trouble)
+            _log.warning("W&B (%s) is not available: %s", mode, without_secrets(trouble))
             return None
 
 
@@ -128,120 +138,3 @@ def _description(spec: RunSpec, fingerprint: str) -> dict[str, Any]:
         "tags": [tag[:64] for tag in (spec.encoder.name, spec.task.name, optimizer, start)],
         "config": {**spec.model_dump(mode="json"), "fingerprint": fingerprint},
     }
-
-
-def _online_possible() -> bool:
-    """A key is at hand, and the service answers one request."""
-    try:
-        import requests
-        import wandb
-
-        url = wandb.setup().settings.base_url
-        if not os.environ.get("WANDB_API_KEY") and requests.utils.get_netrc_auth(url) is None:
-            return False
-    except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
-        _log.warning("W&B's settings cannot be read, runs are logged offline: %s", trouble)
-        return False
-    if not _answers(url):
-        _log.warning("W&B at %s does not answer within %g s; runs are logged offline", url, _PROBE_S)
-        return False
-    return True
-
-
-def _answers(url: str) -> bool:
-    answered = threading.Event()
-
-    def ask() -> None:
-        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the user's own endpoint
-        try:
-            with urllib.request.build_opener().open(request, timeout=_PROBE_S):
-                answered.set()
-        except urllib.error.HTTPError as refusal:
-            if refusal.code < 500:
-                answered.set()
-        except (OSError, ValueError):
-            return
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_PROBE_S)
-    return answered.is_set()
-
-
-@contextlib.contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """The client reads its data folder from the environment alone."""
-    before = os.environ.get(name)
-    os.environ[name] = before or value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-
-
-@dataclass(slots=True)
-class _WandbObserver:
-    run: wandb.Run
-    spec: RunSpec
-    steps: range = field(default=range(0))
-    broken: bool = field(default=False)
-
-    def started(self, total_steps: int) -> None:
-        self.steps = sampled_steps(total_steps)
-        self._guarded(self._define)
-
-    def _define(self) -> None:
-        self.run.define_metric("training/step", hidden=True)
-        self.run.define_metric("training/*", step_metric="training/step", summary="last")
-
-    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
-        if step in self.steps:
-            row = {"training/step": step, "training/loss": loss, "training/learning_rate": learning_rate}
-            self._guarded(lambda: self.run.log(row))
-
-    def finished(self, result: RunResult) -> None:
-        self._guarded(lambda: self._log_result(result))
-        self._guarded(lambda: self.run.finish(exit_code=0))
-
-    def failed(self, error: BaseException) -> None:
-        self._guarded(lambda: self._summarise({"error": f"{type(error).__name__}: {error}"}))
-        self._guarded(lambda: self.run.finish(exit_code=1))
-
-    def _log_result(self, result: RunResult) -> None:
-        import wandb
-
-        facts, outcomes = result.facts, result.outcomes
-        columns: list[str | int] = [
-            "row",
-            "reference",
-            "prediction",
-            *(f"output {i}" for i in range(outcomes.outputs.shape[1])),
-        ]
-        rows = zip(outcomes.references.tolist(), outcomes.predictions.tolist(), outcomes.outputs.tolist(), strict=True)
-        data = [[i, reference, prediction, *outputs] for i, (reference, prediction, outputs) in enumerate(rows)]
-        with _environment("WANDB_DATA_DIR", str(Path(self.run.settings.wandb_dir) / "data")):
-            self.run.log({"evaluation/predictions": wandb.Table(columns=columns, data=data[:_TABLE_ROWS])})
-        self._summarise(
-            {
-                **{f"evaluation/{name}": value for name, value in facts.scores.items()},
-                **{f"timings/{name}": value for name, value in facts.timings.model_dump().items()},
-                "peak_memory_bytes": facts.peak_memory_bytes,
-                "steps": facts.steps,
-            }
-        )
-        for name, value in facts.model_dump(mode="json", include={"environment", "provenance"}).items():
-            self.run.config[name] = value
-
-    def _summarise(self, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            self.run.summary[name] = value
-
-    def _guarded(self, act: Callable[[], object]) -> None:
-        if self.broken:
-            return
-        try:
-            act()
-        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
-            self.broken = True
-            _log.warning("W&B failed in mid-run, the run itself goes on: %s", trouble)

@@ -1,0 +1,102 @@
+"""The store and the workbench of a command: those of the folder it is called in."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bertspec.catalog import Catalog
+    from bertspec.store import Store, StoredRun
+    from bertspec.study import Workbench
+
+__all__ = ["add_device", "add_store", "catalog", "root", "store", "stored_run", "workbench"]
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Offer ``--store``."""
+    parser.add_argument(
+        "--store",
+        metavar="PATH",
+        help="where finished runs are kept (default: BERTSPEC_STORE, else .bertspec here or in a folder above)",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Offer ``--device``."""
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where to compute (default: the best there is)",
+    )
+
+
+def root() -> Path:
+    """The nearest folder, from here upward, that has a store; this one where none has."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".bertspec").is_dir()), here)
+
+
+def catalog() -> Catalog:
+    """The configs of this folder, then those that travel with bertspec."""
+    from bertspec.catalog import Catalog
+
+    return Catalog.beside(root())
+
+
+def store(arguments: argparse.Namespace) -> Store:
+    """The store that a command line means."""
+    from bertspec.store import Store
+
+    named = arguments.store or os.environ.get("BERTSPEC_STORE")
+    return Store(Path(named).expanduser().absolute() if named else root() / ".bertspec")
+
+
+def workbench(arguments: argparse.Namespace, **changes: Any) -> Workbench:
+    """Everything that a study needs, progress on standard error and W&B among it."""
+    import sys
+
+    from bertspec.sources.places import Places
+    from bertspec.study import Workbench
+    from bertspec.tracking import ProgressTracker, WandbTracker, combine
+
+    kept = store(arguments)
+    models = kept.models if changes.get("keep_models") else None
+    wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models)
+    tracker = combine(wandb, ProgressTracker(sys.stderr))
+    return Workbench(
+        catalog=catalog(),
+        places=Places.from_environment(root()),
+        store=kept,
+        tracker=tracker,
+        device=arguments.device,
+        **changes,
+    )
+
+
+def stored_run(word: str, kept: Store) -> StoredRun:
+    """The run whose fingerprint begins so, or the one that finished last for ``latest``.
+
+    Raises:
+        UnknownName: no run is called so.
+        InvalidSpec: several are.
+    """
+    from bertspec.errors import InvalidSpec, UnknownName
+
+    if word == "latest":
+        runs = sorted(kept.runs(), key=lambda run: run.result.facts.finished)
+        if runs:
+            return runs[-1]
+    names = [folder.name for folder in (kept.root / "runs").glob("[!.]*")]
+    matching = [name for name in names if name.startswith(word)]
+    if len(matching) > 1:
+        raise InvalidSpec(
+            "several runs begin so", given=word, allowed=", ".join(name[:16] for name in matching[:5]), where=kept.root
+        )
+    found = kept.get(matching[0]) if matching else None
+    if found is None:
+        raise UnknownName("run", word, ["latest", *(name[:12] for name in names[:8])], where=kept.root)
+    return found

@@ -1,0 +1,87 @@
+"""List what can be named: encoders, tasks, recipes, optimizers; or the finished runs, the newest last."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from bertspec.cli import bench, complete, console
+
+if TYPE_CHECKING:
+    from bertspec.store import StoredRun
+
+__all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
+
+NAME = "list"
+HELP = "list encoders, tasks, recipes, optimizers or runs"
+EPILOG = """\
+examples:
+  bertspec list encoders
+  bertspec list runs --task reviews
+  bertspec list runs --json | jq '.[].scores.accuracy'
+
+--json writes a list: for runs of objects with fingerprint, encoder, task, optimizer, seed, scores, device,
+finished and model (whether the fine-tuned model was kept); for everything else of names.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The kind, and filters for runs."""
+    parser.add_argument("kind", choices=("encoders", "tasks", "recipes", "optimizers", "runs"))
+    for name in ("encoder", "task"):
+        option = parser.add_argument(f"--{name}", metavar="NAME", help=f"only runs of this {name}")
+        complete.names(option, name)
+    bench.add_store(parser)
+    parser.add_argument("--json", action="store_true", help="write the list for machines")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the list to standard output."""
+    if arguments.kind != "runs":
+        names = bench.catalog().names(arguments.kind)
+        console.show_json(names) if arguments.json else console.show_lines(*names)
+        return 0
+    kept = bench.store(arguments)
+    wanted = {name: getattr(arguments, name) for name in ("encoder", "task") if getattr(arguments, name)}
+    runs = sorted(
+        (run for run in kept.runs() if all(getattr(run.spec, name).name == word for name, word in wanted.items())),
+        key=lambda run: (run.result.facts.finished, run.spec.encoder.name, run.spec.seed),
+    )
+    if arguments.json:
+        console.show_json([_facts(run) | {"model": kept.model(run.fingerprint) is not None} for run in runs])
+    elif runs:
+        _show(runs)
+    else:
+        console.show_lines(f"no runs in {kept.root}" + (" that fit" if wanted and kept.count() else ""))
+    return 0
+
+
+def _facts(run: StoredRun) -> dict[str, Any]:
+    spec, facts = run.spec, run.result.facts
+    return {
+        "fingerprint": run.fingerprint,
+        "encoder": spec.encoder.name,
+        "task": spec.task.name,
+        "optimizer": spec.recipe.optimizer.algorithm,
+        "seed": spec.seed,
+        "scores": facts.scores,
+        "device": facts.environment.device,
+        "finished": facts.finished,
+    }
+
+
+def _show(runs: list[StoredRun]) -> None:
+    shown = console.table(
+        "run", "encoder", "task", "optimizer", "seed", "score", "device", "finished", numbers=("seed",)
+    )
+    for run in runs:
+        facts, main = _facts(run), run.spec.task.metrics[0]
+        shown.add_row(
+            facts["fingerprint"][:12],
+            *(facts[name] for name in ("encoder", "task", "optimizer")),
+            str(facts["seed"]),
+            f"{main} {facts['scores'][main]:.4f}",
+            facts["device"],
+            facts["finished"].replace("T", " ").removesuffix("+00:00"),
+        )
+    console.show_table(shown)

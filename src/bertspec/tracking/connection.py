@@ -1,0 +1,96 @@
+"""Whether W&B can be reached, found out without ever waiting long."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["PROBE_S", "Connection", "answers", "connection", "without_secrets"]
+
+_log = logging.getLogger("bertspec.tracking")
+
+PROBE_S = 2.0
+"""How long the service may take to answer the one probe, name look-up included."""
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How runs are logged from here."""
+
+    mode: Literal["online", "offline", "disabled"]
+    reason: str
+    url: str | None = None
+
+    @property
+    def surprising(self) -> bool:
+        """Whether a user who has a key would have expected something else."""
+        return self.mode == "offline" and "does not answer" in self.reason
+
+
+def connection(mode: str = "auto") -> Connection:
+    """Settle between online and offline: ``WANDB_MODE`` wins, then a key and one probe decide."""
+    asked = os.environ.get("WANDB_MODE", mode)
+    for settled in ("online", "offline", "disabled"):
+        if asked == settled or (asked, settled) == ("dryrun", "offline"):
+            where = "WANDB_MODE" if "WANDB_MODE" in os.environ else "the caller"
+            return Connection(settled, f"{asked}, as {where} says")
+    try:
+        import wandb
+
+        url: str = wandb.setup().settings.base_url
+    except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
+        return Connection("offline", f"W&B's settings cannot be read: {without_secrets(trouble)}")
+    shown = without_secrets(url)
+    if not has_key(url):
+        return Connection("offline", f"no key for {shown} (wandb login, or WANDB_API_KEY)", url)
+    if not answers(url):
+        return Connection("offline", f"W&B at {shown} does not answer within {PROBE_S:g} s", url)
+    return Connection("online", f"{shown} answers, with a key", url)
+
+
+def has_key(url: str) -> bool:
+    """Whether W&B's own places hold a key for this service."""
+    import requests
+
+    return bool(os.environ.get("WANDB_API_KEY")) or requests.utils.get_netrc_auth(url) is not None
+
+
+def answers(url: str) -> bool:
+    """Whether a service answers one HEAD request; proxies are honoured."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the user's own endpoint
+        try:
+            # A new opener, because the shared one remembers the proxies of the first call in the process.
+            with urllib.request.build_opener().open(request, timeout=PROBE_S):
+                answered.set()
+        except urllib.error.HTTPError as refusal:
+            if refusal.code < 500:
+                answered.set()
+        except (OSError, ValueError):
+            return
+
+    # In a thread, because a name look-up has no time limit of its own.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(PROBE_S)
+    return answered.is_set()
+
+
+def without_secrets(text: object) -> str:
+    """The same text without the user part of any address, and without W&B's or the hub's token."""
+    said = _USERINFO.sub("", str(text))
+    for name in ("WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        secret = os.environ.get(name)
+        if secret:
+            said = said.replace(secret, "…")
+    return said

@@ -1,0 +1,171 @@
+"""What one run leaves in W&B: its curve, its scores, its predictions, its folder; and what its session judged."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertspec.result import Outcomes, RunFacts, RunResult
+from bertspec.spec import RunSpec
+from bertspec.tracking.connection import without_secrets
+from bertspec.verdict import Verdict, collapsed
+
+if TYPE_CHECKING:
+    import wandb
+
+__all__ = ["WandbObserver", "data_folder", "log_verdicts", "sampled_steps"]
+
+_log = logging.getLogger("bertspec.tracking")
+
+_CURVE_POINTS = 250
+"""A call to W&B costs about half a millisecond; the whole curve is in the store."""
+_TABLE_ROWS = 1_000
+_ALERTS = 20
+"""A session that fails in more than so many ways is told by its table."""
+
+
+def sampled_steps(total: int) -> range:
+    """The steps (from 1) whose loss is logged: at most 250 of them, evenly spaced from the first."""
+    return range(1, total + 1, max(1, math.ceil(total / _CURVE_POINTS)))
+
+
+@dataclass(slots=True)
+class WandbObserver:
+    """Logs one run; the first trouble ends it, with one warning."""
+
+    run: wandb.Run
+    spec: RunSpec
+    folders: Mapping[str, Path]
+    """Kind of artifact → the folder that holds it, if it is there when the run has ended."""
+    steps: range = field(default=range(0))
+    broken: bool = field(default=False)
+
+    def started(self, total_steps: int) -> None:
+        """Settle which steps are logged."""
+        self.steps = sampled_steps(total_steps)
+        self._guarded(self._define)
+
+    def _define(self) -> None:
+        self.run.define_metric("training/step", hidden=True)
+        self.run.define_metric("training/*", step_metric="training/step", summary="last")
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        """Log a sampled step."""
+        if step in self.steps:
+            row = {"training/step": step, "training/loss": loss, "training/learning_rate": learning_rate}
+            self._guarded(lambda: self.run.log(row))
+
+    def finished(self, result: RunResult) -> None:
+        """Log scores, predictions, the run folder, and an alert where the model collapsed."""
+        self._guarded(lambda: self._log_result(result))
+        self._guarded(lambda: self.run.finish(exit_code=0))
+
+    def failed(self, error: BaseException) -> None:
+        """Log why there is no result."""
+        self._guarded(lambda: self._summarise({"error": without_secrets(f"{type(error).__name__}: {error}")}))
+        self._guarded(lambda: self.run.finish(exit_code=1))
+
+    def _log_result(self, result: RunResult) -> None:
+        facts = result.facts
+        with data_folder(Path(self.run.settings.wandb_dir) / "data"):
+            self.run.log({"evaluation/predictions": self._predictions(result.outcomes)})
+            self._log_artifacts(facts)
+        self._summarise(
+            {
+                **{f"evaluation/{name}": value for name, value in facts.scores.items()},
+                **{f"timings/{name}": value for name, value in facts.timings.model_dump().items()},
+                "peak_memory_bytes": facts.peak_memory_bytes,
+                "steps": facts.steps,
+            }
+        )
+        for name, value in facts.model_dump(mode="json", include={"environment", "provenance"}).items():
+            self.run.config[name] = value
+        self._tell_collapse(result.outcomes)
+
+    def _predictions(self, outcomes: Outcomes) -> wandb.Table:
+        import wandb
+
+        names = self.spec.task.labels
+        outputs = [f"output {name}" for name in names] or ["output"]
+        columns: list[str | int] = ["row", "reference", "prediction", *outputs]
+        rows = zip(outcomes.references.tolist(), outcomes.predictions.tolist(), outcomes.outputs.tolist(), strict=True)
+        said = [[names[int(number)] if names else number for number in row[:2]] + row[2] for row in rows]
+        return wandb.Table(columns=columns, data=[[i, *row] for i, row in enumerate(said[:_TABLE_ROWS])])
+
+    def _log_artifacts(self, facts: RunFacts) -> None:
+        import wandb
+
+        for kind, folder in self.folders.items():
+            if folder.is_dir():
+                artifact = wandb.Artifact(f"{kind}-{folder.name[:16]}", type=kind, metadata=facts.scores)
+                artifact.add_dir(str(folder))
+                self.run.log_artifact(artifact, aliases=["latest", f"seed-{facts.seed}"])
+
+    def _tell_collapse(self, outcomes: Outcomes) -> None:
+        """Labels that were shuffled on purpose teach nothing, and nobody needs to be told."""
+        task = self.spec.task
+        if task.head != "classification" or not collapsed(outcomes.predictions, outcomes.references):
+            return
+        self._summarise({"evaluation/collapsed": True})
+        if not task.shuffled_labels:
+            self.run.alert(
+                title=f"{self.spec.encoder.name} collapsed on {task.name}",
+                text=f"Seed {self.spec.seed} predicts one class only, or does no better than the majority class.",
+                level="WARN",
+            )
+
+    def _summarise(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.run.summary[name] = value
+
+    def _guarded(self, act: Callable[[], object]) -> None:
+        if self.broken:
+            return
+        try:
+            act()
+        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
+            self.broken = True
+            _log.warning("W&B failed in mid-run, the run itself goes on: %s", without_secrets(trouble))
+
+
+def log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> None:
+    """Log what a session judged, as one table, and raise an alert for each FAIL."""
+    columns: list[str | int] = ["subject", "claim", "verdict", "value", "low", "high", "bound", "teeth", "reason"]
+    data = [
+        [subject, v.claim, v.outcome, v.value, *(v.interval or (None, None)), v.bound, v.teeth, v.reason]
+        for subject, v in verdicts
+    ]
+    failed = [(subject, v) for subject, v in verdicts if v.outcome == "FAIL"]
+    try:
+        import wandb
+
+        with data_folder(Path(run.settings.wandb_dir) / "data"):
+            run.log({"verdicts": wandb.Table(columns=columns, data=data)})
+        for outcome in ("PASS", "FAIL", "UNDECIDED"):
+            run.summary[f"verdicts/{outcome}"] = sum(v.outcome == outcome for _, v in verdicts)
+        for subject, v in failed[:_ALERTS]:
+            run.alert(title=f"FAIL: {subject}"[:60], text=str(v), level="WARN", wait_duration=0)
+        run.finish(exit_code=0)
+    except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
+        _log.warning("the verdicts could not be logged to W&B: %s", without_secrets(trouble))
+
+
+@contextlib.contextmanager
+def data_folder(folder: Path) -> Iterator[None]:
+    """Stage artifacts below our own folder: the client reads that from the environment alone.
+
+    Left in its default place, they would not be there when a run that was logged offline is synced.
+    """
+    before = os.environ.get("WANDB_DATA_DIR")
+    os.environ["WANDB_DATA_DIR"] = before or str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WANDB_DATA_DIR"]

@@ -1,0 +1,286 @@
+"""Online: what a service that records everything was told, and what happens when it fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bertspec import study
+from bertspec.errors import SourceError, Unreachable
+from bertspec.sources.places import Places
+from bertspec.spec import EncoderSpec, StudySpec
+from bertspec.store import StoredRun
+from bertspec.study import Workbench
+from bertspec.tracking import WandbTracker, connection, find_run, sync
+from bertspec.verdict import Verdict
+from tests.recording import Fault, RecordingServer
+
+KEY = "planted" + "0" * 33
+FAIL = Verdict("FAIL", "accuracy is at least 0.9", 0.5, 0.9, (0.4, 0.6))
+PASS = Verdict("PASS", "no seed collapses", 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A key, no mode, no proxies, no netrc of the machine's own."""
+    for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_ENTITY", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    yield
+    import wandb
+
+    wandb.teardown()
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingServer]:
+    """A service of its own for every test; the client is told where."""
+    server = RecordingServer().start()
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def tracked(bench: Workbench) -> Workbench:
+    """A bench whose runs are shown in W&B."""
+    store = bench.store
+    tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models)
+    return dataclasses.replace(bench, tracker=tracker)
+
+
+def one(study_spec: StudySpec) -> StudySpec:
+    return study_spec.model_copy(update={"seeds": (1,)})
+
+
+def seconds(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+def test_a_finished_run_arrives_whole(study_spec: StudySpec, tracked: Workbench, service: RecordingServer) -> None:
+    done = study.run(study_spec, tracked)
+    assert service.unknown == []
+    for stored in done.runs:
+        arrived, facts = service.runs[stored.fingerprint[:16]], stored.result.facts
+        assert arrived.state == "finished"
+        assert arrived.curve("training/loss") == stored.result.curve.loss.tolist()
+        assert arrived.summary["evaluation/accuracy"] == facts.scores["accuracy"]
+        assert arrived.config["fingerprint"] == stored.fingerprint
+        assert arrived.config["recipe"]["optimizer"]["learning_rate"] == 1e-3
+        assert arrived.config["provenance"]["data"]["sha256"] == facts.provenance.data.sha256
+        assert arrived.described["jobType"] == "train"
+        assert set(arrived.described["tags"]) == {"bert-micro", "bundled/sentiment", "adamw", "from scratch"}
+        assert arrived.summary["evaluation/predictions"]["nrows"] == 40
+    assert len({service.runs[run.fingerprint[:16]].described["groupName"] for run in done.runs}) == 1
+
+
+def test_the_run_folder_arrives_as_an_artifact_and_the_model_only_on_request(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+) -> None:
+    first = study.run(one(study_spec), tracked).runs[0]
+    second = study.run(study_spec, dataclasses.replace(tracked, keep_models=True)).runs[1]
+    artifacts = {artifact.name: artifact for artifact in service.operations.artifacts.values()}
+    assert all(artifact.committed for artifact in artifacts.values())
+    folder = artifacts[f"run-{first.fingerprint[:16]}"]
+    assert folder.aliases == {"latest", "seed-1"}
+    assert folder.files["run.json"] == (tracked.store.folder(first.fingerprint) / "run.json").read_bytes()
+    assert set(folder.files) == {"run.json", "arrays.npz"}
+    assert "model.safetensors" in artifacts[f"model-{second.fingerprint[:16]}"].files
+
+
+def test_the_predictions_carry_the_names_of_the_labels(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+) -> None:
+    run = study.run(one(study_spec), tracked).runs[0]
+    tables = [content for name, content in service.runs[run.fingerprint[:16]].files.items() if "predictions" in name]
+    table = __import__("json").loads(tables[0])
+    assert table["columns"] == ["row", "reference", "prediction", "output negative", "output positive"]
+    assert {row[1] for row in table["data"]} == {"negative", "positive"}
+
+
+def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
+    tracked: Workbench, service: RecordingServer
+) -> None:
+    tracked.tracker.judged("bert-micro · sentiment", FAIL)
+    tracked.tracker.judged("bert-micro · sentiment", PASS)
+    tracked.tracker.close()
+    (run,) = service.runs.values()
+    assert (run.described["jobType"], run.state) == ("verdict", "finished")
+    assert (run.summary["verdicts/PASS"], run.summary["verdicts/FAIL"]) == (1, 1)
+    assert [alert["title"] for alert in run.alerts] == ["FAIL: bert-micro · sentiment"]
+    assert "measured 0.5000 [0.4000, 0.6000]" in run.alerts[0]["text"]
+
+
+def test_a_collapse_raises_an_alert(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertspec import engine
+
+    monkeypatch.setattr(
+        engine, "evaluate", lambda prepared: np.tile(np.float32([1, 0]), (len(prepared.evaluation.labels), 1))
+    )
+    run = study.run(one(study_spec), tracked).runs[0]
+    arrived = service.runs[run.fingerprint[:16]]
+    assert [alert["title"] for alert in arrived.alerts] == ["bert-micro collapsed on bundled/sentiment"]
+    assert arrived.summary["evaluation/collapsed"] is True
+
+
+def test_a_refusing_service_costs_seconds_and_one_warning(
+    study_spec: StudySpec, tracked: Workbench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    assert seconds(lambda: connection("auto")) < 5
+    done = study.run(study_spec, tracked)
+    assert done.trained == 2
+    assert caplog.text.count("does not answer") == 1
+    assert all(find_run(tracked.store.tracking, run.fingerprint) for run in done.runs)
+
+
+def test_a_hanging_service_costs_seconds(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.fault = Fault.HANGING
+    assert seconds(lambda: connection("auto")) < 5
+    assert study.run(one(study_spec), tracked).trained == 1
+    assert "does not answer within 2 s; runs are logged offline, and `bertspec sync` pushes them later" in caplog.text
+
+
+def test_a_service_that_forbids_costs_no_run(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.fault = Fault.FORBIDDEN
+    took = seconds(lambda: study.run(one(study_spec), tracked))
+    assert took < 30
+    assert tracked.store.count() == 1
+    assert KEY not in caplog.text
+
+
+def test_a_service_that_is_busy_for_a_while_gets_the_result_all_the_same(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+) -> None:
+    service.fault, service.fault_after, service.fault_for = Fault.UNAVAILABLE, 4, 2
+    run = study.run(one(study_spec), tracked).runs[0]
+    arrived = service.runs[run.fingerprint[:16]]
+    assert arrived.state == "finished"
+    assert arrived.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
+
+
+def test_a_service_that_dies_in_mid_run_costs_no_result_and_is_told_later(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+) -> None:
+    service.fault, service.fault_after = Fault.DEAD, 4
+    took = seconds(lambda: study.run(one(study_spec), tracked))
+    assert took < 30
+    (run,) = tracked.store.runs()
+    service.fault = Fault.NONE
+    teardown()
+    assert [synced.outcome for synced in sync(tracked.store.tracking)] == ["arrived"]
+    arrived = service.runs[run.fingerprint[:16]]
+    assert arrived.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
+
+
+def teardown() -> None:
+    import wandb
+
+    wandb.teardown()
+
+
+@pytest.fixture
+def offline(study_spec: StudySpec, tracked: Workbench, monkeypatch: pytest.MonkeyPatch) -> tuple[StoredRun, Path]:
+    """A run that was logged offline, with its tracking folder."""
+    with monkeypatch.context() as patched:
+        patched.setenv("WANDB_MODE", "offline")
+        run = study.run(one(study_spec), tracked).runs[0]
+    return run, tracked.store.tracking
+
+
+def test_what_was_logged_offline_is_pushed_and_verified(
+    offline: tuple[StoredRun, Path], service: RecordingServer
+) -> None:
+    run, directory = offline
+    assert [(synced.run, synced.outcome) for synced in sync(directory)] == [(run.fingerprint[:16], "arrived")]
+    arrived = service.runs[run.fingerprint[:16]]
+    assert arrived.state == "finished"
+    assert arrived.curve("training/loss") == run.result.curve.loss.tolist()
+    assert [a.committed for a in service.operations.artifacts.values() if a.name.startswith("run-")][0]
+    assert [synced.outcome for synced in sync(directory)] == ["already there"]
+    assert service.unknown == []
+
+
+def test_a_run_whose_artifact_did_not_arrive_does_not_count_as_synced(
+    offline: tuple[StoredRun, Path], service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bertspec.tracking.sync._ARRIVAL_S", 0.0)
+    monkeypatch.setattr(
+        service.operations, "ArtifactMembershipByName", lambda _: {"project": {"artifactCollectionMembership": None}},
+        raising=False,
+    )  # fmt: skip
+    (synced,) = sync(offline[1])
+    assert synced.outcome == "failed"
+    assert "the service lacks the artifacts run-" in synced.detail
+
+
+def test_a_damaged_record_does_not_stop_the_others(offline: tuple[StoredRun, Path], service: RecordingServer) -> None:
+    run, directory = offline
+    broken = directory / "wandb" / "offline-run-20260101_000000-broken"
+    broken.mkdir()
+    (broken / "run-broken.wandb").write_bytes(b"nonsense")
+    outcomes = {synced.run: synced.outcome for synced in sync(directory)}
+    assert outcomes == {"broken": "failed", run.fingerprint[:16]: "arrived"}
+
+
+def test_without_a_service_the_sync_says_so_in_seconds(
+    offline: tuple[StoredRun, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="does not answer within 2 s; allowed: the same command later"):
+        sync(offline[1])
+    assert time.monotonic() - began < 5
+
+
+def test_without_a_key_the_sync_says_so(offline: tuple[StoredRun, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_API_KEY")
+    with pytest.raises(SourceError, match="there is no key for W&B at .*; allowed: wandb login, or WANDB_API_KEY"):
+        sync(offline[1])
+
+
+def test_nothing_to_sync_is_nothing(tmp_path: Path) -> None:
+    assert sync(tmp_path) == []
+
+
+def test_no_token_is_written_logged_or_told(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, tmp_path: Path,
+) -> None:  # fmt: skip
+    """Online, offline, synced, and failed: every file and every message is searched."""
+    secrets = (KEY, "hf_planted0123456789", "planted-password")
+    monkeypatch.setenv("HF_TOKEN", secrets[1])
+    caplog.set_level(logging.DEBUG)
+    study.run(one(study_spec), tracked)
+    assert service.keys, "the key was sent to the service, and nowhere else"
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    study.run(study_spec, dataclasses.replace(tracked, tracker=WandbTracker(tracked.store.tracking)))
+    monkeypatch.delenv("WANDB_MODE")
+    sync(tracked.store.tracking)
+    told = [caplog.text]
+    hub = f"http://someone:{secrets[2]}@127.0.0.1:9"
+    nowhere = study_spec.model_copy(update={"encoder": EncoderSpec(name="x", checkpoint="org/model")})
+    with pytest.raises(SourceError) as refusal:
+        study.run(nowhere, dataclasses.replace(tracked, places=Places(None, hub)))
+    monkeypatch.setenv("WANDB_BASE_URL", hub)
+    told += [str(refusal.value), connection("auto").reason]
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) > 20
+    for secret in secrets:
+        assert not [file for file in files if secret.encode() in file.read_bytes()]
+        assert not [text for text in told if secret in text]

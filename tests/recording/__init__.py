@@ -1,0 +1,8 @@
+"""A W&B service on this machine that keeps what it is sent, for tests."""
+
+from __future__ import annotations
+
+from tests.recording.faults import Fault
+from tests.recording.server import RecordingServer
+
+__all__ = ["Fault", "RecordingServer"]

@@ -1,0 +1,58 @@
+"""What the service was told."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Artifact", "Run", "opaque"]
+
+
+def opaque(text: str) -> str:
+    """An id in the form that the service gives them."""
+    return base64.b64encode(text.encode()).decode()
+
+
+@dataclass
+class Run:
+    """One run, as it arrived."""
+
+    name: str
+    config: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    described: dict[str, Any] = field(default_factory=dict)
+    """Group, job type, tags and all else that ``UpsertBucket`` says."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
+    exit_code: int | None = None
+    complete: bool = False
+
+    @property
+    def state(self) -> str:
+        if not self.complete:
+            return "running"
+        return "finished" if self.exit_code == 0 else "failed"
+
+    def curve(self, name: str) -> list[Any]:
+        """The logged values of one quantity, in order."""
+        return [row[name] for row in self.history if name in row]
+
+
+@dataclass
+class Artifact:
+    """One version of an artifact, as it arrived."""
+
+    described: dict[str, Any]
+    files: dict[str, bytes] = field(default_factory=dict)
+    manifest: bytes = b""
+    committed: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.described["artifactCollectionName"])
+
+    @property
+    def aliases(self) -> set[str]:
+        return {each["alias"] for each in self.described.get("aliases") or ()}
