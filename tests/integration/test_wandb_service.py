@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +57,14 @@ def tracked(bench: Workbench) -> Workbench:
     return dataclasses.replace(bench, tracker=tracker)
 
 
+def elsewhere(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client remembers where its service is, until it is told to forget."""
+    import wandb
+
+    wandb.teardown()
+    monkeypatch.setenv("WANDB_BASE_URL", url)
+
+
 def one(study_spec: StudySpec) -> StudySpec:
     return study_spec.model_copy(update={"seeds": (1,)})
 
@@ -102,7 +111,7 @@ def test_the_predictions_carry_the_names_of_the_labels(
 ) -> None:
     run = study.run(one(study_spec), tracked).runs[0]
     tables = [content for name, content in service.runs[run.fingerprint[:16]].files.items() if "predictions" in name]
-    table = __import__("json").loads(tables[0])
+    table = json.loads(tables[0])
     assert table["columns"] == ["row", "reference", "prediction", "output negative", "output positive"]
     assert {row[1] for row in table["data"]} == {"negative", "positive"}
 
@@ -179,27 +188,25 @@ def test_a_service_that_dies_in_mid_run_costs_no_result_and_is_told_later(
 ) -> None:
     service.fault, service.fault_after = Fault.DEAD, 4
     took = seconds(lambda: study.run(one(study_spec), tracked))
-    assert took < 30
+    assert took < 15
     (run,) = tracked.store.runs()
     service.fault = Fault.NONE
-    teardown()
-    assert [synced.outcome for synced in sync(tracked.store.tracking)] == ["arrived"]
+    assert "arrived" in [synced.outcome for synced in sync(tracked.store.tracking)]
     arrived = service.runs[run.fingerprint[:16]]
+    assert arrived.curve("training/loss") == run.result.curve.loss.tolist()
+    assert all(artifact.committed for artifact in service.operations.artifacts.values())
     assert arrived.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
 
 
-def teardown() -> None:
-    import wandb
-
-    wandb.teardown()
-
-
 @pytest.fixture
-def offline(study_spec: StudySpec, tracked: Workbench, monkeypatch: pytest.MonkeyPatch) -> tuple[StoredRun, Path]:
-    """A run that was logged offline, with its tracking folder."""
+def offline(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> tuple[StoredRun, Path]:
+    """A run that was logged offline, with its tracking folder, and a service that has not heard of it."""
     with monkeypatch.context() as patched:
         patched.setenv("WANDB_MODE", "offline")
         run = study.run(one(study_spec), tracked).runs[0]
+    assert service.asked == []
     return run, tracked.store.tracking
 
 
@@ -211,7 +218,7 @@ def test_what_was_logged_offline_is_pushed_and_verified(
     arrived = service.runs[run.fingerprint[:16]]
     assert arrived.state == "finished"
     assert arrived.curve("training/loss") == run.result.curve.loss.tolist()
-    assert [a.committed for a in service.operations.artifacts.values() if a.name.startswith("run-")][0]
+    assert all(artifact.committed for artifact in service.operations.artifacts.values())
     assert [synced.outcome for synced in sync(directory)] == ["already there"]
     assert service.unknown == []
 
@@ -219,7 +226,7 @@ def test_what_was_logged_offline_is_pushed_and_verified(
 def test_a_run_whose_artifact_did_not_arrive_does_not_count_as_synced(
     offline: tuple[StoredRun, Path], service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertspec.tracking.sync._ARRIVAL_S", 0.0)
+    monkeypatch.setattr("bertspec.tracking.upload._ARRIVAL_S", 0.0)
     monkeypatch.setattr(
         service.operations, "ArtifactMembershipByName", lambda _: {"project": {"artifactCollectionMembership": None}},
         raising=False,
@@ -229,7 +236,7 @@ def test_a_run_whose_artifact_did_not_arrive_does_not_count_as_synced(
     assert "the service lacks the artifacts run-" in synced.detail
 
 
-def test_a_damaged_record_does_not_stop_the_others(offline: tuple[StoredRun, Path], service: RecordingServer) -> None:
+def test_a_damaged_record_does_not_stop_the_others(offline: tuple[StoredRun, Path]) -> None:
     run, directory = offline
     broken = directory / "wandb" / "offline-run-20260101_000000-broken"
     broken.mkdir()
@@ -241,7 +248,7 @@ def test_a_damaged_record_does_not_stop_the_others(offline: tuple[StoredRun, Pat
 def test_without_a_service_the_sync_says_so_in_seconds(
     offline: tuple[StoredRun, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    elsewhere("http://127.0.0.1:9", monkeypatch)
     began = time.monotonic()
     with pytest.raises(Unreachable, match="does not answer within 2 s; allowed: the same command later"):
         sync(offline[1])
@@ -277,7 +284,7 @@ def test_no_token_is_written_logged_or_told(
     nowhere = study_spec.model_copy(update={"encoder": EncoderSpec(name="x", checkpoint="org/model")})
     with pytest.raises(SourceError) as refusal:
         study.run(nowhere, dataclasses.replace(tracked, places=Places(None, hub)))
-    monkeypatch.setenv("WANDB_BASE_URL", hub)
+    elsewhere(hub, monkeypatch)
     told += [str(refusal.value), connection("auto").reason]
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert len(files) > 20

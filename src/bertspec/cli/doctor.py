@@ -151,8 +151,8 @@ def _hub(places: Places) -> Finding:
         return Finding("hub", "limited", "HF_HUB_OFFLINE is set: the hub is not asked")
     token = "with a token" if _has_hub_token() else "without a token"
     if places.hub_answers():
-        return Finding("hub", "ok", f"{places.endpoint} answers, {token}")
-    return Finding("hub", "limited", f"{places.endpoint} does not answer within 2 s")
+        return Finding("hub", "ok", f"{places.address} answers, {token}")
+    return Finding("hub", "limited", f"{places.address} does not answer within 2 s")
 
 
 def _has_hub_token() -> bool:

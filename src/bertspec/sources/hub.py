@@ -29,7 +29,7 @@ def checkpoint(name: str, revision: str | None, places: Places) -> tuple[Path, s
     """
     commit, files = _listing(name, revision, "model", places)
     top = [file for file in files if "/" not in file]
-    weights.check(top, f"{name} on the hub {places.endpoint}")
+    weights.check(top, f"{name} on the hub {places.address}")
     wanted = [file for file in top if file.endswith(_CHECKPOINT_SUFFIXES)]
     return _download(name, commit, "model", wanted, places), commit
 
@@ -69,7 +69,9 @@ def _listing(
             kind, name, ["a hub id", "a folder", "a name from configs/"], where=places.describe()
         ) from None
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as refusal:
-        raise SourceError(f"the hub refused {kind} {name!r}: {refusal}", where=places.describe()) from refusal
+        raise SourceError(
+            f"the hub refused {kind} {name!r}: {_told(refusal, places)}", where=places.describe()
+        ) from refusal
     return found.sha, [file.rfilename for file in found.siblings or ()]
 
 
@@ -81,5 +83,12 @@ def _download(name: str, commit: str, kind: Literal["model", "dataset"], files: 
             name, repo_type=kind, revision=commit, allow_patterns=files, endpoint=places.endpoint
         )
     except OSError as broken:
-        raise SourceError(f"downloading {kind} {name!r} broke off: {broken}", where=places.describe()) from broken
+        raise SourceError(
+            f"downloading {kind} {name!r} broke off: {_told(broken, places)}", where=places.describe()
+        ) from broken
     return Path(folder)
+
+
+def _told(refusal: Exception, places: Places) -> str:
+    """What the library says, on one line and without the password of an address."""
+    return " ".join(str(refusal).replace(places.endpoint or "", places.address).split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -66,10 +67,16 @@ class Places:
         """Whether the hub answers; asked once per process, proxies honoured."""
         return self.endpoint is not None and _probe(self.endpoint)
 
+    @property
+    def address(self) -> str:
+        """The hub's address as messages show it: one that carries a password is shown without."""
+        return re.sub(r"(?<=://)[^/@]+@", "", self.endpoint or "")
+
     def describe(self) -> str:
         """The places in one line, for messages."""
         mirror = f"the mirror {self.mirror}" if self.mirror else "no mirror (BERTSPEC_MIRROR is not set)"
-        return f"{mirror}, what is installed, {f'the hub {self.endpoint}' if self.endpoint else 'no hub (offline)'}"
+        hub = f"the hub {self.address}" if self.endpoint else "no hub (offline)"
+        return f"{mirror}, what is installed, {hub}"
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from bertspec.tracking.connection import Connection, connection
 from bertspec.tracking.observers import SilentTracker, Tracker, combine
 from bertspec.tracking.offline import OfflineRun, find_run, read_run
 from bertspec.tracking.progress import ProgressTracker
-from bertspec.tracking.sync import SyncedRun, sync
+from bertspec.tracking.upload import SyncedRun, sync
 from bertspec.tracking.wandb_observer import sampled_steps
 from bertspec.tracking.wandb_runs import WandbTracker
 

@@ -37,7 +37,7 @@ class Connection:
 
 def connection(mode: str = "auto") -> Connection:
     """Settle between online and offline: ``WANDB_MODE`` wins, then a key and one probe decide."""
-    asked = os.environ.get("WANDB_MODE", mode)
+    asked = os.environ.get("WANDB_MODE", mode)  # online means that it is tried, whatever a probe would say
     for settled in ("online", "offline", "disabled"):
         if asked == settled or (asked, settled) == ("dryrun", "offline"):
             where = "WANDB_MODE" if "WANDB_MODE" in os.environ else "the caller"
@@ -63,8 +63,8 @@ def has_key(url: str) -> bool:
     return bool(os.environ.get("WANDB_API_KEY")) or requests.utils.get_netrc_auth(url) is not None
 
 
-def answers(url: str) -> bool:
-    """Whether a service answers one HEAD request; proxies are honoured."""
+def answers(url: str, *, busy_counts: bool = False) -> bool:
+    """Whether a service answers one HEAD request, proxies honoured; an error of its own is no answer, unless it counts."""
     answered = threading.Event()
 
     def ask() -> None:
@@ -74,7 +74,7 @@ def answers(url: str) -> bool:
             with urllib.request.build_opener().open(request, timeout=PROBE_S):
                 answered.set()
         except urllib.error.HTTPError as refusal:
-            if refusal.code < 500:
+            if refusal.code < 500 or busy_counts:
                 answered.set()
         except (OSError, ValueError):
             return

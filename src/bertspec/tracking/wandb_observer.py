@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertspec.result import Outcomes, RunFacts, RunResult
+from bertspec.result import Curve, Outcomes, RunFacts, RunResult
 from bertspec.spec import RunSpec
-from bertspec.tracking.connection import without_secrets
+from bertspec.tracking.connection import answers, without_secrets
+from bertspec.tracking.limits import abandon, within
 from bertspec.verdict import Verdict, collapsed
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ _log = logging.getLogger("bertspec.tracking")
 _CURVE_POINTS = 250
 """A call to W&B costs about half a millisecond; the whole curve is in the store."""
 _TABLE_ROWS = 1_000
+_LOG_S = 60.0
+"""For scores, predictions and artifacts: a model may have gigabytes, and goes at its own pace after this."""
+_FINISH_S = 30.0
 _ALERTS = 20
 """A session that fails in more than so many ways is told by its table."""
 
@@ -43,6 +47,10 @@ class WandbObserver:
     spec: RunSpec
     folders: Mapping[str, Path]
     """Kind of artifact → the folder that holds it, if it is there when the run has ended."""
+    reopen: Callable[[], wandb.Run | None]
+    """Open the same run in an offline record, for a service that failed on the way."""
+    url: str | None = None
+    """The service, where the run is logged online."""
     steps: range = field(default=range(0))
     broken: bool = field(default=False)
 
@@ -62,20 +70,41 @@ class WandbObserver:
             self._guarded(lambda: self.run.log(row))
 
     def finished(self, result: RunResult) -> None:
-        """Log scores, predictions, the run folder, and an alert where the model collapsed."""
-        self._guarded(lambda: self._log_result(result))
-        self._guarded(lambda: self.run.finish(exit_code=0))
+        """Log scores, predictions, the run folder, and an alert where the model collapsed.
+
+        If the service failed on the way, the whole run is logged again, offline, for a sync to push.
+        """
+        self._end(result)
+        if not self.broken:
+            return
+        again = self.reopen()
+        if again is not None:
+            self.run, self.broken, self.url = again, False, None
+            self._log_curve(result.curve)
+            self._end(result)
+
+    def _end(self, result: RunResult) -> None:
+        self._guarded(self._check_service)
+        self._guarded(lambda: within(_LOG_S, lambda: self._log_result(result)))
+        self._guarded(lambda: within(_FINISH_S, lambda: self.run.finish(exit_code=0)))
+
+    def _check_service(self) -> None:
+        """One probe here saves the half minute that the client takes to give up."""
+        if self.url is not None and not answers(self.url, busy_counts=True):
+            raise ConnectionError(f"{self.url} no longer answers")
+
+    def _log_curve(self, curve: Curve) -> None:
+        self.started(len(curve.loss))
+        for step in self.steps:
+            self.stepped(step, float(curve.loss[step - 1]), float(curve.learning_rate[step - 1]))
 
     def failed(self, error: BaseException) -> None:
         """Log why there is no result."""
         self._guarded(lambda: self._summarise({"error": without_secrets(f"{type(error).__name__}: {error}")}))
-        self._guarded(lambda: self.run.finish(exit_code=1))
+        self._guarded(lambda: within(_FINISH_S, lambda: self.run.finish(exit_code=1)))
 
     def _log_result(self, result: RunResult) -> None:
         facts = result.facts
-        with data_folder(Path(self.run.settings.wandb_dir) / "data"):
-            self.run.log({"evaluation/predictions": self._predictions(result.outcomes)})
-            self._log_artifacts(facts)
         self._summarise(
             {
                 **{f"evaluation/{name}": value for name, value in facts.scores.items()},
@@ -87,6 +116,9 @@ class WandbObserver:
         for name, value in facts.model_dump(mode="json", include={"environment", "provenance"}).items():
             self.run.config[name] = value
         self._tell_collapse(result.outcomes)
+        with data_folder(Path(self.run.settings.wandb_dir) / "data"):
+            self.run.log({"evaluation/predictions": self._predictions(result.outcomes)})
+            self._log_artifacts(facts)
 
     def _predictions(self, outcomes: Outcomes) -> wandb.Table:
         import wandb
@@ -131,6 +163,7 @@ class WandbObserver:
             act()
         except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
             self.broken = True
+            abandon()
             _log.warning("W&B failed in mid-run, the run itself goes on: %s", without_secrets(trouble))
 
 
@@ -151,8 +184,9 @@ def log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> Non
             run.summary[f"verdicts/{outcome}"] = sum(v.outcome == outcome for _, v in verdicts)
         for subject, v in failed[:_ALERTS]:
             run.alert(title=f"FAIL: {subject}"[:60], text=str(v), level="WARN", wait_duration=0)
-        run.finish(exit_code=0)
+        within(_FINISH_S, lambda: run.finish(exit_code=0))
     except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
+        abandon()
         _log.warning("the verdicts could not be logged to W&B: %s", without_secrets(trouble))
 
 

@@ -28,6 +28,7 @@ __all__ = ["WandbTracker", "sampled_steps"]
 _log = logging.getLogger("bertspec.tracking")
 
 _TIMEOUT_S = 5.0
+_FINISH_S = 15.0
 
 Mode = Literal["auto", "online", "offline", "disabled"]
 
@@ -46,16 +47,19 @@ class WandbTracker:
     models: Path | None = None
     """The folder of fine-tuned models, the same way; none logs no models."""
     _settled: Literal["online", "offline", "disabled"] | None = field(default=None, init=False)
+    _url: str | None = field(default=None, init=False)
     _verdicts: list[tuple[str, Verdict]] = field(default_factory=list, init=False)
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """Open the W&B run of one run."""
-        opened = self._opened(_description(spec, fingerprint), fingerprint[:16])
+        description, identity = _description(spec, fingerprint), fingerprint[:16]
+        opened = self._opened(description, identity)
         if opened is None:
             return SilentObserver()
         folders = {"run": self.runs, "model": self.models}
         found = {kind: folder / fingerprint for kind, folder in folders.items() if folder is not None}
-        return WandbObserver(opened, spec, found)
+        url = self._url if self._settled == "online" else None
+        return WandbObserver(opened, spec, found, lambda: self._reopened(description, identity), url)
 
     def judged(self, subject: str, verdict: Verdict) -> None:
         """Keep a verdict for the end of the session."""
@@ -71,11 +75,18 @@ class WandbTracker:
             log_verdicts(opened, self._verdicts)
         self._verdicts = []
 
+    def _reopened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
+        """The service failed in mid-run: this run and those that follow are logged offline."""
+        if self._settled != "online":
+            return None
+        self._settled = "offline"
+        return self._opened(description, identity)
+
     def _opened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
         """Open a W&B run as the service allows; the first failure decides for those that follow."""
         if self._settled is None:
             settled = connection(self.mode)
-            self._settled = settled.mode
+            self._settled, self._url = settled.mode, settled.url
             if settled.surprising:
                 _log.warning("%s; runs are logged offline, and `bertspec sync` pushes them later", settled.reason)
         if self._settled == "online":
@@ -114,7 +125,8 @@ class WandbTracker:
 def _settings(wandb: Any) -> Any:
     return wandb.Settings(
         init_timeout=_TIMEOUT_S,
-        finish_timeout=_TIMEOUT_S,
+        finish_timeout=_FINISH_S,
+        finish_timeout_raises=True,
         x_service_wait=30,
         silent=True,
         console="off",
