@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import time
 from typing import TYPE_CHECKING
@@ -53,14 +52,15 @@ def test_the_plugin_adds_less_than_a_tenth_of_a_second(
     suite: str, request: pytest.FixtureRequest, tell: Callable[[str], None]
 ) -> None:
     stranger: Stranger = request.getfixturevalue(suite)
-    turns = [(_taken(stranger), _taken(stranger, "-p", "no:bertspec")) for _ in range(PAIRS + 1)][1:]  # warm by then
-    for clock, what in enumerate(("on the wall", "of the processor")):
-        with_us, without_us = ([side[clock] for side in sides] for sides in zip(*turns, strict=True))
-        medians = f"{statistics.median(with_us):.3f} with, {statistics.median(without_us):.3f} without (medians)"
-        added_s = min(with_us) - min(without_us)
-        tell(f"{suite}, seconds {what}: {medians}, {added_s:+.3f} added at best; {PAIRS} pairs")
-    # At best, and of the processor: what neighbours on the machine add to a run is not ours.
-    assert added_s < PLUGIN_LIMIT_S
+    with_us, without_us = _in_turns(stranger)
+    at_best_s = min(with_us) - min(without_us)
+    in_the_middle_s = statistics.median(with_us) - statistics.median(without_us)
+    tell(
+        f"{suite}: {statistics.median(with_us):.3f} s with, {statistics.median(without_us):.3f} s without (medians), "
+        f"{in_the_middle_s:+.3f} s added, {at_best_s:+.3f} s at best; {PAIRS} pairs"
+    )
+    # One of the two is spoilt now and then by neighbours on the machine; a plugin that is slow spoils both.
+    assert min(at_best_s, in_the_middle_s) < PLUGIN_LIMIT_S
 
 
 def test_importing_bertspec_takes_less_than_three_tenths_of_a_second(
@@ -76,9 +76,14 @@ def test_importing_bertspec_takes_less_than_three_tenths_of_a_second(
     assert took_s < IMPORT_LIMIT_S
 
 
-def _taken(stranger: Stranger, *arguments: str) -> tuple[float, float]:
-    """Seconds on the wall, and of the processor."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    stranger.pytest("-q", "-p", "no:cacheprovider", *arguments)
-    after, ended = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    return ended - began, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def _in_turns(stranger: Stranger) -> tuple[list[float], list[float]]:
+    """Seconds of pytest with the plugin, and without it; each pair in the other order than the one before."""
+    taken_s: dict[tuple[str, ...], list[float]] = {(): [], ("-p", "no:bertspec"): []}
+    stranger.pytest()  # warms up
+    for number in range(PAIRS):
+        for arguments in sorted(taken_s, reverse=bool(number % 2)):
+            began = time.perf_counter()
+            stranger.pytest("-q", "-p", "no:cacheprovider", *arguments)
+            taken_s[arguments].append(time.perf_counter() - began)
+    with_us, without_us = taken_s.values()
+    return with_us, without_us
