@@ -88,7 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     tags.register(config)
     machine = Machine(config, required=_required(config))
-    if _collects(config) == "never" or not _bdd_loaded(config):
+    mode = _collects(config)
+    if mode == "never" or not _bdd_loaded(config):
         return
     from bertspec.pytest_plugin import shipped
     from bertspec.pytest_plugin.running import Running
@@ -97,7 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Running(machine), "bertspec-running")
     if config.getoption("check_steps"):
         config.pluginmanager.register(StepCheck(), "bertspec-step-check")
-    if shipped.in_sight(config):
+    if shipped.in_sight(config, every=mode == "always"):
         shipped.load(config)
 
 
@@ -109,13 +110,14 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> FeatureFil
     if mode == "never" or not _bdd_loaded(parent.config):
         return None
     from bertspec.pytest_plugin import shipped
+
+    asked_for = mode == "always" or parent.session.isinitpath(file_path)
+    if not asked_for and not shipped.speaks_our_language(file_path, parent.config):
+        return None
     from bertspec.pytest_plugin.collect import FeatureFile
 
     shipped.load(parent.config)
-    named = parent.session.isinitpath(file_path)
-    if mode == "always" or named or shipped.speaks_our_language(file_path, parent.config):
-        return FeatureFile.from_parent(parent, path=file_path)
-    return None
+    return FeatureFile.from_parent(parent, path=file_path)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,6 +15,7 @@ import pytest
 from pytest_bdd.compat import get_fixture_names, getfixturedefs
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Feature, ScenarioTemplate, Step
+from pytest_bdd.scenario import scenario_wrapper_template_registry
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Feature",
     "ScenarioTemplate",
     "Step",
+    "bound_scenario",
     "definitions_in",
     "definitions_of",
     "encoding",
@@ -72,6 +74,13 @@ def definitions_in(module: object) -> Iterator[Definition]:
     for context in list(step_function_context_registry.values()):
         if getattr(context.step_func, "__globals__", None) is functions:
             yield _definition(context, visible_from="")
+
+
+def bound_scenario(item: pytest.Item) -> ScenarioTemplate | None:
+    """The scenario that a test module binds to a test, by ``scenario()`` or ``scenarios()``."""
+    function = getattr(item, "function", None)
+    found: ScenarioTemplate | None = scenario_wrapper_template_registry.get(function) if function else None
+    return found
 
 
 def settle_id(item: pytest.Item) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
 from bertspec.errors import BertspecError, Unreachable
-from bertspec.pytest_plugin import summary
+from bertspec.pytest_plugin import bound, summary
 from bertspec.pytest_plugin.capabilities import REMOTE, Machine
 from bertspec.pytest_plugin.collect import SELECTING, ScenarioItem
 from bertspec.pytest_plugin.definitions import AnyStep, undefined
@@ -30,8 +30,11 @@ class Running:
     record: summary.Record = field(default_factory=summary.Record)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_collection_modifyitems(self, session: pytest.Session) -> Generator[None, Any, Any]:
-        """Let ``-k`` look at scenarios, and not at the folders that they lie in."""
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, Any, Any]:
+        """Leave to test modules what they bind; and let ``-k`` look at scenarios, not at the folders they lie in."""
+        bound.give_way(session, items)
         session.stash[SELECTING] = True
         try:
             return (yield)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["MODULES", "feature_files_in", "in_sight", "load", "speaks_our_language"]
+__all__ = ["MODULES", "TELLING", "feature_files_in", "in_sight", "load", "may_be_ours", "speaks_our_language"]
 
 MODULES = (
     "bertspec.steps.given",
@@ -24,6 +24,11 @@ MODULES = (
 )
 """The modules that become plugins: the steps, and the fixtures that they stand on."""
 
+TELLING = ("bertspec", "encoder", "fine-tun")
+"""The words of which a feature file in our language holds one. Other lines of ours could stand in anybody's file:
+``Given the task "buy milk"``, ``Then its price is at least 5``."""
+
+_SUFFIX = ".feature"
 _PLACEHOLDER = re.compile(r"<[^<>]+>")
 _LONGEST_KEYWORD = 3  # words, as in "Étant donné que"
 
@@ -45,34 +50,58 @@ def load(config: pytest.Config) -> None:
         manager.import_plugin(name)
 
 
-def in_sight(config: pytest.Config) -> bool:
-    """Whether what pytest was asked to collect holds a feature file.
+def in_sight(config: pytest.Config, *, every: bool = False) -> bool:
+    """Whether what pytest was asked to collect is, or holds, a feature file that may be ours.
 
     The steps must be registered before the session's conftest files are, whose definitions then come first;
-    so this walks over folder names ahead of the collection.
+    so this walks over folder names ahead of the collection, and looks into feature files for our words.
+
+    Args:
+        config: pytest's own.
+        every: whether any feature file will do.
     """
     skipped: list[str] = config.getini("norecursedirs")
     base = config.invocation_params.dir
-    paths = (base / argument.partition("::")[0] for argument in config.args)
-    return any(any(feature_files_in(path, skipped)) for path in dict.fromkeys(map(_folder, paths)))
+    paths = list(dict.fromkeys(_folder(base / argument.partition("::")[0]) for argument in config.args))
+    if any(path.suffix == _SUFFIX for path in paths):
+        return True
+    return any(every or may_be_ours(file) for path in paths for file in feature_files_in(path, skipped))
+
+
+def may_be_ours(path: Path) -> bool:
+    """Whether a feature file holds one of our words; to find out costs no more than reading it."""
+    return any(word in line for line in _lines(path) for word in TELLING)
 
 
 def feature_files_in(path: Path, skipped: Sequence[str] = ()) -> Iterator[Path]:
     """The feature files in a folder, or the file itself where it is one."""
-    if path.suffix == ".feature":
+    if path.suffix == _SUFFIX:
         yield path
     for folder, folders, files in os.walk(path):
         folders[:] = [name for name in folders if not any(fnmatch.fnmatch(name, pattern) for pattern in skipped)]
-        yield from (Path(folder, name) for name in files if name.endswith(".feature"))
+        yield from (Path(folder, name) for name in files if name.endswith(_SUFFIX))
 
 
 def speaks_our_language(path: Path, config: pytest.Config) -> bool:
-    """Whether one of our steps matches a line of a feature file, however broken the file is otherwise."""
+    """Whether a feature file holds one of our words and a line of our steps, however broken it is otherwise.
+
+    The steps are loaded where there is such a word, and only there.
+    """
+    if not may_be_ours(path):
+        return False
     from bertspec.pytest_plugin.internals import definitions_in
 
+    load(config)
     ours = [d for name in MODULES if (module := config.pluginmanager.get_plugin(name)) for d in definitions_in(module)]
-    lines = _step_texts(path.read_text("utf-8", errors="replace").splitlines())
+    lines = _step_texts(_lines(path))
     return any(definition.parser.is_matching(text) for text in lines for definition in ours)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", errors="replace").splitlines()
+    except OSError:  # a dangling link, or somebody else's secret
+        return []
 
 
 def _folder(path: Path) -> Path:

@@ -64,6 +64,7 @@ CONFTEST = """
 from bertspec.pytest_plugin import shipped
 
 shipped.MODULES = ("our_steps",)
+shipped.TELLING = ("a net", "a board")
 """
 
 LEARNING = """
@@ -122,6 +123,7 @@ class Project:
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose own steps stand in for those that bertspec ships."""
     monkeypatch.setattr(shipped, "MODULES", ("our_steps",))
+    monkeypatch.setattr(shipped, "TELLING", ("a net", "a board"))
     monkeypatch.delenv("BERTSPEC_MIRROR", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     pytester.syspathinsert()

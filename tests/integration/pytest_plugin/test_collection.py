@@ -79,6 +79,30 @@ def test_other_peoples_feature_files_are_left_alone(learning: Project) -> None:
     assert learning.collected("features") == ALL
 
 
+def test_a_line_of_ours_that_anybody_could_write_does_not_make_a_file_ours(learning: Project) -> None:
+    learning.write(
+        "features/shop.feature",
+        """
+        Feature: Somebody else's
+          Scenario: a cart
+            Given somebody else's step
+            Then its score is at least 5
+        """,
+    )
+    assert learning.collected("features") == ALL
+
+
+def test_a_suite_with_only_other_peoples_feature_files_pays_for_no_steps(project: Project) -> None:
+    project.write("others.feature", OTHERS)
+    project.write("test_python.py", "import sys\n\ndef test_it():\n    assert 'our_steps' not in sys.modules\n")
+    project.pytester.runpytest_subprocess(".").assert_outcomes(passed=1)
+
+
+def test_a_feature_file_that_cannot_be_read_is_nobodys(learning: Project) -> None:
+    (learning.pytester.path / "features/gone.feature").symlink_to("nowhere")
+    assert learning.collected("features") == ALL
+
+
 def test_a_named_file_is_collected_whatever_it_says(learning: Project) -> None:
     learning.write("features/others.feature", OTHERS)
     assert learning.collected("features/others.feature") == ["features/others.feature::a_thing"]
@@ -137,6 +161,37 @@ def test_a_step_of_the_users_with_the_same_text_overrides_ours(learning: Project
     )
     learning.scenario('Given a network "x"\nWhen it learns with "adamw"')
     learning.run("features/one.feature").assert_outcomes(failed=1)
+
+
+BINDING = """
+    from pytest_bdd import given, scenarios
+
+    scenarios("{path}")
+
+    @given("a tokenizer of mine")
+    def a_tokenizer():
+        pass
+"""
+MIXED = 'Given a network "x"\nAnd a tokenizer of mine\nThen its score is at least 0.5'
+
+
+def test_a_scenario_that_a_test_module_binds_runs_there_and_only_there(project: Project) -> None:
+    project.scenario(MIXED)
+    project.write("features/test_mine.py", BINDING.format(path="one.feature"))
+    project.run("features").assert_outcomes(passed=1, deselected=1)
+
+
+def test_a_scenario_that_no_test_module_binds_runs_from_its_file(learning: Project) -> None:
+    learning.scenario(MIXED)
+    learning.write("features/test_mine.py", BINDING.format(path="one.feature"))
+    learning.run("features").assert_outcomes(passed=4, deselected=1)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]])
+def test_a_test_module_may_bind_a_feature_file_of_another_folder(project: Project, workers: list[str]) -> None:
+    project.scenario(MIXED)
+    project.write("tests/test_mine.py", BINDING.format(path="../features/one.feature"))
+    project.run("tests", *workers).assert_outcomes(passed=1)
 
 
 def test_module_fixtures_of_the_users_serve_a_feature_file(learning: Project) -> None:

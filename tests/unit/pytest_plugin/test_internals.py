@@ -14,6 +14,7 @@ PRIVATE = [
     "pytest_bdd.feature:get_feature",
     "pytest_bdd.parser:ScenarioTemplate.render",
     "pytest_bdd.parser:Step",
+    "pytest_bdd.scenario:scenario_wrapper_template_registry",
     "pytest_bdd.steps:step_function_context_registry",
     "pytest:Module._getobj",
     "pytest:Function.listchain",

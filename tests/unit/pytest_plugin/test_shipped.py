@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from bertspec.pytest_plugin.schedule import group
-from bertspec.pytest_plugin.shipped import feature_files_in
+from bertspec.pytest_plugin.shipped import feature_files_in, may_be_ours
+
+FEATURES = Path(__file__).parents[3] / "features"
 
 
 @pytest.fixture
@@ -27,6 +29,18 @@ def test_a_feature_file_is_found_in_itself(folders: Path) -> None:
 
 def test_a_python_file_holds_none(folders: Path) -> None:
     assert list(feature_files_in(folders / "a/test_it.py")) == []
+
+
+@pytest.mark.parametrize("path", sorted(FEATURES.rglob("*.feature")), ids=lambda path: path.name)
+def test_every_feature_file_of_ours_holds_one_of_our_words(path: Path) -> None:
+    assert may_be_ours(path)
+
+
+@pytest.mark.parametrize("line", ['Given the task "buy milk"', "Then its price is at least 5", ""])
+def test_what_anybody_could_write_is_not_ours(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "others.feature"
+    file.write_text(f"Feature: Others\n  Scenario: One\n    {line}\n")
+    assert not may_be_ours(file)
 
 
 @pytest.mark.parametrize(

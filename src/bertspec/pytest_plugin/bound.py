@@ -1,0 +1,32 @@
+"""Scenarios that a test module binds itself, by pytest-bdd's ``scenario()`` or ``scenarios()``.
+
+They run there, where the module's own step definitions are, and not a second time from the feature file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bertspec.pytest_plugin import shipped
+from bertspec.pytest_plugin.collect import ScenarioItem
+from bertspec.pytest_plugin.internals import ScenarioTemplate, bound_scenario
+
+__all__ = ["give_way"]
+
+
+def give_way(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Deselect the scenarios of feature files that a test module binds; give these modules our steps."""
+    bound = {_key(found) for item in items if (found := bound_scenario(item))}
+    if any(shipped.may_be_ours(path) for path in {path for path, _ in bound}):
+        # The feature files may lie in a folder that pytest was not asked to collect.
+        shipped.load(session.config)
+    twice = [item for item in items if isinstance(item, ScenarioItem) and _key(item.template) in bound]
+    if twice:
+        session.config.hook.pytest_deselected(items=twice)
+        items[:] = [item for item in items if item not in twice]
+
+
+def _key(scenario: ScenarioTemplate) -> tuple[Path, str]:
+    return Path(scenario.feature.filename).resolve(), scenario.name

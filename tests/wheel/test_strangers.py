@@ -1,0 +1,238 @@
+"""What somebody meets who has installed the wheel, and has never seen the repository."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import Said, Stranger
+
+MY_FEATURE = """
+    Feature: A tiny encoder of my own
+
+      Background:
+        Given the encoder "bert-tiny"
+        And the task "bundled/sentiment" with
+          | field     | value                                                         |
+          | generated | {train_rows: 640, evaluation_rows: 400, label_noise: 0.05} |
+        And the recipe "from-scratch" with
+          | field | value |
+          | steps | 40    |
+
+      Scenario: It begins to learn
+        When it is fine-tuned with "adamw" on seeds 1 to 3
+        Then its accuracy is at least 0.35
+        And a claim that its accuracy is at least 0.99 does not pass
+"""
+"""What three seeds of forty steps measure is near 0.52."""
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory, at: Callable[..., Stranger]) -> tuple[Stranger, Said]:
+    """A new folder with one feature file, and what pytest said of it."""
+    stranger = at(tmp_path_factory.mktemp("first"))
+    stranger.write("my.feature", MY_FEATURE)
+    return stranger, stranger.pytest("my.feature")
+
+
+@pytest.fixture
+def second(tmp_path: Path, first: tuple[Stranger, Said], at: Callable[..., Stranger]) -> Stranger:
+    """A new folder that shares the store of the first."""
+    return at(tmp_path, **shared(first))
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory, first: tuple[Stranger, Said], at: Callable[..., Stranger]) -> Said:
+    """What pytest says of a folder with steps of its own, some in a conftest, some in a test module."""
+    stranger = at(tmp_path_factory.mktemp("mixed"), **shared(first))
+    stranger.write("features/mine.feature", MY_FEATURE + "        And its runs are on the bench\n")
+    stranger.write(
+        "features/conftest.py",
+        """
+        from pytest_bdd import then
+
+        @then("its runs are on the bench")
+        def its_runs_are_on_the_bench(study, workbench):
+            assert len(study.runs) == 3
+            assert all(workbench.store.get(run.fingerprint) for run in study.runs)
+        """,
+    )
+    stranger.write("features/bound.feature", MY_FEATURE + "        And it has a name\n")
+    stranger.write(
+        "tests/test_bound.py",
+        """
+        from pytest_bdd import scenarios, then
+
+        scenarios("../features/bound.feature")
+
+        @then("it has a name")
+        def it_has_a_name(encoder):
+            assert encoder.name == "bert-tiny"
+        """,
+    )
+    return stranger.pytest("-v")
+
+
+def shared(first: tuple[Stranger, Said]) -> dict[str, str]:
+    """The variables that make a stranger share the store of the first."""
+    return {"BERTSPEC_STORE": str(first[0].folder / ".bertspec"), "WANDB_MODE": "disabled"}
+
+
+def test_one_feature_file_in_a_new_folder_is_enough(first: tuple[Stranger, Said]) -> None:
+    stranger, said = first
+    assert said.outcomes == {"passed": 1}
+    assert [file.name for file in stranger.folder.iterdir() if not file.name.startswith(".")] == ["my.feature"]
+    assert stranger.runs() == 3
+
+
+def test_its_claims_stand_in_a_table(first: tuple[Stranger, Said]) -> None:
+    lines = first[1].text.splitlines()
+    table = lines[next(number for number, line in enumerate(lines) if line.strip("=") == " claims ") + 1 :]
+    assert table[0].split()[:3] == ["verdict", "scenario", "claim"]
+    assert table[1].startswith("PASS     It begins to learn  accuracy is at least 0.35 ")
+    assert "3 trained" in table[1]
+    assert table[3] == "2 claims: 2 PASS, 0 FAIL, 0 UNDECIDED; 0 scenarios not run"
+
+
+def test_a_scenario_that_lacks_the_extra_is_not_run_and_says_what_to_install(second: Stranger) -> None:
+    second.write("my.feature", MY_FEATURE.replace("Feature:", "@minilm\n    Feature:"))
+    assert "pip install 'bertspec[minilm]'" in second.pytest("my.feature", status=5).text
+
+
+def test_configs_steps_and_data_of_ones_own_live_beside_ours(second: Stranger) -> None:
+    for package in ("steps", "configs", "features"):
+        second.write(f"{package}/__init__.py", f'MINE = "my own {package}"\n')
+    second.write("steps/given.py", "MINE = True\n")
+    with (second.folder / "reviews.csv").open("w", newline="") as file:
+        rows = [(f"the film is {word}", word) for word in ("good", "bad")] * 60
+        csv.writer(file).writerows([("review", "verdict"), *rows])
+    second.write(
+        "configs/tasks/reviews.yaml",
+        """
+        dataset: ../../reviews.csv
+        train_split: "train[:80%]"
+        evaluation_split: "train[80%:]"
+        text: review
+        label: verdict
+        head: classification
+        labels: [bad, good]
+        metrics: [accuracy]
+        """,
+    )
+    second.write(
+        "configs/recipes/hasty.yaml",
+        """
+        optimizer: adamw
+        steps: 30
+        batch_size: 16
+        max_length: 32
+        warmup_fraction: 0.1
+        schedule: linear
+        clip_norm: 1.0
+        precision: fp32
+        threads: 1
+        """,
+    )
+    second.write(
+        "features/mine.feature",
+        """
+        Feature: My reviews
+          Scenario: They are understood
+            Given the encoder "bert-tiny"
+            And the task "reviews"
+            And the recipe "hasty"
+            And what is mine stays mine
+            When it is fine-tuned with "adamw" on seeds 1 to 3
+            Then its accuracy is at least 0.05
+        """,
+    )
+    second.write(
+        "conftest.py",
+        """
+        import bertspec.configs, bertspec.features, bertspec.steps
+        import configs, features, steps, steps.given
+        from pytest_bdd import given
+
+        @given("what is mine stays mine")
+        def what_is_mine():
+            for ours, mine in ((bertspec.configs, configs), (bertspec.features, features), (bertspec.steps, steps)):
+                assert mine.MINE.startswith("my own")
+                assert not hasattr(ours, "MINE")
+            assert steps.given.MINE
+        """,
+    )
+    said = second.pytest()
+    assert said.outcomes == {"passed": 1}
+    assert "3 trained" in said.text
+
+
+def test_steps_in_a_conftest_of_ones_own_mix_with_ours_and_use_our_workbench(mixed: Said) -> None:
+    assert "features/mine.feature::it_begins_to_learn PASSED" in mixed.text
+
+
+def test_a_scenario_that_a_test_module_of_ones_own_binds_runs_there_and_only_there(mixed: Said) -> None:
+    assert "tests/test_bound.py::test_it_begins_to_learn PASSED" in mixed.text
+    assert mixed.outcomes == {"passed": 2, "deselected": 1}
+
+
+def test_what_another_folder_has_trained_comes_from_the_store(mixed: Said) -> None:
+    assert mixed.text.count("3 from the store") == 4
+
+
+def test_two_workers_train_no_run_twice(tmp_path: Path, at: Callable[..., Stranger]) -> None:
+    stranger = at(tmp_path, WANDB_MODE="disabled")
+    claim = 'When it is fine-tuned with "adamw" on seeds 1 to 3\n    Then its accuracy is at least 0.1'
+    for name in ("one", "two", "three", "four"):
+        stranger.write(
+            f"{name}.feature",
+            f"""
+Feature: {name}
+  Scenario: {name} learns
+    Given the encoder "bert-tiny"
+    And the task "bundled/sentiment" with
+      | generated | {{train_rows: 64, evaluation_rows: 40, label_noise: 0.05}} |
+    And the recipe "from-scratch" with
+      | steps | 5 |
+    {claim}
+""",
+        )
+    said = stranger.pytest("-n", "2")
+    assert said.outcomes == {"passed": 4}
+    assert stranger.runs() == 3
+    assert said.trained == 3
+
+
+def test_the_web_shop_of_others_stays_theirs(shop: Stranger) -> None:
+    said = shop.pytest("-v")
+    assert said.outcomes == {"passed": 1}
+    assert "test_shop.py::test_a_cart_adds_up PASSED" in said.text
+    assert "claims" not in said.text
+
+
+def test_feature_files_for_another_tool_are_left_alone(plain: Stranger) -> None:
+    plain.write(
+        "features/todo.feature",
+        """
+        Feature: To do
+          Scenario: A task waits
+            Given the task "buy milk"
+            When a week has gone by
+            Then its age is at least 7
+    """,
+    )
+    plain.write("features/broken.feature", "This is no Gherkin\n")
+    plain.write("features/empty.feature")
+    assert plain.pytest().outcomes == {"passed": 1}
+
+
+def test_a_setting_says_whose_feature_files_are_collected(plain: Stranger) -> None:
+    plain.write("my.feature", MY_FEATURE)
+    plain.write("others.feature", "Feature: Others\n  Scenario: One\n    Given something\n")
+    for setting, collected in (([], 2), (["-o", "bertspec_collect=always"], 3), (["-o", "bertspec_collect=never"], 1)):
+        assert plain.pytest("--collect-only", "-q", *setting).text.count("::") == collected
