@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK: shells that complete every Python command look for these words.
 """The command line: ``bertspec run``, ``list``, ``show``, ``predict``, ``lock``, ``sync``, ``doctor``.
 
 The exit status says how it went:
@@ -8,15 +9,20 @@ The exit status says how it went:
   2  bad usage or bad input: an unknown name, a value that is not allowed, rows that do not fit
   3  something outside failed: a source that does not answer, a disk that is full, a missing device
   4  training diverged
+ 70  a bug of ours
 130  interrupted
 ===  ==============================================================================================
+
+A reader that has seen enough, as with ``| head``, is no failure.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from bertspec.errors import (
@@ -32,7 +38,17 @@ from bertspec.errors import (
 
 __all__ = ["main"]
 
-_EXIT = {InvalidSpec: 2, UnknownName: 2, DataError: 2, SourceError: 3, StoreError: 3, DeviceError: 3, Diverged: 4}
+_EXIT = {
+    InvalidSpec: 2,
+    UnknownName: 2,
+    DataError: 2,
+    SourceError: 3,
+    StoreError: 3,
+    DeviceError: 3,
+    Diverged: 4,
+    OSError: 3,
+    MemoryError: 3,
+}
 _INTERRUPTED = 130
 _BUG = 70
 """What sysexits.h calls EX_SOFTWARE."""
@@ -40,39 +56,63 @@ _BUG = 70
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
+    arguments = argparse.Namespace(verbose=0)
+    try:
+        return _run(argv, arguments)
+    except KeyboardInterrupt:
+        _say(f"interrupted{_kept(arguments)}")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last one that could tell it
+        return _told(error, verbose=arguments.verbose)
+
+
+def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
     from bertspec.cli.parser import build
 
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
     parser = build()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(
-        level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(arguments.verbose, 2)],
-        format="%(levelname)s %(name)s: %(message)s" if arguments.verbose else "%(levelname)s: %(message)s",
-    )
-    try:
-        status: int = arguments.execute(arguments)
-        sys.stdout.flush()
-    except BertspecError as error:
-        return _told(error, verbose=arguments.verbose)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; finished runs are kept\n")
-        return _INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough, as with | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as bug:
-        if arguments.verbose or os.environ.get("BERTSPEC_DEBUG"):
-            raise
-        sys.stderr.write(f"error: unexpected {type(bug).__name__}: {bug}\nThe same command with -v shows where.\n")
-        return _BUG
+    parser.parse_args(argv, arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s" if arguments.verbose else "%(message)s")
+    logging.getLogger("bertspec").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(arguments.verbose, 2)])
+    status: int = arguments.execute(arguments)
+    sys.stdout.flush()
     return status
 
 
-def _told(error: BertspecError, *, verbose: int) -> int:
-    if verbose > 1:
-        logging.getLogger("bertspec").debug("where it was raised", exc_info=error)
-    sys.stderr.write(f"error: {error}\n")
-    return next((status for kind, status in _EXIT.items() if isinstance(error, kind)), 1)
+def _told(error: Exception, *, verbose: int) -> int:
+    """Tell a user's mistake in one message, and how to see more of what is none."""
+    from bertspec.tracking.connection import without_secrets
+
+    status = next((status for kind, status in _EXIT.items() if isinstance(error, kind)), _BUG)
+    status = 3 if type(error).__name__ == "OutOfMemoryError" else status  # torch's; it is not imported for that
+    if verbose > 1 or os.environ.get("BERTSPEC_DEBUG"):
+        _say(without_secrets("".join(traceback.format_exception(error)).rstrip()))
+    what = "" if isinstance(error, BertspecError) else f"{type(error).__name__}: "
+    _say(f"error: {'unexpected ' if status == _BUG else ''}{what}{without_secrets(error)}")
+    if status == _BUG:
+        _say("This is a bug of bertspec. The same command with -vv, or with BERTSPEC_DEBUG=1, shows where.")
+    return status
+
+
+def _kept(arguments: argparse.Namespace) -> str:
+    """What an interruption did not lose."""
+    if not hasattr(arguments, "store"):
+        return ""
+    from bertspec.cli import bench
+
+    kept = bench.store(arguments)
+    count = kept.count()
+    return f"; {count} {'run is' if count == 1 else 'runs are'} kept in {kept.root}"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from bertspec.store import Store, StoredRun
     from bertspec.study import Workbench
 
-__all__ = ["add_device", "add_store", "catalog", "root", "store", "stored_run", "workbench"]
+__all__ = ["add_device", "add_store", "catalog", "root", "run_names", "store", "stored_run", "workbench"]
+
+_SHOWN = 8
+"""Runs that a message names, of perhaps thousands."""
 
 
-def add_store(parser: argparse.ArgumentParser) -> None:
+def add_store(parser: argparse._ActionsContainer) -> None:
     """Offer ``--store``."""
     parser.add_argument(
         "--store",
@@ -24,7 +27,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
+def add_device(parser: argparse._ActionsContainer) -> None:
     """Offer ``--device``."""
     parser.add_argument(
         "--device",
@@ -82,7 +85,7 @@ def stored_run(word: str, kept: Store) -> StoredRun:
 
     Raises:
         UnknownName: no run is called so.
-        InvalidSpec: several are.
+        InvalidSpec: several are, or there are none at all.
     """
     from bertspec.errors import InvalidSpec, UnknownName
 
@@ -90,13 +93,20 @@ def stored_run(word: str, kept: Store) -> StoredRun:
         runs = sorted(kept.runs(), key=lambda run: run.result.facts.finished)
         if runs:
             return runs[-1]
-    names = [folder.name for folder in (kept.root / "runs").glob("[!.]*")]
-    matching = [name for name in names if name.startswith(word)]
+    names = run_names(kept)
+    if not names:
+        raise InvalidSpec("the store holds no runs", given=word, allowed="bertspec run makes some", where=kept.root)
+    matching = [name for name in names if name.startswith(word.lower())]
     if len(matching) > 1:
-        raise InvalidSpec(
-            "several runs begin so", given=word, allowed=", ".join(name[:16] for name in matching[:5]), where=kept.root
-        )
+        some = ", ".join(name[:16] for name in matching[:_SHOWN])
+        raise InvalidSpec(f"{len(matching)} runs begin so", given=word, allowed=some, where=kept.root)
     found = kept.get(matching[0]) if matching else None
     if found is None:
-        raise UnknownName("run", word, ["latest", *(name[:12] for name in names[:8])], where=kept.root)
+        raise UnknownName("run", word, ["latest", *(name[:12] for name in names[:_SHOWN])], where=kept.root)
     return found
+
+
+def run_names(kept: Store) -> list[str]:
+    """The fingerprints of the stored runs, the newest first; none of them is read."""
+    folders = sorted((kept.root / "runs").glob("[!.]*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    return [file.parent.name for file in folders]

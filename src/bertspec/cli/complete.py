@@ -27,8 +27,8 @@ def runs(option: argparse.Action) -> None:
     def known(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
         from bertspec.cli import bench
 
-        folders = (bench.store(parsed_args).root / "runs").glob("[!.]*")
-        return [name for name in ("latest", *(folder.name[:12] for folder in folders)) if name.startswith(prefix)]
+        stored = (name[:12] for name in bench.run_names(bench.store(parsed_args)))
+        return [name for name in ("latest", *stored) if name.startswith(prefix)]
 
     _offer(option, known)
 

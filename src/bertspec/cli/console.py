@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["show_json", "show_lines", "show_table", "table"]
 
-_WIDE = 200
-"""Columns where no terminal says how many it has: nothing is cut in a pipe."""
+_WIDE = 10_000
+"""Columns where no terminal says how many it has: nothing is cut or folded in a pipe."""
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
-    """An empty table; the columns named in ``numbers`` are set flush right."""
+    """An empty table; the columns named in ``numbers`` are set flush right. Without names it has no head."""
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=any(columns))
     for name in columns:
         made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     return made
@@ -35,7 +35,7 @@ def show_table(made: Table) -> None:
     if sys.stdout.isatty():
         Console(highlight=False, markup=False, emoji=False).print(made)
         return
-    plain = Console(file=io.StringIO(), width=_WIDE, highlight=False, markup=False, emoji=False)
+    plain = Console(file=io.StringIO(), width=_WIDE, color_system=None, highlight=False, markup=False, emoji=False)
     with plain.capture() as text:
         plain.print(made)
     show_lines(*(line.rstrip() for line in text.get().splitlines()))
@@ -47,5 +47,9 @@ def show_lines(*lines: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Write one JSON document to standard output."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    """Write one JSON document to standard output. What is not a finite number becomes null: JSON has no word for it."""
+    try:
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=1, ensure_ascii=False)
+    sys.stdout.write(f"{text}\n")

@@ -55,7 +55,6 @@ def execute(arguments: argparse.Namespace) -> int:
         console.show_json([asdict(finding) for finding in found])
     else:
         shown = console.table("", "", "")
-        shown.show_header = False
         for finding in found:
             shown.add_row(_MARKS[finding.state], finding.subject, finding.detail)
         console.show_table(shown)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bertspec.cli import bench, complete, console
 
 if TYPE_CHECKING:
-    from bertspec.store import StoredRun
+    from bertspec.store import Store, StoredRun
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
 
@@ -20,8 +20,8 @@ examples:
   bertspec list runs --task reviews
   bertspec list runs --json | jq '.[].scores.accuracy'
 
---json writes a list: for runs of objects with fingerprint, encoder, task, optimizer, seed, scores, device,
-finished and model (whether the fine-tuned model was kept); for everything else of names.
+--json writes a list of objects: for runs with fingerprint, encoder, task, optimizer, seed, scores, device, finished
+and model (whether the fine-tuned model was kept); for everything else with name and what.
 """
 
 
@@ -37,23 +37,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the list to standard output."""
-    if arguments.kind != "runs":
-        names = bench.catalog().names(arguments.kind)
-        console.show_json(names) if arguments.json else console.show_lines(*names)
-        return 0
-    kept = bench.store(arguments)
-    wanted = {name: getattr(arguments, name) for name in ("encoder", "task") if getattr(arguments, name)}
+    wanted = {name: getattr(arguments, name) for name in ("encoder", "task") if getattr(arguments, name) is not None}
+    if arguments.kind == "runs":
+        _list_runs(bench.store(arguments), wanted, machine=arguments.json)
+    else:
+        _refuse_filters(arguments.kind, wanted)
+        _list_names(arguments.kind, machine=arguments.json)
+    return 0
+
+
+def _refuse_filters(kind: str, wanted: dict[str, str]) -> None:
+    from bertspec.errors import InvalidSpec
+
+    if wanted:
+        raise InvalidSpec(f"{kind} are not filtered", given=f"--{next(iter(wanted))}", allowed="bertspec list runs")
+
+
+def _list_names(kind: Any, *, machine: bool) -> None:
+    from bertspec.cli.descriptions import describe
+
+    catalog = bench.catalog()
+    found = {name: describe(kind, name, catalog) for name in catalog.names(kind)}
+    if machine:
+        console.show_json([{"name": name, "what": what} for name, what in found.items()])
+        return
+    shown = console.table("", "")
+    for name, what in found.items():
+        shown.add_row(name, what)
+    console.show_table(shown)
+
+
+def _list_runs(kept: Store, wanted: dict[str, str], *, machine: bool) -> None:
     runs = sorted(
         (run for run in kept.runs() if all(getattr(run.spec, name).name == word for name, word in wanted.items())),
         key=lambda run: (run.result.facts.finished, run.spec.encoder.name, run.spec.seed),
     )
-    if arguments.json:
+    if machine:
         console.show_json([_facts(run) | {"model": kept.model(run.fingerprint) is not None} for run in runs])
     elif runs:
-        _show(runs)
+        _show_runs(runs)
     else:
         console.show_lines(f"no runs in {kept.root}" + (" that fit" if wanted and kept.count() else ""))
-    return 0
 
 
 def _facts(run: StoredRun) -> dict[str, Any]:
@@ -70,7 +94,7 @@ def _facts(run: StoredRun) -> dict[str, Any]:
     }
 
 
-def _show(runs: list[StoredRun]) -> None:
+def _show_runs(runs: list[StoredRun]) -> None:
     shown = console.table(
         "run", "encoder", "task", "optimizer", "seed", "score", "device", "finished", numbers=("seed",)
     )

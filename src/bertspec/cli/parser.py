@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
 
 import bertspec
 from bertspec.cli import doctor, listing, lock, predict, run, show, sync
 
-__all__ = ["build"]
+__all__ = ["COMMANDS", "build"]
+
+COMMANDS = (run, listing, show, predict, lock, sync, doctor)
+"""One module for each: NAME, HELP, EPILOG, ``add_arguments(parser)`` and ``execute(arguments) -> int``."""
 
 _EPILOG = """\
 examples:
@@ -18,26 +21,35 @@ examples:
   bertspec doctor
 
 exit status:
-  0 done                            3 something outside failed: source, disk, device
-  1 the answer is no                4 training diverged
+  0 done                            4 training diverged
+  1 the answer is no               70 a bug of bertspec
   2 bad usage or bad input        130 interrupted
+  3 something outside failed: source, disk, device
 
 Feature files are run by pytest: pytest my.feature
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; the usage of a command with twenty options would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} ({self.prog} --help says more)\n")
+
+
 def build() -> argparse.ArgumentParser:
     """The parser of every command; a parsed command line carries ``execute``, the function that runs it."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="bertspec",
         description="Executable specifications for BERT-family encoders: fine-tune, look, predict.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"bertspec {bertspec.__version__}")
     _common(parser, default=0)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (run, listing, show, predict, lock, sync, doctor):
+    for module in COMMANDS:
         _add(commands, module)
     return parser
 
@@ -49,6 +61,7 @@ def _add(commands: Any, module: Any) -> None:
         description=module.__doc__,
         epilog=module.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a new option would make a script's abbreviation ambiguous
     )
     module.add_arguments(own)
     _common(own, default=argparse.SUPPRESS)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from bertspec.cli import bench, complete, console
-from bertspec.spec import OptimizerSpec, RecipeSpec
+from bertspec.cli import bench, complete, console, recipe_flags
 
 if TYPE_CHECKING:
+    from bertspec.result import RunFacts, RunObserver
+    from bertspec.spec import RunSpec
     from bertspec.study import Study
+    from bertspec.verdict import Verdict
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute", "seeds", "steps"]
 
@@ -21,20 +24,21 @@ examples:
   bertspec run --encoder bert-tiny --task bundled/sentiment
   bertspec run --encoder minilm --task reviews --optimizer sgd --learning-rate 0.05 --seeds 1-5
   bertspec run --encoder google-bert/bert-base-uncased --task glue/sst2 --epochs 3 --checkpoint-every 500
-  bertspec run --encoder bert-tiny --task bundled/sentiment --setting beta2=0.98 --json
+  bertspec run --encoder bert-tiny --task bundled/sentiment --set beta2=0.98 --set epochs=1 --json
 
---json writes one object: study, trained, runs (fingerprint, seed, origin, scores, steps, train_s) and
-metrics (name -> mean, interval).
+Each run is logged to W&B, offline where there is no key; WANDB_MODE=disabled logs nothing.
+
+--json writes one object: study, recipe, trained (how many runs were made now), metrics (name: mean, interval)
+and runs (fingerprint, seed, origin: trained or store, scores, steps, train_s, micro_batch, resumed_at).
 """
 
-_FIELDS = {
-    **{name: RecipeSpec.model_fields[name] for name in RecipeSpec.model_fields if name != "optimizer"},
-    **{name: OptimizerSpec.model_fields[name] for name in ("learning_rate", "weight_decay")},
-}
+_MOST_SEEDS = 1_000
+"""More are a slip of the finger."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Every recipe field is an option."""
+    parser.usage = "bertspec run --encoder NAME --task NAME [options]"
     what = parser.add_argument_group("what")
     for name, required in (("encoder", True), ("task", True), ("recipe", False), ("optimizer", False)):
         option = what.add_argument(f"--{name}", required=required, metavar="NAME", help=_MEANING[name])
@@ -42,25 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--seeds", type=seeds, default=(1, 2, 3), metavar="1-3", help="one run for each: 1-5, or 1,4,7 (default: 1-3)"
     )
-    recipe = parser.add_argument_group("recipe fields, over those of the recipe")
-    for name, field in _FIELDS.items():
-        choices = [value for value in get_args(field.annotation) if isinstance(value, str)]
-        recipe.add_argument(
-            f"--{name.replace('_', '-')}",
-            metavar="|".join(choices) if choices else "VALUE",
-            help=_summary(name),
-            dest=f"field_{name}",
-        )
-    recipe.add_argument(
-        "--setting",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting of the optimizer alone, such as momentum=0.9; may be repeated",
-    )
+    recipe_flags.add(parser.add_argument_group("recipe", "fields that are set here, over those of the recipe"))
     how = parser.add_argument_group("how")
-    bench.add_device(how)  # type: ignore[arg-type]
-    bench.add_store(how)  # type: ignore[arg-type]
+    bench.add_device(how)
+    bench.add_store(how)
     how.add_argument("--fresh", action="store_true", help="train again what is stored")
     how.add_argument(
         "--checkpoint-every", type=steps, metavar="STEPS", help="an interrupted run goes on from its last checkpoint"
@@ -72,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Plan everything, then train what is missing."""
     from bertspec import study
+    from bertspec.tracking import combine
 
     work = bench.workbench(
         arguments,
@@ -79,20 +69,26 @@ def execute(arguments: argparse.Namespace) -> int:
         checkpoint_every=arguments.checkpoint_every,
         keep_models=arguments.keep_models,
     )
-    made = study.run(work.plan(_asked(arguments)), work)
+    witness = _Witness()
+    plan = work.plan(_asked(arguments))
+    made = study.run(plan, replace(work, tracker=combine(work.tracker, witness)))
     work.tracker.close()
-    (_show_json if arguments.json else _show)(made)
+    (_show_json if arguments.json else _show)(made, witness.trained)
     return 0
 
 
 def seeds(text: str) -> tuple[int, ...]:
-    """``1-3`` or ``1,4,7`` → the numbers."""
-    span = re.fullmatch(r"(\d+)(?:-|\.\.| to )(\d+)", text)
-    if span and int(span[1]) <= int(span[2]):
-        return tuple(range(int(span[1]), int(span[2]) + 1))
-    if re.fullmatch(r"\d+(,\d+)*", text):
-        return tuple(int(number) for number in text.split(","))
-    raise argparse.ArgumentTypeError(f"{text!r} is not a list of seeds, such as 1-3 or 1,4,7")
+    """``1-3``, ``1,4,7`` or ``1-3,7`` → the numbers."""
+    found: list[int] = []
+    for part in text.split(","):
+        span = re.fullmatch(r"\s*(\d{1,10})(?:\s*(?:-|\.\.|to)\s*(\d{1,10}))?\s*", part)
+        first, last = (int(span[1]), int(span[2] or span[1])) if span else (1, 0)
+        if first > last:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of seeds, such as 1-3 or 1,4,7")
+        if len(found) + last - first >= _MOST_SEEDS:
+            raise argparse.ArgumentTypeError(f"{text!r} is more than {_MOST_SEEDS} seeds")
+        found += range(first, last + 1)
+    return tuple(found)
 
 
 def steps(text: str) -> int:
@@ -109,65 +105,58 @@ _MEANING = {
     "optimizer": "a name (bertspec list optimizers) (default: the recipe's own)",
 }
 
-_SUMMARIES = {
-    "epochs": "passes over the training split",
-    "steps": "optimizer steps, instead of epochs",
-    "batch_size": "examples per optimizer step",
-    "max_length": "tokens per example",
-    "warmup_fraction": "share of the steps in which the learning rate rises",
-    "schedule": "what the learning rate does after that",
-    "clip_norm": "the largest gradient norm, or none",
-    "precision": "the compute type",
-    "loss": "what is minimised",
-    "threads": "CPU threads",
-    "learning_rate": "the peak learning rate",
-    "weight_decay": "weight decay",
-}
 
+@dataclass(frozen=True, slots=True)
+class _Witness:
+    """A tracker that remembers which runs were made: the store's are never observed."""
 
-def _summary(name: str) -> str:
-    return _SUMMARIES.get(name, name.replace("_", " "))
+    trained: set[str] = field(default_factory=set)
+
+    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+        from bertspec.tracking import SilentTracker
+
+        self.trained.add(fingerprint)
+        return SilentTracker().observe(spec, fingerprint=fingerprint)
+
+    def judged(self, subject: str, verdict: Verdict) -> None:
+        """Nothing is judged here."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     words = {name: getattr(arguments, name) for name in ("encoder", "task", "recipe", "optimizer")}
-    fields = {name: getattr(arguments, f"field_{name}") for name in _FIELDS}
-    asked: dict[str, Any] = {name: value for name, value in {**words, **fields}.items() if value is not None}
-    asked = {name: None if value == "none" else value for name, value in asked.items()}
-    if arguments.setting:
-        asked["settings"] = dict(_setting(text) for text in arguments.setting)
-    return {**asked, "seeds": arguments.seeds}
+    named = {name: word for name, word in words.items() if word is not None}
+    return {**named, **recipe_flags.asked(arguments), "seeds": arguments.seeds}
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    import yaml
-
-    from bertspec.errors import InvalidSpec
-
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise InvalidSpec("a setting is not understood", given=text, allowed="NAME=VALUE", where="--setting")
-    return name, yaml.safe_load(value)
-
-
-def _show(made: Study) -> None:
+def _show(made: Study, trained: set[str]) -> None:
     from bertspec.metrics import METRICS
 
     metrics = made.spec.task.metrics
     titles = [METRICS[name].title for name in metrics]
-    shown = console.table("seed", *titles, "steps", "seconds", "run", numbers=("seed", *titles, "steps", "seconds"))
+    right = ("seed", *titles, "steps", "seconds")
+    shown = console.table("seed", *titles, "steps", "seconds", "origin", "run", numbers=right)
     for run in made.runs:
         facts = run.result.facts
+        origin = ("trained" if run.fingerprint in trained else "store") + _note(facts)
         scores = [f"{facts.scores[name]:.4f}" for name in metrics]
-        notes = f"{run.fingerprint[:12]}{_note(run.result.facts)}"
-        shown.add_row(str(facts.seed), *scores, str(facts.steps), f"{facts.timings.train_s:.1f}", notes)
+        timing = f"{facts.timings.train_s:.1f}"
+        shown.add_row(str(facts.seed), *scores, str(facts.steps), timing, origin, run.fingerprint[:12])
+    means = _means(made)
+    shown.add_section()
+    shown.add_row("mean", *(f"{mean:.4f}" for mean, _ in means.values()))
+    if len(made.runs) > 1:
+        spans = [span for _, span in means.values() if span]
+        for name, end in (("95 % from", 0), ("to", 1)):
+            shown.add_row(name, *(f"{span[end]:.4f}" for span in spans))
     console.show_lines(made.spec.title, "")
     console.show_table(shown)
-    console.show_lines("", *(_mean(made, name, title) for name, title in zip(metrics, titles, strict=True)))
-    console.show_lines(f"{len(made.runs)} runs: {made.origin}")
+    console.show_lines("", f"{len(made.runs)} runs: {made.origin}. The interval is of the mean, over training seeds.")
 
 
-def _note(facts: Any) -> str:
+def _note(facts: RunFacts) -> str:
     notes = []
     if facts.micro_batch is not None:
         notes.append(f"{facts.micro_batch} examples at a time: the memory was too small for a batch")
@@ -176,27 +165,26 @@ def _note(facts: Any) -> str:
     return f" ({'; '.join(notes)})" if notes else ""
 
 
-def _mean(made: Study, name: str, title: str) -> str:
+def _means(made: Study) -> dict[str, tuple[float, tuple[float, float] | None]]:
+    """Metric → its mean over the seeds, and the interval."""
     from bertspec.verdict import mean_interval
 
-    mean, interval = mean_interval(made.scores(name))
-    reach = f"  [{interval[0]:.4f}, {interval[1]:.4f}] 95 % over seeds" if interval else ""
-    return f"{title}: mean {mean:.4f}{reach}"
+    facts = [run.result.facts for run in made.runs]
+    return {name: mean_interval([each.scores[name] for each in facts]) for name in made.spec.task.metrics}
 
 
-def _show_json(made: Study) -> None:
-    from bertspec.verdict import mean_interval
-
-    means = {name: mean_interval(made.scores(name)) for name in made.spec.task.metrics}
+def _show_json(made: Study, trained: set[str]) -> None:
     console.show_json(
         {
             "study": made.spec.title,
+            "recipe": made.spec.recipe.model_dump(mode="json"),
             "trained": made.trained,
-            "metrics": {name: {"mean": mean, "interval": interval} for name, (mean, interval) in means.items()},
+            "metrics": {name: {"mean": mean, "interval": span} for name, (mean, span) in _means(made).items()},
             "runs": [
                 {
                     "fingerprint": run.fingerprint,
                     "seed": run.result.facts.seed,
+                    "origin": "trained" if run.fingerprint in trained else "store",
                     "scores": run.result.facts.scores,
                     "steps": run.result.facts.steps,
                     "train_s": run.result.facts.timings.train_s,

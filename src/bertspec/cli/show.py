@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bertspec.cli import bench, complete, console
 
 if TYPE_CHECKING:
@@ -46,6 +44,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def sparkline(values: Any, width: int = 60) -> str:
     """A curve in one line of blocks, each the mean of its part of the curve."""
+    import numpy as np
+
     parts = [float(part.mean()) for part in np.array_split(np.asarray(values), min(width, len(values)))]
     low, span = min(parts), max(parts) - min(parts)
     return "".join(_BARS[int((part - low) / span * (len(_BARS) - 1)) if span else 0] for part in parts)
@@ -54,7 +54,6 @@ def sparkline(values: Any, width: int = 60) -> str:
 def _show(run: StoredRun, kept: Store) -> None:
     spec, facts, loss = run.spec, run.result.facts, run.result.curve.loss
     shown = console.table("", "")
-    shown.show_header = False
     rows: dict[str, Any] = {
         "run": run.fingerprint,
         "encoder": f"{spec.encoder.name} ({'from scratch' if spec.encoder.from_scratch else 'pretrained'})",
