@@ -1,0 +1,70 @@
+"""A folder of a user's own with two finished runs, which nobody trained."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bertspec.result import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
+from bertspec.spec import StudySpec
+from bertspec.store import Store, StoredRun
+
+OLD, NEW = "ab" + "0" * 62, "ac" + "1" * 62
+
+
+def finished(study_spec: StudySpec, *, seed: int, fingerprint: str, when: str) -> StoredRun:
+    origin = Origin(name="x", place="installed", sha256="0" * 64)
+    facts = RunFacts(
+        seed=seed,
+        scores={"accuracy": 0.5 + seed / 10, "f1": 0.25},
+        steps=2,
+        train_examples=8,
+        train_tokens=80,
+        evaluation_examples=2,
+        timings=Timings(prepare_s=1, train_s=2, evaluate_s=3),
+        peak_memory_bytes=10,
+        environment=Environment(
+            device="cpu", device_name="x", precision="fp32", threads=1, python="3.11", versions={"torch": "2"}
+        ),
+        provenance=Provenance(encoder=origin, tokenizer=origin, data=origin),
+        finished=when,
+    )
+    outcomes = Outcomes(np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32), np.array([1.0, 0.0]))
+    spec = study_spec.runs()[seed - 1]
+    return StoredRun(fingerprint, spec, RunResult(facts, outcomes, Curve(np.array([0.7, 0.6]), np.array([1e-3, 0.0]))))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder that a command is called in; what main() does to logging is undone."""
+    for name in ("BERTSPEC_STORE", "BERTSPEC_MIRROR", "BERTSPEC_DEBUG", "FORCE_COLOR", "_ARGCOMPLETE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger("bertspec")
+    before = logger.level
+    yield tmp_path
+    logger.setLevel(before)
+
+
+@pytest.fixture
+def runs(study_spec: StudySpec) -> tuple[StoredRun, StoredRun]:
+    """The newer one first."""
+    return (
+        finished(study_spec, seed=2, fingerprint=NEW, when="2026-01-02T00:00:00+00:00"),
+        finished(study_spec, seed=1, fingerprint=OLD, when="2026-01-01T00:00:00+00:00"),
+    )
+
+
+@pytest.fixture
+def kept(here: Path, runs: tuple[StoredRun, StoredRun]) -> Store:
+    """The store of that folder, with the runs."""
+    store = Store(here / ".bertspec")
+    for run in runs:
+        store.put(run)
+    return store

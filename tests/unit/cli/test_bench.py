@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import pytest
+
+from bertspec.cli import bench
+from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.store import Store
+
+from .conftest import NEW, OLD
+
+
+def store_of(named: str | None) -> Path:
+    return bench.store(argparse.Namespace(store=named)).root
+
+
+def test_the_store_lies_in_the_nearest_folder_above_that_has_one(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / ".bertspec").mkdir()
+    (here / "features" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(here / "features" / "deep")
+    assert store_of(None) == here / ".bertspec"
+
+
+def test_without_a_store_above_it_lies_here(here: Path) -> None:
+    assert store_of(None) == here / ".bertspec"
+
+
+def test_a_store_may_be_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTSPEC_STORE", str(here / "by-variable"))
+    assert store_of(None) == here / "by-variable"
+    assert store_of("by-option") == here / "by-option"
+
+
+@pytest.mark.parametrize(("word", "fingerprint"), [("latest", NEW), ("ac", NEW), ("ab0", OLD), (OLD, OLD), ("AB", OLD)])
+def test_a_run_is_named_by_the_beginning_of_its_fingerprint(kept: Store, word: str, fingerprint: str) -> None:
+    assert bench.stored_run(word, kept).fingerprint == fingerprint
+
+
+def test_a_beginning_of_several_runs_names_none(kept: Store) -> None:
+    with pytest.raises(InvalidSpec, match=f"2 runs begin so; given: 'a'; allowed: .*{OLD[:16]}"):
+        bench.stored_run("a", kept)
+
+
+def test_an_unknown_run_is_answered_with_the_newest_ones(kept: Store) -> None:
+    with pytest.raises(UnknownName, match=f"unknown run; given: 'zz'; allowed: {OLD[:12]}, {NEW[:12]}, latest"):
+        bench.stored_run("zz", kept)
+
+
+@pytest.mark.parametrize("word", ["latest", "ab"])
+def test_an_empty_store_says_so(here: Path, word: str) -> None:
+    with pytest.raises(InvalidSpec, match="the store holds no runs; .*bertspec run"):
+        bench.stored_run(word, Store(here))
+
+
+def test_the_newest_run_is_named_first(kept: Store) -> None:
+    os.utime(kept.folder(OLD) / "run.json", (1, 1))
+    assert bench.run_names(kept) == [NEW, OLD]

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bertspec import cli
+from bertspec.cli import listing
+from bertspec.store import Store
+
+from .conftest import NEW, OLD
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert cli.main(["list", *words]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_newest_run_stands_last(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(capsys, "runs").splitlines()
+    assert lines[0].split() == ["run", "encoder", "task", "optimizer", "seed", "score", "device", "finished"]
+    assert [line.split()[0] for line in lines[2:]] == [OLD[:12], NEW[:12]]
+    assert "accuracy 0.7000" in lines[-1]
+    assert lines[-1].endswith("2026-01-02 00:00:00")
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [("--encoder bert-micro", 2), ("--encoder other", 0), ("--task bundled/sentiment --encoder bert-micro", 2)],
+)
+def test_runs_are_filtered_by_encoder_and_task(capsys: pytest.CaptureFixture[str], words: str, count: int) -> None:
+    assert len(json.loads(said(capsys, "runs", *words.split(), "--json"))) == count
+
+
+def test_no_runs_are_told_apart_from_none_that_fit(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "runs", "--task", "other") == f"no runs in {kept.root} that fit\n"
+    assert said(capsys, "runs", "--store", "elsewhere").endswith("elsewhere\n")
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("kind", ["encoders", "tasks", "recipes", "optimizers", "runs"])
+def test_every_list_for_machines_has_the_documented_keys(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(said(capsys, kind, "--json"))
+    assert found
+    for each in found:
+        assert all(key in listing.EPILOG for key in each)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("encoders", "minilm pretrained: sentence-transformers/all-MiniLM-L6-v2; recipe fine-tuning"),
+        ("encoders", "bert-tiny bert from scratch; recipe from-scratch"),
+        ("tasks", "glue/stsb regression of pairs: pearson, spearman; nyu-mll/glue stsb"),
+        ("recipes", "quick-fine-tuning adamw, 150 steps, 32 examples a step, 128 tokens, linear, auto"),
+        ("optimizers", "adamw learning rate 5e-05 pretrained, 0.001 from scratch"),
+    ],
+)
+def test_a_name_comes_with_what_stands_behind_it(kind: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert line in [" ".join(each.split()) for each in said(capsys, kind).splitlines()]
+
+
+def test_a_config_of_ones_own_is_listed_even_if_it_is_broken(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = here / "configs" / "tasks"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text("text: review\n", "utf-8")
+    found = {each["name"]: each["what"] for each in json.loads(said(capsys, "tasks", "--json"))}
+    assert found["mine"].startswith("broken: ")
+    assert str(folder / "mine.yaml") in found["mine"]
+    assert "glue/sst2" in found
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_not_a_run_is_not_filtered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "tasks", "--encoder", "minilm"]) == 2
+    assert "tasks are not filtered; given: '--encoder'" in capsys.readouterr().err

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import errno
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertspec import cli
+from bertspec.cli import listing, parser
+from bertspec.errors import (
+    BertspecError,
+    DataError,
+    DeviceError,
+    Diverged,
+    HashMismatch,
+    InvalidSpec,
+    SourceError,
+    StoreError,
+    UnknownName,
+    Unreachable,
+)
+from bertspec.store import Store
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's is."""
+
+
+def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def execute(_: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(listing, "execute", execute)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InvalidSpec("x"), 2),
+        (UnknownName("encoder", "x", ["y"]), 2),
+        (DataError("x"), 2),
+        (SourceError("x"), 3),
+        (Unreachable("x"), 3),
+        (HashMismatch("x"), 3),
+        (DeviceError("x"), 3),
+        (StoreError("x"), 3),
+        (OSError(errno.ENOSPC, "no space left"), 3),
+        (OutOfMemoryError("x"), 3),
+        (Diverged("x"), 4),
+        (KeyError("x"), 70),
+    ],
+)
+def test_every_kind_of_trouble_has_its_exit_status(
+    error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(error, monkeypatch)
+    assert cli.main(["list", "runs"]) == status
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert "Traceback" not in said.err
+    assert said.out == ""
+
+
+def test_every_error_of_ours_has_an_exit_status() -> None:
+    assert [kind for kind in BertspecError.__subclasses__() if not issubclass(kind, tuple(cli._EXIT))] == []
+
+
+def test_the_exit_statuses_stand_in_the_help() -> None:
+    for status in {0, 1, cli._BUG, cli._INTERRUPTED, *cli._EXIT.values()}:
+        assert f"{status} " in parser._EPILOG
+
+
+def test_a_users_mistake_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "latest"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_bug_says_how_to_see_where(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(KeyError("x"), monkeypatch)
+    cli.main(["list", "runs"])
+    assert "error: unexpected KeyError: 'x'\nThis is a bug" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "variable"), [(["-vv"], ""), ([], "1")])
+def test_who_asks_for_it_sees_where(
+    words: list[str], variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BERTSPEC_DEBUG", variable)
+    raising(KeyError("x"), monkeypatch)
+    assert cli.main(["list", "runs", *words]) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["-v", "list", "runs"], ["list", "runs", "-v"]])
+def test_more_is_said_wherever_it_is_asked_for(words: list[str]) -> None:
+    cli.main(words)
+    assert logging.getLogger("bertspec").level == logging.INFO
+
+
+def test_a_message_never_holds_a_secret(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("HF_TOKEN", "planted-token")
+    raising(SourceError("https://me:planted-word@hub.example refused planted-token"), monkeypatch)
+    cli.main(["list", "runs", "-vv"])
+    assert "planted" not in capsys.readouterr().err
+
+
+def test_an_interruption_says_what_is_kept(
+    kept: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(KeyboardInterrupt(), monkeypatch)
+    assert cli.main(["list", "runs"]) == 130
+    assert capsys.readouterr().err == f"interrupted; 2 runs are kept in {kept.root}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "the following arguments are required: COMMAND (bertspec --help says more)"),
+        (["lisst"], "invalid choice: 'lisst'"),
+        (["run", "--encoder", "bert-tiny"], "required: --task (bertspec run --help says more)"),
+        (["run", "--enc", "bert-tiny"], "required: --encoder"),
+        (["list", "animals"], "invalid choice: 'animals'"),
+        (["list", "runs", "--verbosely"], "unrecognized arguments: --verbosely"),
+    ],
+)
+def test_bad_usage_is_one_line_that_says_where_to_look(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(words)
+    said = capsys.readouterr().err
+    assert (stopped.value.code, said.count("\n")) == (2, 1)
+    assert message in said
+
+
+@pytest.mark.parametrize("command", [module.NAME for module in parser.COMMANDS])
+def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([command, "--help"])
+    said = capsys.readouterr().out
+    assert stopped.value.code == 0
+    assert f"examples:\n  bertspec {command}" in said
+
+
+def test_every_command_is_a_module_with_the_same_parts() -> None:
+    for module in parser.COMMANDS:
+        assert set(module.__all__) >= {"EPILOG", "HELP", "NAME", "add_arguments", "execute"}
+
+
+def test_a_folder_that_was_deleted_meanwhile_is_no_bug(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = here / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert cli.main(["list", "encoders"]) == 3
+    assert "FileNotFoundError" in capsys.readouterr().err

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pytest
+
+from bertspec.cli import recipe_flags
+from bertspec.cli.recipe_flags import flags
+from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.spec import OptimizerSpec, RecipeSpec
+
+
+def asked(*words: str) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    recipe_flags.add(parser)
+    return recipe_flags.asked(parser.parse_args(words))
+
+
+def test_every_field_of_a_recipe_and_of_its_optimizer_is_an_option() -> None:
+    fields = {*RecipeSpec.model_fields, *OptimizerSpec.model_fields}
+    assert set(flags()) == fields - {"optimizer", "algorithm", "settings"}
+
+
+def test_every_option_says_in_the_help_what_it_is() -> None:
+    assert [flag.name for flag in flags().values() if len(flag.meaning.split()) < 2] == []
+    assert flags()["epochs"].meaning == "passes over the training split; a fraction stops inside a pass"
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "values"),
+    [
+        ("batch_size", "--batch-size", "N"),
+        ("clip_norm", "--clip-norm", "X|none"),
+        ("schedule", "--schedule", "linear|constant"),
+        ("threads", "--threads", "N|none"),
+        ("learning_rate", "--learning-rate", "X"),
+    ],
+)
+def test_the_help_says_what_may_stand_after_an_option(name: str, option: str, values: str) -> None:
+    assert (flags()[name].option, flags()[name].values) == (option, values)
+
+
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        ("", {}),
+        ("--epochs 0.5 --batch-size 8", {"epochs": 0.5, "batch_size": 8}),
+        ("--clip-norm none --schedule constant", {"clip_norm": None, "schedule": "constant"}),
+        ("--set steps=8 --set max-length=32", {"steps": 8, "max_length": 32}),
+        ("--set momentum=0.8 --set nesterov=true", {"settings": {"momentum": 0.8, "nesterov": True}}),
+        ("--set epsilon=1e-6 --set order=2", {"settings": {"epsilon": 1e-6, "order": 2}}),
+        ("--set foreach=adaptive", {"settings": {"foreach": "adaptive"}}),
+    ],
+)
+def test_words_become_fields(words: str, fields: dict[str, Any]) -> None:
+    assert asked(*words.split()) == fields
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--epochs three", "'three' is not a number, or none"),
+        ("--batch-size 1.5", "'1.5' is not a whole number"),
+        ("--batch-size none", "'none' is not a whole number"),
+        ("--schedule cosine", "'cosine' is none of linear, constant"),
+        ("--set momentum", "'momentum' is not FIELD=VALUE"),
+        ("--set steps=few", "'few' is not a whole number"),
+    ],
+)
+def test_a_word_of_another_kind_is_bad_usage(words: str, message: str) -> None:
+    with pytest.raises(argparse.ArgumentError, match=message):
+        asked(*words.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--epochs 1 --steps 3", "either epochs or steps, and not both"),
+        ("--steps 1 --set steps=3", "a field is set twice; given: 'steps'"),
+        ("--set momentum=1 --set momentum=2", "a field is set twice; given: 'momentum'"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(words: str, message: str) -> None:
+    with pytest.raises(InvalidSpec, match=message):
+        asked(*words.split())
+
+
+def test_a_misspelt_field_is_not_taken_for_a_setting_of_the_optimizer() -> None:
+    with pytest.raises(UnknownName, match="given: 'batchsize'; allowed: did you mean batch_size"):
+        asked("--set", "batchsize=4")

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+
+from bertspec.cli import run
+from bertspec.spec import StudySpec
+from bertspec.store import StoredRun
+from bertspec.study import Study
+
+from .conftest import NEW, OLD
+
+
+@pytest.fixture
+def made(study_spec: StudySpec, runs: tuple[StoredRun, StoredRun]) -> Study:
+    return Study(study_spec, runs, trained=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("1-3", (1, 2, 3)), ("1,4,7", (1, 4, 7)), ("1-2,9", (1, 2, 9)), ("1 to 3", (1, 2, 3)), ("1..3", (1, 2, 3))],
+)
+def test_seeds_are_a_span_or_a_list(text: str, numbers: tuple[int, ...]) -> None:
+    assert run.seeds(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["", "3-1", "one", "1,", "-1", "1-2-3", "1.5", "99999999999"])
+def test_what_is_no_list_of_seeds_is_bad_usage(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a list of seeds, such as 1-3 or 1,4,7"):
+        run.seeds(text)
+
+
+def test_a_billion_seeds_are_a_slip() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="more than 1000 seeds"):
+        run.seeds("1-1000000000")
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "some", "1.5"])
+def test_checkpoints_come_every_so_many_steps(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a number of steps"):
+        run.steps(text)
+
+
+def test_the_table_has_a_row_for_each_seed_and_says_where_it_came_from(
+    made: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run._show(made, {NEW})
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["2", "0.7000", "0.2500", "2", "2.0", "trained", NEW[:12]] in said
+    assert ["1", "0.6000", "0.2500", "2", "2.0", "store", OLD[:12]] in said
+
+
+def test_the_table_ends_with_the_mean_and_its_interval(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    run._show(made, set())
+    said = capsys.readouterr().out
+    assert "mean     0.6500   0.2500" in said
+    assert "95 % from     0.0147   0.2500" in said
+    assert "to     1.2853   0.2500" in said
+    assert "2 runs: 1 trained and 1 from the store" in said
+
+
+def test_one_run_has_no_interval(study_spec: StudySpec, runs: tuple[StoredRun, StoredRun]) -> None:
+    assert run._means(Study(study_spec, runs[:1], trained=0)) == {"accuracy": (0.7, None), "f1": (0.25, None)}
+
+
+def test_the_result_for_machines_has_the_documented_keys(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    run._show_json(made, {NEW})
+    said = json.loads(capsys.readouterr().out)
+    assert set(said) == {"study", "recipe", "trained", "metrics", "runs"}
+    assert said["metrics"]["f1"] == {"mean": 0.25, "interval": [0.25, 0.25]}
+    assert [each["origin"] for each in said["runs"]] == ["trained", "store"]
+    for each in said["runs"]:
+        assert all(key in run.EPILOG for key in each)
+
+
+def test_what_went_differently_is_noted(runs: tuple[StoredRun, StoredRun]) -> None:
+    facts = runs[0].result.facts.model_copy(update={"micro_batch": 4, "resumed_at": (8, 16)})
+    assert run._note(facts) == (
+        " (4 examples at a time: the memory was too small for a batch; resumed after step 8, 16)"
+    )

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from bertspec import cli
+from bertspec.cli import show
+from bertspec.store import Store
+
+from .conftest import NEW
+
+
+def test_everything_that_is_known_about_a_run_is_shown(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "latest"]) == 0
+    said = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert said["run"] == NEW
+    assert said["encoder"].startswith("bert-micro (from scratch)")
+    assert said["loss"] == "█▁  0.700 → 0.600 in 2 steps"
+    assert said["seconds"] == "prepare_s 1.0, train_s 2.0, evaluate_s 3.0"
+    assert said["folder"] == str(kept.folder(NEW))
+    assert said["model"].startswith("not kept")
+    assert {"optimizer", "recipe", "environment", "versions", "data from", "finished", "memory", "seen"} <= set(said)
+
+
+def test_a_run_for_machines_has_the_documented_keys(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "ac", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert set(said) == {"fingerprint", "folder", "model", "spec", "facts", "loss", "learning_rate"}
+    assert all(key in show.EPILOG for key in said)
+    assert (said["fingerprint"], said["folder"], said["loss"]) == (NEW, str(kept.folder(NEW)), [0.7, 0.6])
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "line"),
+    [([3.0, 2.0, 1.0], 60, "█▄▁"), ([1.0, 1.0], 60, "▁▁"), ([4.0, 4.0, 2.0, 2.0], 2, "█▁"), ([0.5], 60, "▁")],
+)
+def test_a_curve_fits_in_one_line(values: list[float], width: int, line: str) -> None:
+    assert show.sparkline(values, width) == line
