@@ -9,6 +9,7 @@ from bertspec.study.timing import Act
 from bertspec.verdict import Claim
 
 from . import tracking
+from .interruption import Pair
 from .scene import Claims, Refusal
 
 
@@ -80,3 +81,10 @@ def every_run_is_tracked(study: Study, workbench: Workbench) -> None:
     """The offline record holds the group, the sampled loss curve and the scores of each run."""
     problems = [tracking.difference(run, workbench.store.tracking) for run in study.runs]
     assert not any(problems), "; ".join(problem for problem in problems if problem)
+
+
+@then("its outputs and its loss curve are those of a run without a break, bit for bit")
+def the_break_changed_nothing(pair: Pair) -> None:
+    """Weights, optimizer, schedule, order of the rows and random numbers were all taken up again."""
+    difference = pair.difference()
+    assert difference is None, difference

@@ -11,6 +11,7 @@ from bertspec.spec import EncoderSpec, TaskSpec
 from bertspec.study import Study, Timing, Workbench
 
 from .arguments import fields, seeds
+from .interruption import Pair, cut_off_and_taken_up
 from .scene import Recipe, Refusal, refused
 
 
@@ -39,6 +40,21 @@ def it_is_fine_tuned_with_both(
     """Two studies that differ in their optimizer."""
     plans = {name: recipe.plan(workbench, encoder, task, name, seeds(numbers)) for name in (first, second)}
     return {name: studies.run(plan, workbench) for name, plan in plans.items()}
+
+
+@when(
+    parsers.parse(
+        "it is fine-tuned on seed {seed:d} with a checkpoint every {every:d} steps, cut off after step {step:d} "
+        "and taken up again"
+    ),
+    target_fixture="pair",
+)
+def it_is_cut_off_and_taken_up(
+    seed: int, every: int, step: int, encoder: EncoderSpec, task: TaskSpec, recipe: Recipe, workbench: Workbench
+) -> Pair:
+    """The same study with a break and without one; nothing comes from the store."""
+    plan = recipe.plan(workbench, encoder, task, None, (seed,))
+    return cut_off_and_taken_up(plan, workbench, step=step, every=every)
 
 
 @when(parsers.parse('"{first}" and "{second}" are fine-tuned in turns, {rounds:d} rounds'), target_fixture="timing")

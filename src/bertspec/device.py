@@ -23,6 +23,15 @@ from bertspec.spec import RecipeSpec
 __all__ = ["Device", "choose", "computes_bf16", "cores"]
 
 
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "could not create a primitive",
+    "could not create a memory object",
+    "bad_alloc",
+)
+"""On a CPU torch, and oneDNN below it, raise plain RuntimeErrors, whose text is all that tells."""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """Where a run computes, and how."""
@@ -70,8 +79,9 @@ class Device:
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """Whether an error says that the memory of this device is used up."""
-        # On a CPU torch raises a plain RuntimeError, whose text is all that tells.
-        return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+            return True
+        return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
     def release_memory(self) -> None:
         """Give back what torch holds in reserve."""

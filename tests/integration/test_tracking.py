@@ -199,4 +199,3 @@ def test_a_run_that_breaks_in_the_middle_of_logging_goes_on(
     ours = [record.message for record in caplog.records if record.name == "bertspec.tracking"]
     assert ours == ["W&B failed in mid-run, the run itself goes on: the server died"]
     monkeypatch.undo()
-    observer.run.finish(exit_code=1)

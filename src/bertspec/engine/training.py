@@ -163,7 +163,10 @@ class _Training:
             except (RuntimeError, MemoryError) as error:
                 if not self.prepared.device.is_out_of_memory(error):
                     raise
-            self._take_less(len(rows), where)  # outside the handler, which holds the tensors of the failed attempt
+                said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self._take_less(
+                len(rows), where, said
+            )  # outside the handler, which holds the tensors of the failed attempt
         if self.recipe.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.prepared.head.parameters(), self.recipe.clip_norm)
         return loss
@@ -195,13 +198,13 @@ class _Training:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _take_less(self, batch: int, where: str) -> None:
+    def _take_less(self, batch: int, where: str, said: str) -> None:
         tried = min(self.progress.micro_batch, batch)
         self.prepared.head.zero_grad()
         self.prepared.device.release_memory()
         if tried == 1:
             raise DeviceError(
-                "the memory is too small for one example and its gradients",
+                f"the memory is too small for one example and its gradients: {said}",
                 given=f"max_length {self.recipe.max_length}",
                 allowed="shorter texts, a smaller encoder, or a device with more memory",
                 where=where,

@@ -64,7 +64,10 @@ def has_key(url: str) -> bool:
 
 
 def answers(url: str, *, busy_counts: bool = False) -> bool:
-    """Whether a service answers one HEAD request, proxies honoured; an error of its own is no answer, unless it counts."""
+    """Whether a service answers one HEAD request, proxies honoured.
+
+    A service that answers with an error of its own is not there, unless a busy one counts.
+    """
     answered = threading.Event()
 
     def ask() -> None:

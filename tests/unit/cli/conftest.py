@@ -1,4 +1,4 @@
-"""A folder of a user's own with two finished runs, which nobody trained."""
+"""A folder of a user's own, with finished runs: made up, or really trained."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bertspec import study
 from bertspec.result import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
 from bertspec.spec import StudySpec
 from bertspec.store import Store, StoredRun
+from bertspec.study import Study, Workbench
 
 OLD, NEW = "ab" + "0" * 62, "ac" + "1" * 62
 
@@ -39,8 +41,8 @@ def finished(study_spec: StudySpec, *, seed: int, fingerprint: str, when: str) -
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder that a command is called in; what main() does to logging is undone."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder in which commands are called, without W&B and without a hub; logging stays as it was."""
     for name in ("BERTSPEC_STORE", "BERTSPEC_MIRROR", "BERTSPEC_DEBUG", "FORCE_COLOR", "_ARGCOMPLETE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -54,7 +56,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def runs(study_spec: StudySpec) -> tuple[StoredRun, StoredRun]:
-    """The newer one first."""
+    """Two runs that nobody trained, the newer one first."""
     return (
         finished(study_spec, seed=2, fingerprint=NEW, when="2026-01-02T00:00:00+00:00"),
         finished(study_spec, seed=1, fingerprint=OLD, when="2026-01-01T00:00:00+00:00"),
@@ -62,9 +64,16 @@ def runs(study_spec: StudySpec) -> tuple[StoredRun, StoredRun]:
 
 
 @pytest.fixture
-def kept(here: Path, runs: tuple[StoredRun, StoredRun]) -> Store:
+def kept(folder: Path, runs: tuple[StoredRun, StoredRun]) -> Store:
     """The store of that folder, with the runs."""
-    store = Store(here / ".bertspec")
+    store = Store(folder / ".bertspec")
     for run in runs:
         store.put(run)
     return store
+
+
+@pytest.fixture
+def made(folder: Path, bench: Workbench, study_spec: StudySpec) -> Study:
+    """Two runs that were trained, with their models, in the folder's store."""
+    work = Workbench(bench.catalog, bench.places, Store(folder / ".bertspec"), bench.tracker, keep_models=True)
+    return study.run(study_spec, work)

@@ -17,21 +17,21 @@ def store_of(named: str | None) -> Path:
     return bench.store(argparse.Namespace(store=named)).root
 
 
-def test_the_store_lies_in_the_nearest_folder_above_that_has_one(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (here / ".bertspec").mkdir()
-    (here / "features" / "deep").mkdir(parents=True)
-    monkeypatch.chdir(here / "features" / "deep")
-    assert store_of(None) == here / ".bertspec"
+def test_the_store_lies_in_the_nearest_folder_above_that_has_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / ".bertspec").mkdir()
+    (folder / "features" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(folder / "features" / "deep")
+    assert store_of(None) == folder / ".bertspec"
 
 
-def test_without_a_store_above_it_lies_here(here: Path) -> None:
-    assert store_of(None) == here / ".bertspec"
+def test_without_a_store_above_it_lies_here(folder: Path) -> None:
+    assert store_of(None) == folder / ".bertspec"
 
 
-def test_a_store_may_be_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BERTSPEC_STORE", str(here / "by-variable"))
-    assert store_of(None) == here / "by-variable"
-    assert store_of("by-option") == here / "by-option"
+def test_a_store_may_be_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTSPEC_STORE", str(folder / "by-variable"))
+    assert store_of(None) == folder / "by-variable"
+    assert store_of("by-option") == folder / "by-option"
 
 
 @pytest.mark.parametrize(("word", "fingerprint"), [("latest", NEW), ("ac", NEW), ("ab0", OLD), (OLD, OLD), ("AB", OLD)])
@@ -50,9 +50,9 @@ def test_an_unknown_run_is_answered_with_the_newest_ones(kept: Store) -> None:
 
 
 @pytest.mark.parametrize("word", ["latest", "ab"])
-def test_an_empty_store_says_so(here: Path, word: str) -> None:
+def test_an_empty_store_says_so(folder: Path, word: str) -> None:
     with pytest.raises(InvalidSpec, match="the store holds no runs; .*bertspec run"):
-        bench.stored_run(word, Store(here))
+        bench.stored_run(word, Store(folder))
 
 
 def test_the_newest_run_is_named_first(kept: Store) -> None:

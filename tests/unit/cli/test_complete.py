@@ -20,7 +20,7 @@ def option() -> argparse.Action:
     return argparse.ArgumentParser().add_argument("--word")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("kind", "prefix", "names"),
     [
@@ -43,7 +43,7 @@ def test_runs_are_offered(option: argparse.Action) -> None:
     assert offered(option, "ab") == [OLD[:12]]
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("folder")
 def test_an_empty_store_offers_no_runs(option: argparse.Action) -> None:
     complete.runs(option)
     assert offered(option, "") == ["latest"]

@@ -17,8 +17,8 @@ from bertspec.store import Store
 from .conftest import NEW
 
 
-def look(here: Path, group: str | None = None) -> dict[str, Finding]:
-    found = examination.examine(Store(here / ".bertspec"), here)
+def look(folder: Path, group: str | None = None) -> dict[str, Finding]:
+    found = examination.examine(Store(folder / ".bertspec"), folder)
     return {finding.subject: finding for finding in found if group in (None, finding.group)}
 
 
@@ -30,13 +30,13 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return facts
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("folder")
 def test_the_main_job_runs_where_nothing_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out.endswith("The main job can run here.\n")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("folder")
 def test_the_answer_for_machines_has_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -46,57 +46,57 @@ def test_the_answer_for_machines_has_the_documented_keys(capsys: pytest.CaptureF
         assert finding["group"] in doctor.EPILOG
 
 
-def test_every_tag_that_asks_for_something_is_answered(here: Path) -> None:
-    said = look(here, "scenarios")
+def test_every_tag_that_asks_for_something_is_answered(folder: Path) -> None:
+    said = look(folder, "scenarios")
     assert set(said) == {f"@{name}" for name in ("bundled", *CAPABILITIES)}
     assert said["@bundled"].detail == "runs"
 
 
-def test_a_store_that_cannot_be_written_is_a_no(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "file").write_text("", "utf-8")
-    assert cli.main(["doctor", "--store", str(here / "file")]) == 1
+def test_a_store_that_cannot_be_written_is_a_no(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "file").write_text("", "utf-8")
+    assert cli.main(["doctor", "--store", str(folder / "file")]) == 1
     said = capsys.readouterr().out
-    assert f"{here}/file cannot be written: {here}/file is no folder" in said
+    assert f"{folder}/file cannot be written: {folder}/file is no folder" in said
     assert "@bundled" in said
     assert said.endswith("The main job cannot run: folder.\n")
 
 
-def test_a_misspelt_mirror_is_a_no(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_mirror_is_a_no(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BERTSPEC_MIRROR", "/nowhere/to/be/found")
-    said = look(here)
+    said = look(folder)
     assert said["places"].state == "broken"
     assert said["@bundled"].detail == "not run: broken: places"
 
 
-def test_a_mirror_is_told_with_what_it_holds(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mirror_is_told_with_what_it_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(14):
-        (here / "mirror" / "owner" / f"data-{number:02}").mkdir(parents=True)
-    monkeypatch.setenv("BERTSPEC_MIRROR", str(here / "mirror"))
-    said = look(here)
-    assert said["mirror"].detail.startswith(f"{here}/mirror holds owner/data-00, ")
+        (folder / "mirror" / "owner" / f"data-{number:02}").mkdir(parents=True)
+    monkeypatch.setenv("BERTSPEC_MIRROR", str(folder / "mirror"))
+    said = look(folder)
+    assert said["mirror"].detail.startswith(f"{folder}/mirror holds owner/data-00, ")
     assert said["mirror"].detail.endswith("owner/data-11 and 2 more")
     assert said["@mirror"].state == said["@hub"].state == "ok"
 
 
-def test_an_empty_mirror_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BERTSPEC_MIRROR", str(here))
-    assert look(here, "sources")["mirror"] == Finding("sources", "mirror", "limited", f"{here} holds nothing")
+def test_an_empty_mirror_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTSPEC_MIRROR", str(folder))
+    assert look(folder, "sources")["mirror"] == Finding("sources", "mirror", "limited", f"{folder} holds nothing")
 
 
-def test_a_hub_that_answers_lets_its_scenarios_run_with_download(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_answers_lets_its_scenarios_run_with_download(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "planted-token")
     monkeypatch.setattr(Places, "from_environment", lambda _: Places(None, "https://me:planted@hub.example"))
     monkeypatch.setattr(Places, "hub_answers", lambda _: True)
-    said = look(here)
+    said = look(folder)
     assert said["hub"].detail == "https://hub.example answers; a token is set"
     assert said["@hub"].detail == "runs with --download"
     assert not any("planted" in finding.detail for finding in said.values())
 
 
-def test_a_hub_that_is_silent_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_is_silent_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Places, "from_environment", lambda _: Places(None, "https://hub.example"))
     monkeypatch.setattr(Places, "hub_answers", lambda _: False)
-    assert look(here, "sources")["hub"].detail == "https://hub.example does not answer within 2 s"
+    assert look(folder, "sources")["hub"].detail == "https://hub.example does not answer within 2 s"
 
 
 @pytest.mark.parametrize(
@@ -109,40 +109,40 @@ def test_a_hub_that_is_silent_is_told(here: Path, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_a_package_is_compared_with_the_declared_range(
-    here: Path, declared: dict[str, Any], requirement: str, state: str, detail: str
+    folder: Path, declared: dict[str, Any], requirement: str, state: str, detail: str
 ) -> None:
     declared["requires_dist"] = [requirement]
-    (finding,) = look(here, "packages").values()
+    (finding,) = look(folder, "packages").values()
     assert (finding.state, finding.detail) == (state, detail)
 
 
-def test_a_package_for_other_machines_is_not_looked_for(here: Path, declared: dict[str, Any]) -> None:
+def test_a_package_for_other_machines_is_not_looked_for(folder: Path, declared: dict[str, Any]) -> None:
     declared["requires_dist"] = ['no-such-package>=1; python_version < "3"']
-    assert look(here, "packages") == {}
+    assert look(folder, "packages") == {}
 
 
-def test_a_python_that_is_too_old_is_a_no(here: Path, declared: dict[str, Any]) -> None:
+def test_a_python_that_is_too_old_is_a_no(folder: Path, declared: dict[str, Any]) -> None:
     declared["requires_python"] = ">=99"
-    assert look(here, "machine")["python"].state == "broken"
+    assert look(folder, "machine")["python"].state == "broken"
 
 
 def test_the_ranges_are_those_of_the_installed_package() -> None:
     assert examination._declared()["name"] == "bertspec"
 
 
-def test_damaged_runs_are_set_aside_and_told(here: Path, kept: Store) -> None:
+def test_damaged_runs_are_set_aside_and_told(folder: Path, kept: Store) -> None:
     (kept.folder(NEW) / "arrays.npz").write_bytes(b"")
-    said = look(here, "store")
+    said = look(folder, "store")
     assert said["runs"].detail == "1 finished"
     assert said["damaged"].detail.startswith(f"1 run set aside in {kept.root}/damaged-*")
 
 
-def test_a_full_disk_is_a_no(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_no(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examination, "_LEAST_FREE_BYTES", 1 << 80)
-    assert look(here, "store")["folder"].state == "broken"
+    assert look(folder, "store")["folder"].state == "broken"
 
 
-def test_a_gpu_is_told_by_its_name(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_told_by_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     class Card:
@@ -152,4 +152,4 @@ def test_a_gpu_is_told_by_its_name(here: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Card)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
-    assert look(here, "machine")["gpu"].detail == "a card, 80 GiB, bf16"
+    assert look(folder, "machine")["gpu"].detail == "a card, 80 GiB, bf16"

@@ -49,7 +49,7 @@ def test_every_list_for_machines_has_the_documented_keys(kind: str, capsys: pyte
         assert all(key in listing.EPILOG for key in each)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("kind", "line"),
     [
@@ -64,8 +64,8 @@ def test_a_name_comes_with_what_stands_behind_it(kind: str, line: str, capsys: p
     assert line in [" ".join(each.split()) for each in said(capsys, kind).splitlines()]
 
 
-def test_a_config_of_ones_own_is_listed_even_if_it_is_broken(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = here / "configs" / "tasks"
+def test_a_config_of_ones_own_is_listed_even_if_it_is_broken(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = folder / "configs" / "tasks"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text("text: review\n", "utf-8")
     found = {each["name"]: each["what"] for each in json.loads(said(capsys, "tasks", "--json"))}
@@ -74,7 +74,7 @@ def test_a_config_of_ones_own_is_listed_even_if_it_is_broken(here: Path, capsys:
     assert "glue/sst2" in found
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("folder")
 def test_what_is_not_a_run_is_not_filtered(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list", "tasks", "--encoder", "minilm"]) == 2
     assert "tasks are not filtered; given: '--encoder'" in capsys.readouterr().err

@@ -23,7 +23,7 @@ from bertspec.errors import (
 )
 from bertspec.store import Store
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 class OutOfMemoryError(RuntimeError):
@@ -152,9 +152,9 @@ def test_every_command_is_a_module_with_the_same_parts() -> None:
 
 
 def test_a_folder_that_was_deleted_meanwhile_is_no_bug(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gone = here / "gone"
+    gone = folder / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 
 from bertspec import cli
@@ -38,3 +39,8 @@ def test_a_run_for_machines_has_the_documented_keys(kept: Store, capsys: pytest.
 )
 def test_a_curve_fits_in_one_line(values: list[float], width: int, line: str) -> None:
     assert show.sparkline(values, width) == line
+
+
+def test_a_long_curve_is_as_wide_as_the_line_and_goes_from_high_to_low() -> None:
+    line = show.sparkline(np.linspace(1, 0, 600))
+    assert (len(line), line[0], line[-1]) == (60, "█", "▁")

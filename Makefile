@@ -1,0 +1,29 @@
+# The few names that people try first; tox does the work, and `tox` alone does all of it.
+
+.PHONY: help test unit acceptance lint type fmt clean
+
+help:            ## list these
+	@sed -n 's/^\([a-z]*\): *## /  make \1\t/p' $(MAKEFILE_LIST)
+
+test:            ## everything that must pass
+	tox
+
+unit:            ## every room by itself
+	tox -e unit
+
+acceptance:      ## the features
+	tox -e acceptance
+
+lint:            ## style, layers, steps
+	tox -e lint
+
+type:            ## static types
+	tox -e type
+
+fmt:             ## write the house style
+	tox -q -e stack --notest
+	.tox/stack/bin/ruff check --fix
+	.tox/stack/bin/ruff format
+
+clean:           ## remove what can be made again; finished runs stay
+	rm -rf .tox .pytest_cache .ruff_cache .mypy_cache build dist src/*.egg-info

@@ -1,0 +1,69 @@
+"""The command line as a shell meets it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+BERTSPEC = [sys.executable, "-m", "bertspec"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """No W&B, no hub."""
+    return {**os.environ, "WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "BERTSPEC_STORE": str(tmp_path / "store")}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["list", "encoders"], ["list", "runs"]])
+def test_a_short_command_is_quick_and_does_not_load_torch(words: list[str], environment: dict[str, str]) -> None:
+    code = (
+        "import sys\nfrom bertspec.cli import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'transformers', 'wandb', 'datasets', 'sklearn', 'scipy'} & set(sys.modules)))\n"
+    )
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - began)
+        assert done.stdout.splitlines()[-1] == "[]"
+    assert statistics.median(seconds) < 3  # 0.4 s on a quiet machine
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(environment: dict[str, str]) -> None:
+    command = f"{sys.executable} -m bertspec list encoders | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["/bin/bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["albert-tiny", "0"]
+    assert done.stderr == ""
+
+
+def test_the_shell_is_offered_names(environment: dict[str, str]) -> None:
+    line = "bertspec run --encoder bert-t"
+    asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+    code = "import os, sys\nsys.argv = ['bertspec']\nos.dup2(1, 8)\nfrom bertspec.cli import main\nmain()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**environment, **asked}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["bert-tiny"]
+
+
+def test_an_interrupted_run_says_so_and_goes_on_later(environment: dict[str, str], tmp_path: Path) -> None:
+    command = [*BERTSPEC, "run", "--encoder", "bert-tiny", "--task", "bundled/sentiment", "--seeds", "1"]
+    command += ["--steps", "300", "--checkpoint-every", "5"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("store/unfinished/*/snapshot.json")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert told == f"interrupted; 0 runs are kept in {tmp_path / 'store'}\n"
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "(resumed after step " in again.stdout
