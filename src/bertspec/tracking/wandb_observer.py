@@ -136,7 +136,9 @@ class WandbObserver:
         for kind, folder in self.folders.items():
             if folder.is_dir():
                 artifact = wandb.Artifact(f"{kind}-{folder.name[:16]}", type=kind, metadata=facts.scores)
-                artifact.add_dir(str(folder))
+                for file in sorted(folder.rglob("*")):  # add_dir would do, and write to the terminal that it does
+                    if file.is_file():
+                        artifact.add_file(str(file), name=file.relative_to(folder).as_posix())
                 self.run.log_artifact(artifact, aliases=["latest", f"seed-{facts.seed}"])
 
     def _tell_collapse(self, outcomes: Outcomes) -> None:
