@@ -133,9 +133,9 @@ def test_an_interrupt_keeps_what_is_finished_and_goes_on_later(nursery: Nursery)
 
 def test_a_batch_larger_than_the_memory_is_taken_in_parts(nursery: Nursery) -> None:
     """For real: the system refuses the memory."""
-    ended = nursery.train(1, steps=2, train_rows=8192, batch_size=8192, memory_bytes=150 << 20)
+    ended = nursery.train(1, steps=2, train_rows=32768, batch_size=32768, memory_bytes=500 << 20)
     assert ended["status"] == 0, ended
-    assert 8 <= ended["micro_batch"][0] < 8192
+    assert 256 <= ended["micro_batch"][0] < 32768
 
 
 def test_the_lock_of_a_dead_process_is_free(nursery: Nursery) -> None:
