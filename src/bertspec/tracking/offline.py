@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = ["OfflineRun", "find_run", "read_run"]
 _MAGIC = b":W&B"
 _FILE_HEADER, _BLOCK, _CHUNK_HEADER = 7, 32768, 7
 _FULL, _FIRST, _LAST = 1, 2, 4
+_WRITING_S = 3.0
 
 
 @dataclass(slots=True)
@@ -50,9 +52,24 @@ class OfflineRun:
 
 
 def find_run(directory: Path, fingerprint: str) -> OfflineRun | None:
-    """The newest offline record of a run, or none."""
+    """The newest offline record of a run, or none.
+
+    The client's own process may still be writing when a run has just ended; a record without its end that is being
+    written is waited for.
+    """
     files = sorted(directory.glob(f"wandb/offline-run-*/run-{fingerprint[:16]}.wandb"))
-    return read_run(files[-1]) if files else None
+    if not files:
+        return None
+    deadline = time.monotonic() + _WRITING_S
+    record = read_run(files[-1])
+    while record.exit_code is None and time.monotonic() < deadline and _is_young(files[-1]):
+        time.sleep(0.05)
+        record = read_run(files[-1])
+    return record
+
+
+def _is_young(file: Path) -> bool:
+    return abs(time.time() - file.stat().st_mtime) < _WRITING_S
 
 
 def read_run(file: Path) -> OfflineRun:
