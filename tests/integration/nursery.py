@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 import transformers.models.bert.modeling_bert  # noqa: F401 - so that no child spends its time on it
-import wandb  # noqa: F401
 
+import wandb  # noqa: F401
 from bertspec import engine, study
 from bertspec.catalog import Catalog
 from bertspec.errors import BertspecError
@@ -52,7 +52,7 @@ def plan(order: dict[str, Any]) -> StudySpec:
         ),
         recipe=RecipeSpec(
             optimizer=OptimizerSpec(algorithm="adamw", learning_rate=1e-3),
-            steps=order.get("steps", 150),
+            steps=order.get("steps", 90),
             batch_size=order.get("batch_size", 16),
             max_length=32,
             warmup_fraction=0.25,
@@ -130,6 +130,7 @@ def tended(order: dict[str, Any]) -> dict[str, Any]:
     answer, question = os.pipe()
     process = os.fork()
     if process == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it else
         try:
             os.write(question, json.dumps(trained(order)).encode())
         except BaseException:  # noqa: BLE001 - a child must not come out of here

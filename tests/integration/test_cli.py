@@ -54,10 +54,21 @@ def test_the_shell_is_offered_names(environment: dict[str, str]) -> None:
     assert done.stdout.split() == ["bert-tiny"]
 
 
+def heed_interrupts() -> None:
+    """A shell lets its background jobs ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_run_says_so_and_goes_on_later(environment: dict[str, str], tmp_path: Path) -> None:
     command = [*BERTSPEC, "run", "--encoder", "bert-tiny", "--task", "bundled/sentiment", "--seeds", "1"]
     command += ["--steps", "300", "--checkpoint-every", "5"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads yet
+    ) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob("store/unfinished/*/snapshot.json")) and time.monotonic() < deadline:
             time.sleep(0.05)

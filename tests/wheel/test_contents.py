@@ -84,6 +84,4 @@ def test_every_entry_point_can_be_loaded(wheel: Distribution) -> None:
 
 
 def test_the_console_script_tells_its_version(stranger: Stranger, wheel: Distribution) -> None:
-    if not wheel.entry_points.select(group="console_scripts", name="bertspec"):
-        pytest.skip("this wheel has no console script")
     assert wheel.version in stranger.command("bertspec", "--version").text

@@ -80,10 +80,10 @@ def run(spec: StudySpec, bench: Workbench) -> Study:
     Raises:
         BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
     """
+    material = gather(spec, bench.places)
     from bertspec import device
 
     chosen = device.choose(bench.device, spec.recipe)
-    material = gather(spec, bench.places)
     made = [_run_once(each, material, chosen, bench) for each in spec.runs()]
     return Study(spec, tuple(run for run, _ in made), sum(trained for _, trained in made))
 
@@ -94,10 +94,12 @@ def gather(spec: StudySpec, places: Places) -> Material:
     Raises:
         BertspecError: something is missing, or is not what was promised.
     """
-    from bertspec.engine import Material
     from bertspec.sources import checkpoints, tables
 
-    return Material(files=checkpoints.find(spec.encoder, places), splits=tables.load(spec.task, places))
+    files, splits = checkpoints.find(spec.encoder, places), tables.load(spec.task, places)
+    from bertspec.engine import Material  # after them: what cannot be had is told before torch is loaded
+
+    return Material(files=files, splits=splits)
 
 
 def _run_once(spec: RunSpec, material: Material, device: Device, bench: Workbench) -> tuple[StoredRun, bool]:
