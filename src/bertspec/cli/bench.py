@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from bertspec.store import Store, StoredRun
     from bertspec.study import Workbench
 
-__all__ = ["add_device", "add_store", "catalog", "root", "run_names", "store", "stored_run", "workbench"]
+__all__ = [
+    "add_device",
+    "add_store",
+    "catalog",
+    "root",
+    "run_names",
+    "store",
+    "store_folder",
+    "stored_run",
+    "workbench",
+]
 
 _SHOWN = 8
 """Runs that a message names, of perhaps thousands."""
@@ -51,11 +61,24 @@ def catalog() -> Catalog:
 
 
 def store(arguments: argparse.Namespace) -> Store:
-    """The store that a command line means."""
+    """The store that a command line means.
+
+    Raises:
+        StoreError: its place is taken by something that is no folder.
+    """
+    from bertspec.errors import StoreError
     from bertspec.store import Store
 
+    folder = store_folder(arguments)
+    if folder.exists() and not folder.is_dir():
+        raise StoreError("the store is no folder", given=str(folder), allowed="a folder, or a place for one")
+    return Store(folder)
+
+
+def store_folder(arguments: argparse.Namespace) -> Path:
+    """Its folder, whatever lies there."""
     named = arguments.store or os.environ.get("BERTSPEC_STORE")
-    return Store(Path(named).expanduser().absolute() if named else root() / ".bertspec")
+    return Path(named).expanduser().absolute() if named else root() / ".bertspec"
 
 
 def workbench(arguments: argparse.Namespace, **changes: Any) -> Workbench:

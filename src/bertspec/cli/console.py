@@ -28,12 +28,17 @@ def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     return made
 
 
-def show_table(made: Table) -> None:
-    """Write a table to standard output: in colour on a terminal (unless NO_COLOR is set), plain elsewhere."""
+def show_table(made: Table, *, fold: bool = False) -> None:
+    """Write a table to standard output: in colour on a terminal (unless NO_COLOR is set), plain elsewhere.
+
+    Args:
+        made: the table.
+        fold: fold long cells to the width of a terminal, for prose; a name in two pieces cannot be copied.
+    """
     from rich.console import Console
 
     if sys.stdout.isatty():
-        Console(highlight=False, markup=False, emoji=False).print(made)
+        Console(width=None if fold else _WIDE, highlight=False, markup=False, emoji=False).print(made)
         return
     plain = Console(file=io.StringIO(), width=_WIDE, color_system=None, highlight=False, markup=False, emoji=False)
     with plain.capture() as text:

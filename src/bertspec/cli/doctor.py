@@ -34,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Write the findings to standard output."""
     from bertspec.cli.examination import examine
+    from bertspec.store import Store
 
-    found = list(examine(bench.store(arguments), bench.root()))
+    found = list(examine(Store(bench.store_folder(arguments)), bench.root()))
     broken = [finding.subject for finding in found if finding.state == "broken"]
     if arguments.json:
         console.show_json({"main_job": not broken, "findings": [asdict(finding) for finding in found]})
@@ -47,6 +48,6 @@ def execute(arguments: argparse.Namespace) -> int:
         shown.add_row("", group, style="bold")
         for finding in members:
             shown.add_row(_MARKS[finding.state], finding.subject, finding.detail)
-    console.show_table(shown)
+    console.show_table(shown, fold=True)
     console.show_lines("", f"The main job cannot run: {', '.join(broken)}." if broken else "The main job can run here.")
     return 1 if broken else 0

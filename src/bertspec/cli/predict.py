@@ -60,6 +60,8 @@ def execute(arguments: argparse.Namespace) -> int:
     run = bench.stored_run(arguments.run, work.store)
     texts = rows(arguments, run.spec.task)
     first = list(islice(texts, _CHUNK))  # before the model: a file that is not there is told at once
+    if not first:
+        return 0
     predictor = Predictor.load(study.model_of(run, work), run.spec, device=arguments.device)
     while first:
         pairs = [pair or "" for _, pair in first] if run.spec.task.text_pair else None
@@ -83,6 +85,8 @@ def rows(arguments: argparse.Namespace, task: TaskSpec) -> Iterator[Row]:
     if arguments.text:
         yield from _given(arguments.text, task)
     elif arguments.file is None:
+        if sys.stdin.isatty():
+            sys.stderr.write("reading texts, one on a line, up to Ctrl-D\n")
         yield from _lines(sys.stdin, task, "standard input")
     else:
         try:

@@ -132,12 +132,9 @@ def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show(made: Study, trained: set[str]) -> None:
-    from bertspec.metrics import METRICS
-
     metrics = made.spec.task.metrics
-    titles = [METRICS[name].title for name in metrics]
-    right = ("seed", *titles, "steps", "seconds")
-    shown = console.table("seed", *titles, "steps", "seconds", "origin", "run", numbers=right)
+    numbers = ("seed", *metrics, "steps", "seconds")
+    shown = console.table(*numbers, "origin", "run", numbers=numbers)
     for run in made.runs:
         facts = run.result.facts
         origin = ("trained" if run.fingerprint in trained else "store") + _note(facts)
@@ -149,11 +146,12 @@ def _show(made: Study, trained: set[str]) -> None:
     shown.add_row("mean", *(f"{mean:.4f}" for mean, _ in means.values()))
     if len(made.runs) > 1:
         spans = [span for _, span in means.values() if span]
-        for name, end in (("95 % from", 0), ("to", 1)):
+        for name, end in (("from", 0), ("to", 1)):
             shown.add_row(name, *(f"{span[end]:.4f}" for span in spans))
     console.show_lines(made.spec.title, "")
     console.show_table(shown)
-    console.show_lines("", f"{len(made.runs)} runs: {made.origin}. The interval is of the mean, over training seeds.")
+    span = "; from … to is the 95 % interval of the mean over training seeds" if len(made.runs) > 1 else ""
+    console.show_lines("", f"{'1 run' if len(made.runs) == 1 else f'{len(made.runs)} runs'}: {made.origin}{span}")
 
 
 def _note(facts: RunFacts) -> str:

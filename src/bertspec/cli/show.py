@@ -79,7 +79,7 @@ def _show(run: StoredRun, kept: Store) -> None:
     for name, value in rows.items():
         if value is not None:
             shown.add_row(name, str(value))
-    console.show_table(shown)
+    console.show_table(shown, fold=True)
 
 
 def _fields(record: Any, *, without: str = "") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.cli import bench
-from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.errors import InvalidSpec, StoreError, UnknownName
 from bertspec.store import Store
 
 from .conftest import NEW, OLD
@@ -32,6 +32,12 @@ def test_a_store_may_be_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("BERTSPEC_STORE", str(folder / "by-variable"))
     assert store_of(None) == folder / "by-variable"
     assert store_of("by-option") == folder / "by-option"
+
+
+def test_a_file_is_no_store(folder: Path) -> None:
+    (folder / "file").write_text("", "utf-8")
+    with pytest.raises(StoreError, match=f"the store is no folder; given: '{folder}/file'"):
+        store_of("file")
 
 
 @pytest.mark.parametrize(("word", "fingerprint"), [("latest", NEW), ("ac", NEW), ("ab0", OLD), (OLD, OLD), ("AB", OLD)])

@@ -41,7 +41,7 @@ def test_a_run_is_trained_and_shown_with_its_mean(micro: Path, capsys: pytest.Ca
     assert main([*RUN, "--seeds", "1-2"]) == 0
     text = said(capsys)
     assert "micro · bundled/sentiment · adamw" in text
-    assert "95 % from" in text
+    assert "95 % interval" in text
     assert "2 runs: 2 trained" in text
     assert "\x1b" not in text
     assert (micro / ".bertspec").is_dir()
@@ -159,6 +159,14 @@ def test_a_file_and_standard_input_are_predicted(
     monkeypatch.setattr("sys.stdin", io.StringIO("the film was good .\n\n"))
     main(["predict", "latest"])
     assert len(said(capsys).splitlines()) == 1
+
+
+@pytest.mark.usefixtures("made")
+def test_without_texts_no_model_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    monkeypatch.setattr("bertspec.inference.Predictor.load", None)
+    assert main(["predict", "latest"]) == 0
+    assert said(capsys) == ""
 
 
 @pytest.mark.usefixtures("made")

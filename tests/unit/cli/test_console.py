@@ -27,10 +27,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return screen
 
 
-def show(*cells: str) -> None:
+def show(*cells: str, fold: bool = False) -> None:
     shown = console.table("name", "value")
     shown.add_row(*cells)
-    console.show_table(shown)
+    console.show_table(shown, fold=fold)
 
 
 def test_a_pipe_gets_no_control_characters_and_whole_lines(
@@ -45,12 +45,15 @@ def test_a_pipe_gets_no_control_characters_and_whole_lines(
     assert all(line == line.rstrip() for line in said.splitlines())
 
 
-def test_a_terminal_gets_styles_and_its_own_width(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("fold", "whole"), [(True, False), (False, True)])
+def test_a_terminal_gets_styles_and_names_in_one_piece(
+    fold: bool, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     screen = terminal(monkeypatch)
-    show("long", "x" * 100)
+    show("long", "x" * 100, fold=fold)
     assert "\x1b[1m" in screen.getvalue()
     assert "x" * 40 in screen.getvalue()
-    assert "x" * 60 not in screen.getvalue()
+    assert ("x" * 60 in screen.getvalue()) is whole
 
 
 @pytest.mark.parametrize(("value", "coloured"), [("", True), ("1", False)])

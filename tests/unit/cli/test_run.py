@@ -56,7 +56,7 @@ def test_the_table_ends_with_the_mean_and_its_interval(made: Study, capsys: pyte
     run._show(made, set())
     said = capsys.readouterr().out
     assert "mean     0.6500   0.2500" in said
-    assert "95 % from     0.0147   0.2500" in said
+    assert "from     0.0147   0.2500" in said
     assert "to     1.2853   0.2500" in said
     assert "2 runs: 1 trained and 1 from the store" in said
 
