@@ -18,6 +18,7 @@ Every message says what is wrong, what was given, what is allowed, and where::
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -33,6 +34,10 @@ __all__ = [
     "Unreachable",
     "UnsafeCheckpoint",
 ]
+
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s'\"]+@")
+"""A name and a password in an address: no message shows them."""
 
 
 class BertspecError(Exception):
@@ -60,7 +65,7 @@ class BertspecError(Exception):
             parts.append(f"allowed: {allowed}")
         if where is not None:
             parts.append(f"where: {where}")
-        super().__init__("; ".join(parts))
+        super().__init__(_USERINFO.sub("", "; ".join(parts)))
 
 
 class InvalidSpec(BertspecError, ValueError):

@@ -291,3 +291,38 @@ def test_no_token_is_written_logged_or_told(
     for secret in secrets:
         assert not [file for file in files if secret.encode() in file.read_bytes()]
         assert not [text for text in told if secret in text]
+
+
+def test_a_key_of_a_netrc_file_is_used_and_not_repeated(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, tmp_path: Path,
+) -> None:  # fmt: skip
+    key = "netrckey" + "6" * 32
+    netrc = tmp_path.parent / f"{tmp_path.name}-netrc"
+    netrc.write_text(f"machine {service.url.removeprefix('http://')} login user password {key}\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.delenv("WANDB_API_KEY")
+    caplog.set_level(logging.DEBUG)
+    study.run(one(study_spec), tracked)
+    assert [run.state for run in service.runs.values()] == ["finished"]
+    assert key not in caplog.text
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and key.encode() in file.read_bytes()]
+
+
+def test_a_refused_key_is_not_repeated(
+    offline: tuple[StoredRun, Path], service: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.fault = Fault.FORBIDDEN
+    with pytest.raises(SourceError, match="refuses") as refusal:
+        sync(offline[1])
+    assert KEY not in str(refusal.value)
+    assert KEY not in caplog.text
+
+
+def test_a_run_s_own_error_is_logged_without_the_keys_in_it(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+) -> None:
+    observer = tracked.tracker.observe(one(study_spec).runs()[0], fingerprint="a" * 64)
+    observer.failed(RuntimeError(f"GET https://user:planted-password@host/x with {KEY}"))
+    assert service.runs["a" * 16].summary["error"] == "RuntimeError: GET https://host/x with …"

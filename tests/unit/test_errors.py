@@ -16,3 +16,8 @@ def test_an_unknown_name_is_answered_with_the_closest_names() -> None:
 
 def test_every_public_error_is_a_bertspec_error() -> None:
     assert all(issubclass(getattr(errors, name), BertspecError) for name in errors.__all__)
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    error = BertspecError("refused", given="https://me:secret@hub.example/x", where="http://token@other")
+    assert str(error) == "refused; given: 'https://hub.example/x'; where: http://other"

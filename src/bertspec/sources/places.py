@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import http.client
 import os
 import re
 import threading
@@ -98,5 +99,5 @@ def _head(endpoint: str, answered: threading.Event) -> None:
     except urllib.error.HTTPError as refusal:
         if refusal.code < 500:  # the hub is there and does not like HEAD
             answered.set()
-    except OSError:
+    except (OSError, ValueError, http.client.HTTPException):
         return

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import logging
+import netrc
 import os
 import re
 import threading
@@ -58,9 +61,16 @@ def connection(mode: str = "auto") -> Connection:
 
 def has_key(url: str) -> bool:
     """Whether W&B's own places hold a key for this service."""
-    import requests
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    from wandb.errors import AuthenticationError
+    from wandb.sdk.lib.wbauth.wbnetrc import read_netrc_auth  # its own idea of which entry is for which host
 
-    return bool(os.environ.get("WANDB_API_KEY")) or requests.utils.get_netrc_auth(url) is not None
+    try:
+        return read_netrc_auth(host=url) is not None
+    except AuthenticationError as trouble:
+        _log.warning("the netrc file's key is none of W&B's: %s", without_secrets(trouble))
+        return False
 
 
 def answers(url: str, *, busy_counts: bool = False) -> bool:
@@ -79,7 +89,7 @@ def answers(url: str, *, busy_counts: bool = False) -> bool:
         except urllib.error.HTTPError as refusal:
             if refusal.code < 500 or busy_counts:
                 answered.set()
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return
 
     # In a thread, because a name look-up has no time limit of its own.
@@ -90,10 +100,16 @@ def answers(url: str, *, busy_counts: bool = False) -> bool:
 
 
 def without_secrets(text: object) -> str:
-    """The same text without the user part of any address, and without W&B's or the hub's token."""
+    """The same text without the user part of any address, and without any key that this process could know."""
     said = _USERINFO.sub("", str(text))
-    for name in ("WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        secret = os.environ.get(name)
-        if secret:
-            said = said.replace(secret, "…")
+    for secret in _secrets():
+        said = said.replace(secret, "…")
     return said
+
+
+def _secrets() -> list[str]:
+    """The longest first: one may be part of another. Shorter ones than eight letters are words."""
+    known = [os.environ.get(name, "") for name in ("WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")]
+    with contextlib.suppress(OSError, netrc.NetrcParseError):
+        known += [password or "" for _, _, password in netrc.netrc(os.environ.get("NETRC")).hosts.values()]
+    return sorted((secret for secret in known if len(secret) >= 8), key=len, reverse=True)
