@@ -50,7 +50,8 @@ class Operations:
 
     def UpsertBucket(self, said: Variables) -> Variables:  # noqa: N802
         name = said.get("name") or f"run{next(self.numbers)}"
-        new, run = name not in self.runs, self.run(name)
+        new = name not in self.runs or self.runs[name].complete  # not resumed, a finished run starts anew
+        run = self.runs[name] = Run(name) if new else self.run(name)
         if said.get("config"):
             run.config.update({key: item.get("value") for key, item in json.loads(said["config"]).items()})
         if said.get("summaryMetrics"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bertspec.result import RunObserver
 from bertspec.spec import RunSpec
 from bertspec.tracking.connection import connection, without_secrets
+from bertspec.tracking.limits import abandon
 from bertspec.tracking.observers import SilentObserver
 from bertspec.tracking.wandb_observer import WandbObserver, data_folder, log_verdicts, sampled_steps
 from bertspec.verdict import Verdict
@@ -51,7 +52,7 @@ class WandbTracker:
     _verdicts: list[tuple[str, Verdict]] = field(default_factory=list, init=False)
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
-        """Open the W&B run of one run."""
+        """Open the W&B run of one run. One that is made again replaces what W&B shows of it."""
         description, identity = _description(spec, fingerprint), fingerprint[:16]
         opened = self._opened(description, identity)
         if opened is None:
@@ -93,6 +94,7 @@ class WandbTracker:
             opened = self._open(description, identity, "online")
             if opened is not None:
                 return opened
+            abandon()  # the client holds the run's id, and would refuse it offline
             self._settled = "offline"
         if self._settled == "offline":
             opened = self._open(description, identity, "offline")
@@ -112,7 +114,6 @@ class WandbTracker:
                     dir=self.directory,
                     project=os.environ.get("WANDB_PROJECT", self.project),
                     id=identity,
-                    resume="allow" if mode == "online" else None,
                     reinit="create_new",
                     settings=_settings(wandb),
                     **description,
