@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 import transformers.models.bert.modeling_bert  # noqa: F401 - so that no child spends its time on it
-
 import wandb  # noqa: F401
+
 from bertspec import engine, study
 from bertspec.catalog import Catalog
 from bertspec.errors import BertspecError
