@@ -1,0 +1,107 @@
+"""What a session leaves behind: its scenarios in their own words, and every claim with its evidence.
+
+Plain records that travel as JSON. The runs themselves stay in the store; a claim names those it was judged by.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["ClaimEvidence", "ScenarioEvidence", "SessionEvidence", "StepLine"]
+
+
+class Evidence(BaseModel):
+    """A frozen part of a session's record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClaimEvidence(Evidence):
+    """A judged claim."""
+
+    claim: str
+    """The claim in words, such as ``accuracy is at least 0.9``."""
+    subject: str
+    """What it is about, such as ``bert-tiny · bundled/sentiment · adamw``."""
+    verdict: Literal["PASS", "FAIL", "UNDECIDED"]
+    value: float
+    """What was measured: a mean over seeds, a difference, a ratio or a count."""
+    bound: float
+    direction: Literal["at least", "at most", "between"] = "at least"
+    """The side of the bound that was claimed."""
+    upper: float | None = None
+    """The upper bound of a range."""
+    interval: tuple[float, float] | None = None
+    """The 95 % interval of the value over training seeds, or over timed rounds."""
+    rule: str | None = None
+    """Which rule decided: ``mean``, ``collapse``, ``ceiling``, ``overlap``, ``difference``, ``ratio``."""
+    values: tuple[float, ...] = ()
+    """What each run, or each timed round, measured, in their order."""
+    spread: float | None = None
+    """The upper 90 % limit of the spread over seeds that the verdict went by."""
+    spread_source: str | None = None
+    """Where that came from: a calibration record, or a conservative prior."""
+    teeth: str | None = None
+    """What this verdict would have refused."""
+    odds: str | None = None
+    """How often such a verdict passes at the bound, and two spreads either side."""
+    reason: str | None = None
+    """Why the claim did not pass, and what would settle it."""
+    bound_source: str | None = None
+    """Where the bound comes from; none where nobody said."""
+    origin: str | None = None
+    """Where the runs came from: trained now, or the store."""
+    runs: tuple[str, ...] = ()
+    """The fingerprints of the runs that it was judged by."""
+
+
+class StepLine(Evidence):
+    """A step as it stands in the feature file, an example's words filled in."""
+
+    keyword: str
+    text: str
+    table: tuple[tuple[str, ...], ...] = ()
+    line: int
+    outcome: Literal["passed", "failed", "skipped"] = "skipped"
+    """``skipped`` is every step that was not reached."""
+    duration_s: float = 0.0
+
+
+class ScenarioEvidence(Evidence):
+    """A scenario, or one example of an outline."""
+
+    node: str
+    """Pytest's id of it."""
+    path: str
+    """The feature file, relative to the root folder, with forward slashes."""
+    line: int
+    feature: str
+    description: str = ""
+    """The feature's prose."""
+    rule: str | None = None
+    title: str
+    tags: tuple[str, ...] = ()
+    steps: tuple[StepLine, ...] = ()
+    outcome: Literal["passed", "failed", "not run"]
+    reason: str | None = None
+    """Why it was not run, or the message with which it failed."""
+    duration_s: float = 0.0
+    claims: tuple[ClaimEvidence, ...] = ()
+
+
+class SessionEvidence(Evidence):
+    """Everything that one session showed."""
+
+    layout: Literal[1] = 1
+    session: str
+    started: str
+    """ISO 8601 in UTC."""
+    finished: str
+    command: str
+    """What was typed, such as ``pytest features/ -k bert``."""
+    versions: dict[str, str] = {}
+    machine: str = ""
+    """The machine in a few words: processor, cores, accelerator."""
+    scenarios: tuple[ScenarioEvidence, ...] = ()
