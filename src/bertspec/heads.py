@@ -55,6 +55,11 @@ class Head(nn.Module):
         outputs: Tensor = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **typed).logits
         return outputs
 
+    def freeze_encoder(self) -> None:
+        """Leave every weight as it is but those of the head, which a fine-tuning may bring along new."""
+        for name, weight in self.named_parameters():
+            weight.requires_grad_(not set(name.split(".")).isdisjoint(_HEAD_MODULES))
+
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         """Write safetensors weights, configuration and tokenizer; the folder is a checkpoint again.
 

@@ -21,6 +21,7 @@ __all__ = [
 
 Family = Literal["albert", "bert", "distilbert", "electra", "modernbert", "roberta"]
 Head = Literal["classification", "regression"]
+Sabotage = Literal["shuffled labels", "leaked labels", "scored on training rows"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Setting = bool | int | float | str
 
@@ -108,8 +109,10 @@ class TaskSpec(Record):
     """The scores that every run reports, the main one first."""
     generated: GeneratedSpec | None = None
     """The sizes and the noise of a ``bundled/`` task."""
-    shuffled_labels: bool = False
-    """Sabotage: training labels dealt out at random, so that there is nothing to learn."""
+    overlap_allowed: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """The share of evaluation rows whose texts may also be trained on; more is a leak, and fails every claim."""
+    sabotage: Sabotage | None = None
+    """What is done to the rows on purpose, to see a claim refused."""
 
     @property
     def outputs(self) -> int:
@@ -167,6 +170,8 @@ class RecipeSpec(Record):
     """The compute type; weights stay fp32. ``auto`` is bf16 where the hardware has it."""
     loss: Literal["auto", "cross_entropy", "mse"] = "auto"
     """What is minimised; ``auto`` is cross-entropy for classes and squared error for numbers."""
+    frozen_encoder: bool = False
+    """Whether only the head is trained: every other weight stays as it was loaded or drawn."""
     threads: PositiveInt | None = None
     """CPU threads for the computation; none means every core this process may use."""
 
@@ -199,7 +204,8 @@ class StudySpec(Record):
     @property
     def title(self) -> str:
         """The study in one line, as reports and trackers name it."""
-        return f"{self.encoder.name} · {self.task.name} · {self.recipe.optimizer.algorithm}"
+        words = (self.encoder.name, self.task.name, self.recipe.optimizer.algorithm, self.task.sabotage)
+        return " · ".join(word for word in words if word is not None)
 
     def runs(self) -> tuple[RunSpec, ...]:
         """One run for each seed, in order."""

@@ -93,6 +93,8 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
     evaluation = split(read(material.splits.evaluation, task, task.evaluation_split))
     head = heads.build(spec.encoder, material.files, task, tokenizer).to(device.torch)
     _refuse_too_long(spec, head)
+    if recipe.frozen_encoder:
+        head.freeze_encoder()
     optimizer = optimizers.build(recipe.optimizer, head)
     return Prepared(tokenizer, head, optimizer, loss, train, evaluation, device)
 

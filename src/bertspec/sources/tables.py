@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from bertspec.errors import DataError, SourceError
 from bertspec.result import Origin, Place
-from bertspec.sources import generated, hub
+from bertspec.sources import generated, hub, sabotage
 from bertspec.sources.places import Places
 from bertspec.spec import TaskSpec
 
@@ -25,8 +24,6 @@ Table = dict[str, list[Any]]
 FILE_READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 """File suffix → the reader of the datasets library."""
 
-_SHUFFLE_SEED = 0
-
 
 @dataclass(frozen=True, slots=True)
 class Splits:
@@ -36,6 +33,8 @@ class Splits:
     evaluation: Table
     origin: Origin
     """Where the rows came from; its hash covers the columns that the task uses, row by row."""
+    clean: tuple[int, ...] | None = None
+    """The evaluation labels before noise, of a generated task; none where nobody knows them."""
 
 
 @functools.lru_cache(maxsize=8)
@@ -51,10 +50,12 @@ def load(task: TaskSpec, places: Places) -> Splits:
     """
     columns = tuple(dict.fromkeys(c for c in (task.text, task.text_pair, task.label) if c is not None))
     place: Place
+    clean = None
     if task.generated is not None:
         place, revision = "installed", None
-        train = _chosen(generated.rows(task.dataset, task.generated, "train"), columns, task)
-        evaluation = _chosen(generated.rows(task.dataset, task.generated, "evaluation"), columns, task)
+        made, held_out = (generated.rows(task.dataset, task.generated, split) for split in ("train", "evaluation"))
+        train, evaluation = _chosen(made, columns, task), _chosen(held_out, columns, task)
+        clean = tuple(held_out[generated.CLEAN_LABEL])
     else:
         path, place, revision = _locate(task, places)
         train = _chosen(_read(path, task, task.train_split), columns, task)
@@ -64,10 +65,11 @@ def load(task: TaskSpec, places: Places) -> Splits:
             places.pins.check(
                 pin.sha256, _digest(columns, train, evaluation), f"the content of data set {task.dataset!r}"
             )
-    if task.shuffled_labels:
-        random.Random(_SHUFFLE_SEED).shuffle(train[task.label])  # noqa: S311 - reproducible, not secret
+    if task.sabotage == "scored on training rows":
+        clean = None
+    train, evaluation = sabotage.applied(task, train, evaluation)
     digest = _digest(columns, train, evaluation)
-    return Splits(train, evaluation, Origin(name=task.dataset, place=place, revision=revision, sha256=digest))
+    return Splits(train, evaluation, Origin(name=task.dataset, place=place, revision=revision, sha256=digest), clean)
 
 
 def _locate(task: TaskSpec, places: Places) -> tuple[Path, Place, str | None]:

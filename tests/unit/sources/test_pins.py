@@ -73,7 +73,7 @@ def test_other_rows_under_the_same_name_are_refused(locked: Places) -> None:
 
 
 def test_labels_shuffled_on_purpose_are_shuffled_after_the_check(locked: Places) -> None:
-    assert sorted(tables.load(TASK.model_copy(update={"shuffled_labels": True}), locked).train["label"]) == [0, 1]
+    assert sorted(tables.load(TASK.model_copy(update={"sabotage": "shuffled labels"}), locked).train["label"]) == [0, 1]
 
 
 def test_a_revision_that_changed_after_the_lock_is_refused(locked: Places) -> None:

@@ -47,7 +47,7 @@ def test_equal_runs_have_one_name(spec: RunSpec) -> None:
         ("task", {"metrics": ("accuracy",)}),
         ("task", {"generated": {"train_rows": 97, "evaluation_rows": 40, "label_noise": 0.05}}),
         ("task", {"generated": {"train_rows": 96, "evaluation_rows": 40, "label_noise": 0.1}}),
-        ("task", {"shuffled_labels": True}),
+        ("task", {"sabotage": "shuffled labels"}),
     ],
 )
 def test_whatever_could_change_a_number_changes_the_name(spec: RunSpec, part: str, values: dict[str, Any]) -> None:
