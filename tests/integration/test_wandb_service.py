@@ -21,11 +21,11 @@ from bertspec.spec import EncoderSpec, StudySpec
 from bertspec.store import StoredRun
 from bertspec.study import Workbench
 from bertspec.tracking import WandbTracker, connection, find_run, sync
-from bertspec.verdict import Verdict
+from bertspec.verdict import Claim, Verdict
 from tests.recording import Fault, RecordingServer
 
 KEY = "planted" + "0" * 33
-FAIL = Verdict("FAIL", "accuracy is at least 0.9", 0.5, 0.9, (0.4, 0.6))
+FAIL = Verdict("FAIL", Claim("accuracy", "at least", 0.9), 0.5, interval=(0.4, 0.6))
 PASS = Verdict("PASS", "no seed collapses", 0, 0)
 
 

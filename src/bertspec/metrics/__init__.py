@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A score: larger is better, 1 is perfect."""
+    """A score: larger is better."""
 
     name: str
     title: str
@@ -35,6 +35,10 @@ class Metric:
     """(references, predictions), both of shape (examples,) → the score."""
     binary: bool = False
     """Whether it needs a positive class, number 1 of two."""
+    lowest: float = 0.0
+    """The worst score there is."""
+    highest: float = 1.0
+    """The score of a perfect prediction."""
 
 
 def _accuracy(references: Array, predictions: Array) -> float:
@@ -84,9 +88,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("accuracy", "accuracy", "classification", _accuracy),
             Metric("f1", "F1", "classification", _f1, binary=True),
             Metric("macro_f1", "macro F1", "classification", _macro_f1),
-            Metric("matthews", "Matthews correlation", "classification", _matthews),
-            Metric("pearson", "Pearson correlation", "regression", _pearson),
-            Metric("spearman", "Spearman correlation", "regression", _spearman),
+            Metric("matthews", "Matthews correlation", "classification", _matthews, lowest=-1.0),
+            Metric("pearson", "Pearson correlation", "regression", _pearson, lowest=-1.0),
+            Metric("spearman", "Spearman correlation", "regression", _spearman, lowest=-1.0),
         )
     }
 )

@@ -35,6 +35,8 @@ class ClaimEvidence(Evidence):
     """The upper bound of a range."""
     interval: tuple[float, float] | None = None
     """The 95 % interval of the value over training seeds, or over timed rounds."""
+    split_interval: tuple[float, float] | None = None
+    """The 95 % interval that the choice of the evaluation rows leaves; it is not judged by."""
     rule: str | None = None
     """Which rule decided: ``mean``, ``collapse``, ``ceiling``, ``overlap``, ``difference``, ``ratio``."""
     values: tuple[float, ...] = ()

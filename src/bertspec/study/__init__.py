@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bertspec.study.fingerprint import ENGINE_ROOMS, engine_hash, fingerprint
+from bertspec.study.judging import collapses, judge, judge_collapse, judge_contrast
 from bertspec.study.models import model_of
-from bertspec.study.seeds import Study, gather, run
+from bertspec.study.seeds import Study, begin, gather, run
 from bertspec.study.timing import Timing, time_in_turns
 from bertspec.study.workbench import Workbench
 
@@ -13,9 +14,14 @@ __all__ = [
     "Study",
     "Timing",
     "Workbench",
+    "begin",
+    "collapses",
     "engine_hash",
     "fingerprint",
     "gather",
+    "judge",
+    "judge_collapse",
+    "judge_contrast",
     "model_of",
     "run",
     "time_in_turns",

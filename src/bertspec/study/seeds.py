@@ -1,34 +1,37 @@
-"""A study: one run per seed, judged together."""
+"""A study: one run per seed, made as they are needed."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bertspec import verdict
-from bertspec.errors import Diverged, InvalidSpec
+from bertspec.errors import Diverged
 from bertspec.sources.places import Places
 from bertspec.spec import RunSpec, StudySpec
 from bertspec.store import StoredRun
 from bertspec.study.fingerprint import fingerprint
 from bertspec.study.workbench import Workbench
-from bertspec.verdict import Claim, Verdict
+from bertspec.verdict import looks
 
 if TYPE_CHECKING:
     from bertspec.device import Device
     from bertspec.engine import Material
 
-__all__ = ["Study", "gather", "run"]
+__all__ = ["Study", "begin", "gather", "run"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Study:
-    """The finished runs of a study."""
+    """The runs of a study: those that are finished, and the seeds that are still allowed."""
 
     spec: StudySpec
-    runs: tuple[StoredRun, ...]
-    trained: int
+    bench: Workbench
+    material: Material
+    device: Device
+    runs: list[StoredRun] = field(default_factory=list)
+    """In the order of the seeds; runs are added, and never replaced."""
+    trained: int = 0
     """How many of the runs were made now; the others came from the store."""
 
     @property
@@ -37,8 +40,19 @@ class Study:
         kept = len(self.runs) - self.trained
         return " and ".join([f"{self.trained} trained"] * (self.trained > 0) + [f"{kept} from the store"] * (kept > 0))
 
+    def extend(self, count: int) -> None:
+        """Make the runs up to that number, of the seeds that come next.
+
+        Raises:
+            BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
+        """
+        for spec in self.spec.runs()[len(self.runs) : count]:
+            run, made = _run_once(spec, self.material, self.device, self.bench)
+            self.runs.append(run)
+            self.trained += made
+
     def scores(self, metric: str) -> tuple[float, ...]:
-        """One score per seed, through the ``evaluate`` module of the metric.
+        """One score per finished run, through the ``evaluate`` module of the metric.
 
         Raises:
             UnknownName: no metric is called so.
@@ -51,28 +65,6 @@ class Study:
         module = modules.load(metric)
         return tuple(module.score(run.result.outcomes) for run in self.runs)
 
-    def judge(self, claim: Claim) -> Verdict:
-        """The verdict on a claim about the mean of a metric over the seeds."""
-        return verdict.judge(claim, self.scores(claim.quantity))
-
-    def judge_ahead_of(self, other: Study, claim: Claim) -> Verdict:
-        """The verdict on a claim about how far this study's mean exceeds another's."""
-        verdict_on = replace(claim, quantity=f"lead in {claim.quantity}")
-        return verdict.judge_difference(verdict_on, self.scores(claim.quantity), other.scores(claim.quantity))
-
-    def judge_collapse(self) -> Verdict:
-        """The verdict on the claim that no seed collapses.
-
-        Raises:
-            InvalidSpec: the task has no classes.
-        """
-        if self.spec.task.head != "classification":
-            raise InvalidSpec(
-                "a collapse is of classes", given=f"a {self.spec.task.head} head", where=f"task {self.spec.task.name!r}"
-            )
-        outcomes = [run.result.outcomes for run in self.runs]
-        return verdict.judge_collapse([verdict.collapsed(o.predictions, o.references) for o in outcomes])
-
 
 def run(spec: StudySpec, bench: Workbench) -> Study:
     """Every run of the study, in the order of its seeds. A run that the store has is not made again.
@@ -80,12 +72,27 @@ def run(spec: StudySpec, bench: Workbench) -> Study:
     Raises:
         BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
     """
+    study = _prepared(spec, bench)
+    study.extend(len(spec.seeds))
+    return study
+
+
+def begin(spec: StudySpec, bench: Workbench) -> Study:
+    """The first runs of the study, as many as the first look needs; a claim that stays open adds more.
+
+    Raises:
+        BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
+    """
+    study = _prepared(spec, bench)
+    study.extend(looks(len(spec.seeds))[0])
+    return study
+
+
+def _prepared(spec: StudySpec, bench: Workbench) -> Study:
     material = gather(spec, bench.places)
     from bertspec import device
 
-    chosen = device.choose(bench.device, spec.recipe)
-    made = [_run_once(each, material, chosen, bench) for each in spec.runs()]
-    return Study(spec, tuple(run for run, _ in made), sum(trained for _, trained in made))
+    return Study(spec, bench, material, device.choose(bench.device, spec.recipe))
 
 
 def gather(spec: StudySpec, places: Places) -> Material:

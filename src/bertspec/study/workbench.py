@@ -34,6 +34,8 @@ class Workbench:
     """Whether only runs of this session count, of all that the store holds."""
     checkpoint_every: int | None = None
     """Steps between the checkpoints from which an interrupted run goes on; none makes no checkpoints."""
+    reference_seeds: tuple[int, ...] = ()
+    """Seeds that take the place of every scenario's own, while studies are calibrated."""
     keep_models: bool = False
     """Whether the fine-tuned encoders are kept in the store, beside their runs."""
 

@@ -147,7 +147,7 @@ class WandbObserver:
         if task.head != "classification" or not collapsed(outcomes.predictions, outcomes.references):
             return
         self._summarise({"evaluation/collapsed": True})
-        if not task.shuffled_labels:
+        if task.sabotage is None:
             self.run.alert(
                 title=f"{self.spec.encoder.name} collapsed on {task.name}",
                 text=f"Seed {self.spec.seed} predicts one class only, or does no better than the majority class.",
@@ -173,7 +173,7 @@ def log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> Non
     """Log what a session judged, as one table, and raise an alert for each FAIL."""
     columns: list[str | int] = ["subject", "claim", "verdict", "value", "low", "high", "bound", "teeth", "reason"]
     data = [
-        [subject, v.claim, v.outcome, v.value, *(v.interval or (None, None)), v.bound, v.teeth, v.reason]
+        [subject, str(v.claim), v.outcome, v.value, *(v.interval or (None, None)), v.claim.bound, v.teeth, v.reason]
         for subject, v in verdicts
     ]
     failed = [(subject, v) for subject, v in verdicts if v.outcome == "FAIL"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,12 @@ from .conftest import NEW, OLD
 
 @pytest.fixture
 def made(study_spec: StudySpec, runs: tuple[StoredRun, StoredRun]) -> Study:
-    return Study(study_spec, runs, trained=1)
+    return _study(study_spec, runs)
+
+
+def _study(spec: StudySpec, runs: tuple[StoredRun, ...]) -> Study:
+    nothing: Any = None
+    return Study(spec, nothing, nothing, nothing, list(runs), trained=1)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,7 @@ def test_the_table_ends_with_the_mean_and_its_interval(made: Study, capsys: pyte
 
 
 def test_one_run_has_no_interval(study_spec: StudySpec, runs: tuple[StoredRun, StoredRun]) -> None:
-    assert run._means(Study(study_spec, runs[:1], trained=0)) == {"accuracy": (0.7, None), "f1": (0.25, None)}
+    assert run._means(_study(study_spec, runs[:1])) == {"accuracy": (0.7, None), "f1": (0.25, None)}
 
 
 def test_the_result_for_machines_has_the_documented_keys(made: Study, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,10 +10,9 @@ import pytest
 from bertspec import engine, study
 from bertspec.errors import BertspecError, Diverged, InvalidSpec, UnknownName
 from bertspec.result import RunObserver, RunResult
-from bertspec.spec import OptimizerSpec, RunSpec, StudySpec
+from bertspec.spec import RunSpec, StudySpec
 from bertspec.store import Store
 from bertspec.study import Workbench
-from bertspec.verdict import Claim
 
 
 class Diary:
@@ -119,29 +118,12 @@ def test_a_score_that_the_task_cannot_have_is_refused(
         study.run(study_spec, bench).scores(metric)
 
 
-def test_two_seeds_decide_no_claim(study_spec: StudySpec, bench: Workbench) -> None:
-    assert study.run(study_spec, bench).judge(Claim("accuracy", "at least", 0.0)).outcome == "UNDECIDED"
-
-
-def test_a_collapse_is_counted(study_spec: StudySpec, bench: Workbench) -> None:
-    still = study_spec.recipe.model_copy(
-        update={"steps": 1, "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=1e-12)}
-    )
-    verdict = study.run(study_spec.model_copy(update={"recipe": still}), bench).judge_collapse()
-    assert (verdict.outcome, verdict.bound) == ("FAIL", 0)
-
-
-def test_a_regression_has_no_classes_to_collapse_to(study_spec: StudySpec, bench: Workbench) -> None:
-    task = study_spec.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
-    with pytest.raises(InvalidSpec, match="a collapse is of classes; given: 'a regression head'"):
-        study.run(study_spec.model_copy(update={"task": task}), bench).judge_collapse()
-
-
-def test_a_lead_is_a_difference_of_means(study_spec: StudySpec, bench: Workbench) -> None:
-    five = study_spec.model_copy(update={"seeds": (1, 2, 3, 4, 5)})
-    done = study.run(five, bench)
-    verdict = done.judge_ahead_of(done, Claim("accuracy", "at least", 0.1))
-    assert (verdict.outcome, verdict.value, verdict.claim) == ("FAIL", 0.0, "lead in accuracy is at least 0.1")
+def test_a_study_begins_with_the_runs_of_its_first_look(study_spec: StudySpec, bench: Workbench) -> None:
+    begun = study.begin(study_spec.model_copy(update={"seeds": (1, 2, 3, 4)}), bench)
+    assert (len(begun.runs), begun.origin) == (3, "3 trained")
+    begun.extend(4)
+    begun.extend(2)
+    assert [run.spec.seed for run in begun.runs] == [1, 2, 3, 4]
 
 
 def test_words_become_a_study(bench: Workbench) -> None:

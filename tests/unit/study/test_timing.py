@@ -38,4 +38,4 @@ def test_a_recipe_is_as_fast_as_itself(study_spec: StudySpec, bench: Workbench, 
     timing = study.time_in_turns(study_spec, study_spec, bench, rounds=5, benchmark=Stopwatch())
     verdict = timing.judge(act, 100.0)
     assert 0.1 < verdict.value < 10
-    assert (verdict.outcome, verdict.bound) == ("FAIL", 100.0)
+    assert (verdict.outcome, verdict.claim.bound) == ("FAIL", 100.0)

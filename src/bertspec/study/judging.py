@@ -1,0 +1,143 @@
+"""Claims about studies: runs are added while they are open, and what is too good to be true is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertspec import metrics, verdict
+from bertspec.errors import InvalidSpec
+from bertspec.result import Outcomes
+from bertspec.store import StoredRun
+from bertspec.study.seeds import Study
+from bertspec.verdict import Claim, Spread, Verdict
+
+__all__ = ["collapses", "judge", "judge_collapse", "judge_contrast"]
+
+_RESAMPLES = 200
+
+
+def judge(study: Study, claim: Claim, spread: Spread) -> Verdict:
+    """The verdict on a claim about the mean of a metric over the seeds; runs are added while it is open.
+
+    A claim of quality also fails, whatever the mean, where too many seeds collapsed, where the score is above what
+    can be known, and where the scored rows were trained on.
+
+    Args:
+        study: the study, its first runs made.
+        claim: what is claimed, of a metric by its name or title.
+        spread: what the spread over seeds is taken to be.
+
+    Raises:
+        BertspecError: the metric does not fit the task, or a run failed.
+    """
+    metric, allowance = metrics.find(claim.quantity).name, len(study.spec.seeds)
+    found = verdict.judge(claim, study.scores(metric), spread=spread, allowance=allowance)
+    while found.more is not None:
+        study.extend(found.more)
+        found = verdict.judge(claim, study.scores(metric), spread=spread, allowance=allowance)
+    runs = study.runs[: len(found.values)]
+    found = _with_sampling(found, runs, metric)
+    settled = claim.direction == "at most" or found.outcome == "FAIL" or len(runs) < verdict.FEWEST_RUNS
+    return found if settled else _guarded(found, study, runs, metric)
+
+
+def judge_collapse(study: Study) -> Verdict:
+    """The verdict on the claim that no seed collapses.
+
+    Raises:
+        InvalidSpec: the task has no classes.
+    """
+    task = study.spec.task
+    if task.head != "classification":
+        raise InvalidSpec("a collapse is of classes", given=f"a {task.head} head", where=f"task {task.name!r}")
+    return verdict.judge_collapse(collapses(study.runs))
+
+
+def judge_contrast(
+    study: Study, other: Study, claim: Claim, spreads: tuple[Spread, Spread], *, factor: float = 1.0
+) -> Verdict:
+    """The verdict on how far a study's mean exceeds another's, or that other's times a factor.
+
+    The studies share their evaluation rows, so that the rows' own chance is counted pair by pair.
+
+    Args:
+        study: the first study, whole.
+        other: the second.
+        claim: the claim on the difference, of a metric by its name or title.
+        spreads: what the spread over seeds is taken to be, of each.
+        factor: what the second mean is multiplied by.
+
+    Raises:
+        BertspecError: the metric does not fit the task, or the studies were scored on different rows.
+    """
+    metric = metrics.find(claim.quantity).name
+    if study.material.splits.evaluation != other.material.splits.evaluation:
+        raise InvalidSpec("two studies are compared on the same rows", given=f"{study.spec.title}; {other.spec.title}")
+    lead = Claim(f"lead in {claim.quantity}", claim.direction, claim.bound, claim.upper, claim.source)
+    if factor != 1.0:
+        words = f"{claim.quantity} is {claim.direction} {factor:g} times the other's"
+        lead = Claim(claim.quantity, claim.direction, 0.0, source=claim.source, words=words)
+    rows = _row_variance(study.runs, other.runs, metric, factor)
+    return verdict.judge_contrast(
+        lead, study.scores(metric), other.scores(metric), spreads=spreads, sampling_variance=rows, factor=factor
+    )
+
+
+def collapses(runs: Sequence[StoredRun]) -> list[bool]:
+    """For each run of a classifier, whether it learned nothing."""
+    outcomes = [run.result.outcomes for run in runs]
+    return [verdict.collapsed(one.predictions, one.references) for one in outcomes]
+
+
+def _guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: str) -> Verdict:
+    """The same verdict, or FAIL by the first rule that holds whatever the mean."""
+    task, splits = study.spec.task, study.material.splits
+    columns = [column for column in (task.text, task.text_pair) if column is not None]
+    texts = [
+        zip(*(map(str, table[column]) for column in columns), strict=True)
+        for table in (splits.evaluation, splits.train)
+    ]
+    refused = verdict.refuse_overlap(found, verdict.overlap(*texts), allowed=task.overlap_allowed)
+    if refused.rule != "overlap" and splits.clean is not None and task.generated is not None:
+        clean, outcomes = np.array(splits.clean, dtype=np.float64), [run.result.outcomes for run in runs]
+        noise = task.generated.label_noise
+        chances = [verdict.leak_p(one.predictions, one.references, clean, noise) for one in outcomes]
+        ceiling = metrics.score(metric, outcomes[0].references, clean)
+        refused = verdict.refuse_leak(refused, ceiling=ceiling, chances=chances)
+    if refused.rule == "mean" and task.head == "classification":
+        refused = verdict.refuse_collapse(refused, collapses(runs))
+    return refused
+
+
+def _with_sampling(found: Verdict, runs: Sequence[StoredRun], metric: str) -> Verdict:
+    """The interval that the evaluation split itself leaves: reported, and kept out of the rule."""
+    half = 1.96 * math.sqrt(_row_variance(runs, (), metric, 0.0))
+    return replace(found, split_interval=(found.value - half, found.value + half))
+
+
+def _row_variance(runs: Sequence[StoredRun], others: Sequence[StoredRun], metric: str, factor: float) -> float:
+    """The variance that comes from the choice of the evaluation rows, by resampling them; the same for equal runs."""
+    first, second = ([run.result.outcomes for run in side] for side in (runs, others))
+    rows = len(first[0].references)
+    if metric == "accuracy":
+        right = _right(first) - (factor * _right(second) if second else 0.0)
+        return float(np.var(right)) / rows
+    rng = np.random.default_rng(0)
+    function = metrics.find(metric).function
+
+    def mean(side: Sequence[Outcomes], chosen: NDArray[np.int64]) -> float:
+        return float(np.mean([function(one.references[chosen], one.predictions[chosen]) for one in side]))
+
+    first, second = first[:3], second[:3]  # the rows are what varies here, and three seeds show it
+    draws = [rng.integers(rows, size=rows) for _ in range(_RESAMPLES)]
+    return float(np.var([mean(first, d) - (factor * mean(second, d) if second else 0.0) for d in draws]))
+
+
+def _right(side: Sequence[Outcomes]) -> NDArray[np.float64]:
+    """How often each row was predicted right, over the seeds; shape (examples,)."""
+    return np.asarray(np.mean([one.predictions == one.references for one in side], axis=0), dtype=np.float64)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bertspec import study
+from bertspec.errors import InvalidSpec
+from bertspec.result import Outcomes
+from bertspec.spec import GeneratedSpec, OptimizerSpec, StudySpec
+from bertspec.store import StoredRun
+from bertspec.study import Study, Workbench
+from bertspec.verdict import Claim, Spread
+
+SPREAD = Spread(0.01, "known")
+CLAIM = Claim("accuracy", "at least", 0.7)
+
+
+@pytest.fixture
+def six(study_spec: StudySpec, bench: Workbench) -> Study:
+    """Six seeds allowed, three made; of its 200 labels some forty are flipped."""
+    noisy = GeneratedSpec(train_rows=96, evaluation_rows=200, label_noise=0.2)
+    task = study_spec.task.model_copy(update={"generated": noisy})
+    return study.begin(study_spec.model_copy(update={"task": task, "seeds": (1, 2, 3, 4, 5, 6)}), bench)
+
+
+def outcomes(predictions: Any, references: Any) -> Outcomes:
+    logits = np.stack([1.0 - np.asarray(predictions), np.asarray(predictions)], axis=1).astype(np.float32)
+    return Outcomes(logits, np.asarray(references, dtype=np.float64))
+
+
+def says(made: Study, predictions: Any) -> Study:
+    """The same study, each of whose runs says this of every row."""
+
+    def edited(run: StoredRun) -> StoredRun:
+        result = dataclasses.replace(run.result, outcomes=outcomes(predictions, run.result.outcomes.references))
+        return dataclasses.replace(run, result=result)
+
+    return dataclasses.replace(made, runs=[edited(run) for run in made.runs])
+
+
+def truth(made: Study) -> np.ndarray[Any, Any]:
+    assert made.material.splits.clean is not None
+    return np.array(made.material.splits.clean, dtype=np.float64)
+
+
+def test_a_claim_that_is_settled_early_needs_no_more_runs(six: Study) -> None:
+    right = says(six, truth(six))
+    assert study.judge(right, Claim("accuracy", "at least", 0.01), SPREAD).passed
+    assert len(right.runs) == 3
+
+
+def test_an_open_claim_adds_runs_up_to_the_allowance(six: Study) -> None:
+    found = study.judge(six, Claim("accuracy", "at most", 0.5), Spread(10.0, "very wide"))
+    assert (found.outcome, len(six.runs), len(found.values)) == ("UNDECIDED", 6, 6)
+
+
+def test_two_seeds_decide_no_claim(study_spec: StudySpec, bench: Workbench) -> None:
+    made = study.begin(study_spec, bench)
+    assert study.judge(made, Claim("accuracy", "at least", 0.0), SPREAD).outcome == "UNDECIDED"
+
+
+def test_an_honest_score_at_the_ceiling_passes(six: Study) -> None:
+    assert study.judge(says(six, truth(six)), CLAIM, SPREAD).passed
+
+
+def test_a_score_above_the_ceiling_is_a_leak(six: Study) -> None:
+    noisy = six.runs[0].result.outcomes.references
+    found = study.judge(says(six, noisy), CLAIM, SPREAD)
+    assert (found.outcome, found.rule) == ("FAIL", "ceiling")
+
+
+def test_rows_that_were_trained_on_fail_a_claim(study_spec: StudySpec, bench: Workbench) -> None:
+    task = study_spec.task.model_copy(update={"sabotage": "scored on training rows"})
+    made = study.begin(study_spec.model_copy(update={"task": task, "seeds": (1, 2, 3)}), bench)
+    perfect = says(made, made.runs[0].result.outcomes.references)
+    found = study.judge(perfect, CLAIM, SPREAD)
+    assert (found.outcome, found.rule) == ("FAIL", "overlap")
+    assert "40 of 40 scored rows were trained on" in str(found)
+
+
+def test_a_declared_overlap_is_allowed(study_spec: StudySpec, bench: Workbench) -> None:
+    task = study_spec.task.model_copy(update={"sabotage": "scored on training rows", "overlap_allowed": 1.0})
+    made = study.begin(study_spec.model_copy(update={"task": task, "seeds": (1, 2, 3)}), bench)
+    assert study.judge(says(made, made.runs[0].result.outcomes.references), CLAIM, SPREAD).passed
+
+
+def test_a_collapse_fails_a_claim_of_quality_and_no_other(six: Study) -> None:
+    one_class = says(six, np.zeros(200))
+    low = Claim("accuracy", "at least", 0.1)
+    found = study.judge(one_class, low, SPREAD)
+    assert (found.outcome, found.rule) == ("FAIL", "collapse")
+    assert study.judge(one_class, Claim("accuracy", "at most", 0.9), SPREAD).passed
+
+
+def test_a_collapse_is_counted(study_spec: StudySpec, bench: Workbench) -> None:
+    still = study_spec.recipe.model_copy(
+        update={"steps": 1, "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=1e-12)}
+    )
+    found = study.judge_collapse(study.run(study_spec.model_copy(update={"recipe": still}), bench))
+    assert (found.outcome, found.claim.bound) == ("FAIL", 0)
+
+
+def test_a_regression_has_no_classes_to_collapse_to(study_spec: StudySpec, bench: Workbench) -> None:
+    task = study_spec.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
+    with pytest.raises(InvalidSpec, match="a collapse is of classes; given: 'a regression head'"):
+        study.judge_collapse(study.run(study_spec.model_copy(update={"task": task}), bench))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1"])
+def test_the_rows_own_chance_is_reported_beside_the_verdict(six: Study, metric: str) -> None:
+    found = study.judge(six, Claim(metric, "at least", 0.0), SPREAD)
+    assert found.split_interval is not None
+    low, high = found.split_interval
+    assert low < found.value < high
+    assert study.judge(six, Claim(metric, "at least", 0.0), SPREAD).split_interval == found.split_interval
+
+
+def test_a_study_is_no_better_than_itself(six: Study) -> None:
+    six.extend(6)
+    found = study.judge_contrast(six, six, Claim("accuracy", "at least", 0.1), (SPREAD, SPREAD))
+    assert (found.outcome, found.value, str(found.claim)) == ("FAIL", 0.0, "lead in accuracy is at least 0.1")
+
+
+def test_equal_predictions_have_no_chance_of_the_rows_between_them(six: Study) -> None:
+    six.extend(6)
+    found = study.judge_contrast(six, six, Claim("accuracy", "at least", 0.0), (SPREAD, SPREAD))
+    assert found.interval == pytest.approx((-1.96 * 0.01 * np.sqrt(2 / 6), 1.96 * 0.01 * np.sqrt(2 / 6)))
+
+
+def test_studies_that_were_scored_on_different_rows_are_not_compared(
+    six: Study, study_spec: StudySpec, bench: Workbench
+) -> None:
+    other = study_spec.task.model_copy(update={"sabotage": "scored on training rows"})
+    elsewhere = study.begin(study_spec.model_copy(update={"task": other}), bench)
+    with pytest.raises(InvalidSpec, match="compared on the same rows"):
+        study.judge_contrast(six, elsewhere, CLAIM, (SPREAD, SPREAD))
