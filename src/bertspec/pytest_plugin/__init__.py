@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--checkpoint-every",
-        type=_steps,
+        type=_number,
         metavar="STEPS",
         help="keep the state of a run every so many steps; an interrupted run goes on from there",
     )
@@ -52,6 +52,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--download", action="store_true", help="let @hub and @mirror scenarios download from the hub")
     group.addoption(
         "--check-steps", action="store_true", help="report steps with no definition or several, and run nothing"
+    )
+    group.addoption(
+        "--calibrate",
+        type=_number,
+        metavar="RUNS",
+        help="run the studies on so many reference seeds and write their records (see bertspec calibrate --help)",
     )
     group.addoption(
         "--require",
@@ -66,9 +72,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def _steps(text: str) -> int:
+def _number(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of steps, such as 500")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number, such as 500")
     return int(text)
 
 
@@ -96,6 +102,10 @@ def pytest_configure(config: pytest.Config) -> None:
     from bertspec.pytest_plugin.step_check import StepCheck
 
     config.pluginmanager.register(Running(machine), "bertspec-running")
+    if config.getoption("calibrate"):
+        from bertspec.pytest_plugin.calibrating import Calibrating
+
+        config.pluginmanager.register(Calibrating(), "bertspec-calibrating")
     if config.getoption("check_steps"):
         config.pluginmanager.register(StepCheck(), "bertspec-step-check")
     if shipped.in_sight(config, every=mode == "always"):

@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["claims", "pytest_bdd_before_scenario", "pytest_configure_node", "recipe", "store_root", "workbench"]
 
 _PROMISED = pytest.StashKey[tuple[str, ...]]()
-_CLAIM = re.compile(r"(?:its|the|a claim that its) (.+?) (?:is at (?:least|most)|of \".+\" exceeds)")
+_CALIBRATED = pytest.StashKey[tuple[str, ...]]()
+_CLAIM = re.compile(
+    r"(?:its|the|a claim that its) (.+?) (?:is at (?:least|most) -?[\d.]|is between|of \".+\" (?:exceeds|is at least))"
+)
+_AT_ITS_RECORD = re.compile(r"it is at its calibrated (.+)")
 
 
 @pytest.fixture(scope="session")
 def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
     """The catalog, the places, the store and the trackers of this test session."""
+    from bertspec.calibration import REFERENCE_SEEDS
     from bertspec.catalog import Catalog
     from bertspec.sources.places import Places
     from bertspec.store import Store
@@ -47,6 +52,7 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
         session=_session(pytestconfig),
         fresh=pytestconfig.getoption("fresh"),
         checkpoint_every=pytestconfig.getoption("checkpoint_every"),
+        reference_seeds=tuple(REFERENCE_SEEDS + n for n in range(pytestconfig.getoption("calibrate") or 0)),
         keep_models=pytestconfig.getoption("keep_models"),
     )
     tracker.close()
@@ -55,7 +61,8 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
 @pytest.fixture
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     """The encoder's own recipe, where a scenario names none."""
-    return Recipe(promised=request.node.stash.get(_PROMISED, ()))
+    stash = request.node.stash
+    return Recipe(promised=stash.get(_PROMISED, ()), calibrated=stash.get(_CALIBRATED, ()))
 
 
 @pytest.fixture
@@ -75,8 +82,14 @@ def store_root(config: pytest.Config) -> Path:
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
     """Read the Then lines ahead, so that an unknown metric is refused before anything is trained."""
     del feature
-    found = (_CLAIM.match(step.name) for step in scenario.steps if step.type == "then")
-    request.node.stash[_PROMISED] = tuple(dict.fromkeys(match[1] for match in found if match))
+    claimed, calibrated = (_metrics(scenario, words) for words in (_CLAIM, _AT_ITS_RECORD))
+    request.node.stash[_PROMISED] = (*claimed, *calibrated)
+    request.node.stash[_CALIBRATED] = calibrated
+
+
+def _metrics(scenario: Scenario, words: re.Pattern[str]) -> tuple[str, ...]:
+    found = (words.match(step.name) for step in scenario.steps if step.type == "then")
+    return tuple(dict.fromkeys(match[1] for match in found if match))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -52,8 +52,8 @@ class ClaimLine:
             claim=str(entry["claim"]),
             measured=_number(entry.get("value")),
             interval=f"[{_number(interval[0])}, {_number(interval[1])}]" if interval else "",
-            runs=str(entry.get("runs") or ""),
-            remark=" ".join(str(entry.get("teeth") or entry.get("reason") or "").split()),
+            runs=str(entry.get("origin") or ""),
+            remark=" ".join(str(entry.get("reason") or entry.get("teeth") or "").split()),
         )
 
     def cells(self) -> tuple[str, ...]:

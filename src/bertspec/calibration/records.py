@@ -1,0 +1,162 @@
+"""Calibration records: YAML files beside the configs, one for each study."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bertspec.catalog import Catalog
+from bertspec.errors import InvalidSpec
+from bertspec.spec import StudySpec
+
+if TYPE_CHECKING:
+    from bertspec.engine import Material
+
+__all__ = ["Measured", "Record", "Reference", "find", "identity", "path_of", "write"]
+
+_TASK = {"head", "labels", "text", "text_pair", "label"}
+_NOT_RECIPE = {"threads", "precision"}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measured(_Part):
+    """What the reference runs scored."""
+
+    mean: float
+    spread: float = Field(ge=0)
+    """The standard deviation over the seeds."""
+    limit: float = Field(ge=0)
+    """Its upper 90 % limit."""
+
+
+class Record(_Part):
+    """What a study reached, and what it was made with."""
+
+    encoder: str
+    task: str
+    optimizer: str
+    made: datetime.date
+    seeds: tuple[int, ...] = Field(min_length=3)
+    collapsed: int = 0
+    """How many of the runs collapsed; they are in the mean and in the spread."""
+    metrics: dict[str, Measured]
+    hashes: dict[str, str]
+    """What must be the same for the record to be used; see :func:`identity`."""
+    made_with: dict[str, str]
+    """Versions, device, precision and the engine: written down, and free to change. That they may not change the
+    scores is what later verdicts are there to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The record of a study, if there is one that may be used."""
+
+    record: Record | None
+    file: Path | None
+    stale: str | None = None
+    """Which record was passed over, and what has changed since."""
+
+
+def identity(spec: StudySpec, material: Material) -> dict[str, str]:
+    """What makes a study the same study: encoder, tokenizer, rows, task and recipe, each as a hash.
+
+    Seeds, threads and precision are not part of it, nor are versions and the engine's own source. A field that has its
+    default is left out of the hash, so that a field that is new changes no study that does not use it.
+    """
+    return {
+        "encoder": material.files.origin.sha256,
+        "tokenizer": material.files.tokenizer_origin.sha256,
+        "data": material.splits.origin.sha256,
+        "task": _hash(spec.task.model_dump(mode="json", include=_TASK, exclude_defaults=True)),
+        "recipe": _hash(spec.recipe.model_dump(mode="json", exclude=_NOT_RECIPE, exclude_defaults=True)),
+    }
+
+
+def find(spec: StudySpec, material: Material, catalog: Catalog) -> Reference:
+    """The record of a study, the user's own first.
+
+    Raises:
+        InvalidSpec: a record cannot be read.
+    """
+    if spec.task.sabotage is not None:
+        return Reference(None, None)
+    wanted, stale = identity(spec, material), None
+    for file in _candidates(spec, catalog):
+        record = _read(file)
+        changed = [part for part, value in wanted.items() if record.hashes.get(part) != value]
+        if not changed:
+            return Reference(record, file)
+        stale = stale or f"the record {file.name} is stale: another {' and '.join(changed)} since {record.made}"
+    return Reference(None, None, stale)
+
+
+def path_of(spec: StudySpec, material: Material, folder: Path) -> Path:
+    """Where the record of a study belongs, below a folder of configs."""
+    recipe = identity(spec, material)["recipe"][:8]
+    return folder / "calibrations" / spec.task.name / f"{_stem(spec)}.{recipe}.yaml"
+
+
+def write(record: Record, file: Path, *, title: str) -> None:
+    """Write a record for people to review."""
+    values = record.model_dump(mode="json")
+    values["seeds"] = _Flow(values["seeds"])
+    values["metrics"] = {name: _FlowMap(measured) for name, measured in values["metrics"].items()}
+    text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".draft")
+    draft.write_text(f"# {title}: what {len(record.seeds)} seeds reached. Made by bertspec calibrate.\n{text}", "utf-8")
+    draft.replace(file)
+
+
+def _candidates(spec: StudySpec, catalog: Catalog) -> Iterator[Path]:
+    for folder in catalog.folders:
+        yield from sorted((folder / "calibrations" / spec.task.name).glob(f"{_stem(spec)}.*.yaml"))
+
+
+def _stem(spec: StudySpec) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', spec.encoder.name).strip('-.')}.{spec.recipe.optimizer.algorithm}"
+
+
+def _read(file: Path) -> Record:
+    try:
+        return Record.model_validate(yaml.safe_load(file.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as damage:
+        first = str(damage).splitlines()[0]
+        raise InvalidSpec(
+            f"the calibration record cannot be read: {first}", where=file, allowed="a file that bertspec calibrate made"
+        ) from damage
+
+
+def _hash(values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+_SEQ, _MAP = "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
+
+
+class _Flow(list[int]):
+    """A list on one line."""
+
+
+class _FlowMap(dict[str, float]):
+    """A mapping on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """A dumper of its own: representers are kept by class."""
+
+
+_Dumper.add_representer(_Flow, lambda dumper, data: dumper.represent_sequence(_SEQ, data, flow_style=True))
+_Dumper.add_representer(_FlowMap, lambda dumper, data: dumper.represent_mapping(_MAP, data, flow_style=True))

@@ -1,0 +1,88 @@
+"""Verdicts by the record of a study, where there is one, and by a conservative prior where there is none."""
+
+from __future__ import annotations
+
+import logging
+
+from bertspec import metrics, study
+from bertspec.calibration.records import Reference, find
+from bertspec.errors import InvalidSpec
+from bertspec.spec import StudySpec
+from bertspec.study import Study, Workbench
+from bertspec.verdict import Claim, Spread, Verdict
+
+__all__ = ["at_its_record", "judge", "judge_contrast", "reference", "require"]
+
+_log = logging.getLogger(__name__)
+
+_SPREADS_BELOW = 2.0
+"""How far a calibrated bound lies below the record's mean, in s⁺. An unchanged build then fails once in 9,000."""
+
+
+def reference(of: Study) -> Reference:
+    """The record of a study."""
+    found = find(of.spec, of.material, of.bench.catalog)
+    if found.stale and found.record is None:
+        _log.warning("%s; it is not used. `bertspec calibrate` makes a new one", found.stale)
+    return found
+
+
+def judge(of: Study, claim: Claim) -> Verdict:
+    """The verdict on a claim about the mean of a metric; see :func:`bertspec.study.judge`."""
+    return study.judge(of, claim, _spread(of, claim.quantity))
+
+
+def judge_contrast(of: Study, other: Study, claim: Claim, *, factor: float = 1.0) -> Verdict:
+    """The verdict on a claim about two studies; see :func:`bertspec.study.judge_contrast`."""
+    spreads = _spread(of, claim.quantity), _spread(other, claim.quantity)
+    return study.judge_contrast(of, other, claim, spreads, factor=factor)
+
+
+def at_its_record(of: Study, metric: str) -> Claim:
+    """The claim that a metric is where its record says, two s⁺ below the mean of the reference runs.
+
+    Raises:
+        InvalidSpec: the study has no record that may be used.
+        UnknownName: no metric is called so.
+    """
+    found, name = reference(of), metrics.find(metric).name
+    if found.record is None or name not in found.record.metrics:
+        raise _missing(of.spec, metric, found)
+    measured, runs = found.record.metrics[name], len(found.record.seeds)
+    bound = round(measured.mean - _SPREADS_BELOW * measured.limit, 4)
+    source = (
+        f"calibrated: {measured.mean:.4f} in {runs} runs of {found.record.made}, less 2 spreads of {measured.limit:g}"
+    )
+    return Claim(metric, "at least", bound, source=source)
+
+
+def require(spec: StudySpec, bench: Workbench, names: tuple[str, ...]) -> None:
+    """Refuse, before training, a study without a record for these metrics.
+
+    Raises:
+        InvalidSpec: it has none.
+    """
+    if not names:
+        return
+    found = find(spec, study.gather(spec, bench.places), bench.catalog)
+    for metric in names:
+        if found.record is None or metrics.find(metric).name not in found.record.metrics:
+            raise _missing(spec, metric, found)
+
+
+def _spread(of: Study, quantity: str) -> Spread:
+    found, metric = reference(of), metrics.find(quantity)
+    if found.record is not None and found.file is not None and metric.name in found.record.metrics:
+        measured, runs = found.record.metrics[metric.name], len(found.record.seeds)
+        return Spread(measured.limit, f"{measured.limit:.4f}, calibrated on {runs} seeds", measured.mean)
+    prior = Spread.prior(metric.highest - metric.lowest)
+    return Spread(prior.limit, f"{prior.source}; {found.stale}") if found.stale else prior
+
+
+def _missing(spec: StudySpec, metric: str, found: Reference) -> InvalidSpec:
+    return InvalidSpec(
+        f"a study without a calibration record has no calibrated {metric}",
+        given=found.stale or spec.title,
+        allowed="a bound in figures, or a record: bertspec calibrate FEATURE",
+        where="configs/calibrations",
+    )

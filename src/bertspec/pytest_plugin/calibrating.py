@@ -1,0 +1,85 @@
+"""``--calibrate``: the studies of a feature file are run on reference seeds, and their records written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bertspec.pytest_plugin.collect import ScenarioItem
+
+if TYPE_CHECKING:
+    from pytest_bdd.parser import Feature, Scenario
+
+__all__ = ["Calibrating"]
+
+_RECORD = "bertspec.record"
+_CLAIM = re.compile(r"(its .+ is (at least|between) .+|it is at its calibrated .+|the .+ of \".+\" .*at least .+)")
+
+
+@dataclass(eq=False)
+class Calibrating:
+    """The hooks of ``--calibrate``."""
+
+    records: dict[str, str] = field(default_factory=dict)
+    """The file of each record, and what it says."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the scenarios that claim a quality; what is sabotaged, timed or refused has no reference."""
+        kept = [item for item in items if isinstance(item, ScenarioItem) and _claims_quality(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+    def pytest_bdd_before_scenario(self, scenario: Scenario) -> None:
+        """Nothing is judged here."""
+        scenario.steps[:] = [step for step in scenario.steps if step.type != "then"]
+
+    def pytest_bdd_after_scenario(self, request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
+        """Run what is left of each reference study, and write its record."""
+        del feature, scenario
+        from bertspec import calibration
+
+        for study in _studies(request):
+            file, record = calibration.calibrate(study.spec, study.bench, seeds=study.spec.seeds)
+            said = ", ".join(
+                f"{name} {measured.mean:.4f} ± {measured.spread:.4f} (limit {measured.limit:.4f})"
+                for name, measured in record.metrics.items()
+            )
+            collapsed = f", {record.collapsed} collapsed" if record.collapsed else ""
+            request.node.user_properties.append((_RECORD, [str(file), f"{len(record.seeds)} runs: {said}{collapsed}"]))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather the records of all workers."""
+        if report.when == "call":
+            found: list[tuple[str, Any]] = report.user_properties
+            self.records |= {value[0]: value[1] for name, value in found if name == _RECORD}
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was written, for a reviewer."""
+        terminalreporter.write_sep("=", "calibration records")
+        for file, said in sorted(self.records.items()):
+            terminalreporter.write_line(f"{file}\n    {said}")
+        if not self.records:
+            terminalreporter.write_line("no scenario claims a quality: nothing was calibrated")
+
+
+def _claims_quality(item: ScenarioItem) -> bool:
+    claims = [step.name for step in item.steps if step.type == "then"]
+    return any(_CLAIM.fullmatch(claim) for claim in claims)
+
+
+def _studies(request: pytest.FixtureRequest) -> list[Any]:
+    """The studies that the When step left behind; none where it failed."""
+    from bertspec.study import Study
+
+    found: list[Any] = []
+    for name in ("study", "compared"):
+        try:
+            value = request.getfixturevalue(name)
+        except pytest.FixtureLookupError:
+            continue
+        found += value.values() if isinstance(value, dict) else [value]
+    return [each for each in found if isinstance(each, Study)]

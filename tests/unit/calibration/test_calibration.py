@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from bertspec import calibration, study
+from bertspec.calibration import records
+from bertspec.catalog import Catalog
+from bertspec.errors import InvalidSpec
+from bertspec.spec import GeneratedSpec, StudySpec
+from bertspec.study import Workbench
+from bertspec.verdict import Claim
+
+SEEDS = (101, 102, 103, 104)
+
+
+@pytest.fixture
+def own(bench: Workbench, tmp_path: Path) -> Workbench:
+    """A bench whose only configs are one's own."""
+    return dataclasses.replace(bench, catalog=Catalog((tmp_path / "configs",)))
+
+
+def test_a_record_says_what_many_seeds_reached(study_spec: StudySpec, own: Workbench) -> None:
+    file, record = calibration.calibrate(study_spec, own, seeds=SEEDS)
+    scores = study.run(study_spec.model_copy(update={"seeds": SEEDS}), own).scores("accuracy")
+    measured = record.metrics["accuracy"]
+    assert measured.mean == pytest.approx(np.mean(scores), abs=1e-6)
+    assert measured.spread == pytest.approx(np.std(scores, ddof=1), abs=1e-6)
+    assert measured.limit >= measured.spread
+    assert record.seeds == SEEDS
+    assert set(record.metrics) == {"accuracy", "f1"}
+    assert file.is_relative_to(own.catalog.folders[0] / "calibrations" / "bundled" / "sentiment")
+
+
+def test_a_record_can_be_read_and_reviewed(study_spec: StudySpec, own: Workbench) -> None:
+    file, record = calibration.calibrate(study_spec, own, seeds=SEEDS)
+    lines = file.read_text("utf-8").splitlines()
+    assert lines[0].startswith("# bert-micro · bundled/sentiment · adamw: what 4 seeds reached.")
+    assert "seeds: [101, 102, 103, 104]" in lines
+    assert records.Record.model_validate(yaml.safe_load("\n".join(lines))) == record
+    assert {"torch", "device", "engine"} <= set(record.made_with)
+
+
+def test_a_verdict_goes_by_the_record_of_its_study(study_spec: StudySpec, own: Workbench) -> None:
+    _, record = calibration.calibrate(study_spec, own, seeds=SEEDS)
+    made = study.begin(study_spec.model_copy(update={"seeds": (1, 2, 3)}), own)
+    found = calibration.judge(made, Claim("accuracy", "at least", 0.01))
+    assert found.spread is not None
+    assert found.spread.limit == record.metrics["accuracy"].limit
+    assert "calibrated on 4 seeds" in found.spread.source
+
+
+def test_without_a_record_a_prior_is_used_and_said(study_spec: StudySpec, own: Workbench) -> None:
+    made = study.begin(study_spec.model_copy(update={"seeds": (1, 2, 3)}), own)
+    found = calibration.judge(made, Claim("accuracy", "at least", 0.01))
+    assert found.spread is not None
+    assert (found.spread.limit, found.spread.source) == (0.025, "prior 0.025, not calibrated")
+
+
+@pytest.mark.parametrize(("metric", "limit"), [("accuracy", 0.025), ("matthews", 0.05)])
+def test_the_prior_grows_with_the_scale_of_the_metric(
+    study_spec: StudySpec, own: Workbench, metric: str, limit: float
+) -> None:
+    found = calibration.judge(study.run(study_spec, own), Claim(metric, "at least", -1.0))
+    assert found.spread is None  # two seeds
+    made = study.begin(study_spec.model_copy(update={"seeds": (1, 2, 3)}), own)
+    spread = calibration.judge(made, Claim(metric, "at least", -1.0)).spread
+    assert spread is not None
+    assert spread.limit == limit
+
+
+def test_a_record_of_another_recipe_is_stale_and_not_used(
+    study_spec: StudySpec, own: Workbench, caplog: pytest.LogCaptureFixture
+) -> None:
+    calibration.calibrate(study_spec, own, seeds=SEEDS)
+    longer = study_spec.recipe.model_copy(update={"steps": 9})
+    made = study.begin(study_spec.model_copy(update={"recipe": longer, "seeds": (1, 2, 3)}), own)
+    with caplog.at_level(logging.WARNING):
+        found = calibration.judge(made, Claim("accuracy", "at least", 0.01))
+    assert found.spread is not None
+    assert found.spread.limit == 0.025
+    assert "is stale: another recipe since" in found.spread.source
+    assert "is not used" in caplog.text
+
+
+def test_a_record_of_other_rows_is_stale(study_spec: StudySpec, own: Workbench) -> None:
+    calibration.calibrate(study_spec, own, seeds=SEEDS)
+    fewer = GeneratedSpec(train_rows=95, evaluation_rows=40, label_noise=0.05)
+    task = study_spec.task.model_copy(update={"generated": fewer})
+    made = study.begin(study_spec.model_copy(update={"task": task}), own)
+    assert "another data since" in str(calibration.reference(made).stale)
+
+
+def test_sabotage_has_no_record_to_be_stale(study_spec: StudySpec, own: Workbench) -> None:
+    calibration.calibrate(study_spec, own, seeds=SEEDS)
+    task = study_spec.task.model_copy(update={"sabotage": "shuffled labels"})
+    found = calibration.reference(study.begin(study_spec.model_copy(update={"task": task}), own))
+    assert (found.record, found.stale) == (None, None)
+
+
+@pytest.mark.parametrize("change", [{"threads": 2}, {"precision": "bf16"}])
+def test_how_it_is_computed_makes_no_record_stale(
+    study_spec: StudySpec, own: Workbench, change: dict[str, object]
+) -> None:
+    material = study.gather(study_spec, own.places)
+    other = study_spec.model_copy(update={"recipe": study_spec.recipe.model_copy(update=change)})
+    assert calibration.identity(study_spec, material) == calibration.identity(other, material)
+
+
+def test_a_calibrated_bound_lies_two_spreads_below_the_mean(study_spec: StudySpec, own: Workbench) -> None:
+    _, record = calibration.calibrate(study_spec, own, seeds=SEEDS)
+    made = study.begin(study_spec.model_copy(update={"seeds": (1, 2, 3)}), own)
+    claim, measured = calibration.at_its_record(made, "accuracy"), record.metrics["accuracy"]
+    assert claim.bound == pytest.approx(measured.mean - 2 * measured.limit, abs=1e-4)
+    assert f"in 4 runs of {record.made}" in str(claim.source)
+
+
+def test_a_bound_without_a_record_is_refused(study_spec: StudySpec, own: Workbench) -> None:
+    with pytest.raises(InvalidSpec, match="a record: bertspec calibrate FEATURE"):
+        calibration.require(study_spec, own, ("accuracy",))
+    calibration.calibrate(study_spec, own, seeds=SEEDS)
+    calibration.require(study_spec, own, ("accuracy",))
+    with pytest.raises(InvalidSpec, match="no calibrated matthews"):
+        calibration.require(study_spec, own, ("matthews",))
+
+
+@pytest.mark.parametrize("text", ["", "nonsense: 1", "a: [", "\x00"])
+def test_a_damaged_record_is_named(study_spec: StudySpec, own: Workbench, text: str) -> None:
+    file, _ = calibration.calibrate(study_spec, own, seeds=SEEDS)
+    file.write_text(text, "utf-8")
+    with pytest.raises(InvalidSpec, match=f"the calibration record cannot be read.*{file.name}"):
+        calibration.require(study_spec, own, ("accuracy",))
