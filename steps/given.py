@@ -10,7 +10,7 @@ from bertspec.spec import EncoderSpec, TaskSpec
 from bertspec.study import Workbench
 
 from .arguments import fields
-from .scene import Recipe
+from .scene import Claims, Recipe
 
 
 @given(parsers.parse('the encoder "{name}"'), target_fixture="encoder")
@@ -40,10 +40,46 @@ def the_recipe(name: str, recipe: Recipe) -> Recipe:
 @given(parsers.parse('the recipe "{name}" with'), target_fixture="recipe")
 def the_recipe_with(name: str, recipe: Recipe, datatable: list[list[str]]) -> Recipe:
     """The same, with some of its fields set in a table."""
-    return replace(recipe, name=name, changes=fields(datatable))
+    return replace(recipe, name=name, changes={**recipe.changes, **fields(datatable)})
 
 
 @given("the training labels are shuffled", target_fixture="task")
 def the_labels_are_shuffled(task: TaskSpec) -> TaskSpec:
     """Sabotage: texts and labels no longer belong together, so that nothing can be learned."""
-    return task.model_copy(update={"shuffled_labels": True})
+    return task.model_copy(update={"sabotage": "shuffled labels"})
+
+
+@given("the labels are leaked into the texts", target_fixture="task")
+def the_labels_are_leaked(task: TaskSpec) -> TaskSpec:
+    """Sabotage: every text, those to be scored too, begins with a mark of its label."""
+    return task.model_copy(update={"sabotage": "leaked labels"})
+
+
+@given("it is scored on rows that it was trained on", target_fixture="task")
+def it_is_scored_on_training_rows(task: TaskSpec) -> TaskSpec:
+    """Sabotage: the evaluation split is made of training rows."""
+    return task.model_copy(update={"sabotage": "scored on training rows"})
+
+
+@given("the encoder is frozen", target_fixture="recipe")
+def the_encoder_is_frozen(recipe: Recipe) -> Recipe:
+    """Only the head is trained."""
+    return replace(recipe, changes={**recipe.changes, "frozen_encoder": True})
+
+
+@given(parsers.parse("the texts are cut after {tokens:d} tokens"), target_fixture="recipe")
+def the_texts_are_cut(tokens: int, recipe: Recipe) -> Recipe:
+    """Special tokens included."""
+    return replace(recipe, changes={**recipe.changes, "max_length": tokens})
+
+
+@given(parsers.parse("the learning rate is {factor:g} times its own"), target_fixture="recipe")
+def the_learning_rate_is_multiplied(factor: float, recipe: Recipe) -> Recipe:
+    """The optimizer's learning rate for such an encoder, multiplied."""
+    return replace(recipe, faster=factor)
+
+
+@given(parsers.parse('bounds from "{source}"'), target_fixture="claims")
+def bounds_from(source: str, claims: Claims) -> Claims:
+    """Where the figures of the scenario come from: a publication, or runs of one's own."""
+    return replace(claims, source=source)

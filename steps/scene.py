@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertspec import metrics
+from bertspec import calibration, metrics
 from bertspec.errors import BertspecError
+from bertspec.report import ClaimEvidence
 from bertspec.spec import EncoderSpec, StudySpec, TaskSpec
-from bertspec.study import Workbench
+from bertspec.study import Study, Workbench
 from bertspec.verdict import Verdict
 
 __all__ = ["CLAIM_PROPERTY", "Claims", "Recipe", "Refusal", "refused"]
@@ -26,8 +27,12 @@ class Recipe:
     """None means the encoder's own."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields that the scenario sets itself."""
+    faster: float = 1.0
+    """What the optimizer's learning rate is multiplied by."""
     promised: tuple[str, ...] = ()
     """The metrics that the scenario's Then lines claim something about."""
+    calibrated: tuple[str, ...] = ()
+    """Those of them whose bound stands in a calibration record."""
 
     def plan(
         self,
@@ -43,11 +48,21 @@ class Recipe:
             UnknownName: a word names nothing.
             InvalidSpec: a value is not allowed, or a metric does not fit the task.
         """
+        seeds = bench.reference_seeds or seeds
         if self.promised:
             metrics.check(task.model_copy(update={"metrics": self.promised}))
-        return bench.catalog.study(
+        plan = bench.catalog.study(
             encoder, task, seeds=seeds, recipe=self.name, optimizer=optimizer, changes=self.changes
         )
+        if self.faster != 1.0:
+            rate = plan.recipe.optimizer.learning_rate * self.faster
+            changes = {**self.changes, "learning_rate": rate}
+            plan = bench.catalog.study(
+                encoder, task, seeds=seeds, recipe=self.name, optimizer=optimizer, changes=changes
+            )
+        if not bench.reference_seeds:
+            calibration.require(plan, bench, self.calibrated)
+        return plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +73,53 @@ class Claims:
     """The properties of the scenario's report."""
     told: Callable[[str, Verdict], None] = lambda _subject, _verdict: None
     """Who else hears of a verdict."""
+    source: str | None = None
+    """Where the bounds of the scenario come from."""
 
-    def settle(self, verdict: Verdict, *, subject: str, runs: str | None = None) -> None:
+    def settle(self, verdict: Verdict, *, subject: str, study: Study | None = None, origin: str | None = None) -> None:
         """Enter a verdict in the book; only PASS passes.
+
+        Args:
+            verdict: the verdict.
+            subject: what it is about.
+            study: the study whose runs it was judged by, where there is one.
+            origin: where the measurements came from, where there is no study.
 
         Raises:
             AssertionError: the verdict is not PASS.
         """
-        entry = {
-            "claim": verdict.claim,
-            "subject": subject,
-            "value": verdict.value,
-            "interval": list(verdict.interval) if verdict.interval else None,
-            "bound": verdict.bound,
-            "verdict": verdict.outcome,
-            "teeth": verdict.teeth,
-            "reason": verdict.reason,
-            "runs": runs,
-        }
-        self.properties.append((CLAIM_PROPERTY, entry))
+        entry = _evidence(verdict, subject, study, origin, self.source)
+        self.properties.append((CLAIM_PROPERTY, entry.model_dump(mode="json")))
         self.told(subject, verdict)
         assert verdict.passed, f"{subject}: {verdict}"
+
+
+def _evidence(
+    verdict: Verdict, subject: str, study: Study | None, origin: str | None, source: str | None
+) -> ClaimEvidence:
+    claim, spread = verdict.claim, verdict.spread
+    runs = study.runs[: len(verdict.values) or None] if study else []
+    return ClaimEvidence(
+        claim=str(claim),
+        subject=subject,
+        verdict=verdict.outcome,
+        value=verdict.value,
+        bound=claim.bound,
+        direction=claim.direction,
+        upper=claim.upper,
+        interval=verdict.interval,
+        split_interval=verdict.split_interval,
+        rule=verdict.rule,
+        values=verdict.values,
+        spread=spread.limit if spread else None,
+        spread_source=spread.source if spread else None,
+        teeth=verdict.teeth,
+        odds=verdict.odds,
+        reason=verdict.reason,
+        bound_source=claim.source or source,
+        origin=study.origin if study else origin,
+        runs=tuple(run.fingerprint for run in runs),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then
 
+from bertspec import calibration
+from bertspec import study as studies
 from bertspec.study import Study, Timing, Workbench
 from bertspec.study.timing import Act
-from bertspec.verdict import Claim
+from bertspec.verdict import Claim, Rule
 
 from . import tracking
 from .interruption import Pair
@@ -15,27 +17,56 @@ from .scene import Claims, Refusal
 
 @then(parsers.parse("its {metric} is at least {bound:g}"))
 def its_metric_is_at_least(metric: str, bound: float, study: Study, claims: Claims) -> None:
-    """The mean over the seeds, on the evaluation split, after the last step."""
-    claims.settle(study.judge(Claim(metric, "at least", bound)), subject=study.spec.title, runs=study.origin)
+    """The mean over the seeds, on the evaluation split, after the last step; seeds are added while it is open."""
+    verdict = calibration.judge(study, Claim(metric, "at least", bound))
+    claims.settle(verdict, subject=study.spec.title, study=study)
 
 
 @then(parsers.parse("its {metric} is at most {bound:g}"))
 def its_metric_is_at_most(metric: str, bound: float, study: Study, claims: Claims) -> None:
-    """The mean over the seeds, for what must not be learned."""
-    claims.settle(study.judge(Claim(metric, "at most", bound)), subject=study.spec.title, runs=study.origin)
+    """The same from the other side: for what must not be learned."""
+    verdict = calibration.judge(study, Claim(metric, "at most", bound))
+    claims.settle(verdict, subject=study.spec.title, study=study)
+
+
+@then(parsers.parse("its {metric} is between {low:g} and {high:g}"))
+def its_metric_is_between(metric: str, low: float, high: float, study: Study, claims: Claims) -> None:
+    """Both bounds at once."""
+    verdict = calibration.judge(study, Claim(metric, "between", low, high))
+    claims.settle(verdict, subject=study.spec.title, study=study)
+
+
+@then(parsers.parse("it is at its calibrated {metric}"))
+def it_is_at_its_calibrated_metric(metric: str, study: Study, claims: Claims) -> None:
+    """No more than two spreads below the mean of its reference runs, as its calibration record has them."""
+    verdict = calibration.judge(study, calibration.at_its_record(study, metric))
+    claims.settle(verdict, subject=study.spec.title, study=study)
 
 
 @then("no seed collapses")
 def no_seed_collapses(study: Study, claims: Claims) -> None:
     """No run predicts one class only, or does no better than the majority class."""
-    claims.settle(study.judge_collapse(), subject=study.spec.title, runs=study.origin)
+    claims.settle(studies.judge_collapse(study), subject=study.spec.title, study=study)
+
+
+@then("a claim that no seed collapses does not pass")
+def the_claim_of_no_collapse_does_not_pass(study: Study, claims: Claims) -> None:
+    """Sabotage is seen seed by seed."""
+    claims.settle(studies.judge_collapse(study).refused("collapse"), subject=study.spec.title, study=study)
 
 
 @then(parsers.parse("a claim that its {metric} is at least {bound:g} does not pass"))
 def the_claim_does_not_pass(metric: str, bound: float, study: Study, claims: Claims) -> None:
     """The verdict has teeth: it refuses what sabotage has made untrue."""
-    refusal = study.judge(Claim(metric, "at least", bound)).refused()
-    claims.settle(refusal, subject=study.spec.title, runs=study.origin)
+    refusal = calibration.judge(study, Claim(metric, "at least", bound)).refused()
+    claims.settle(refusal, subject=study.spec.title, study=study)
+
+
+@then(parsers.parse("a claim that its {metric} is at least {bound:g} does not pass, by its {rule}"))
+def the_claim_does_not_pass_by(metric: str, bound: float, rule: Rule, study: Study, claims: Claims) -> None:
+    """The same, by the rule that is meant for it: mean, collapse, ceiling or overlap."""
+    refusal = calibration.judge(study, Claim(metric, "at least", bound)).refused(rule)
+    claims.settle(refusal, subject=study.spec.title, study=study)
 
 
 @then(parsers.parse('the {metric} of "{first}" exceeds that of "{second}" by at least {bound:g}'))
@@ -44,8 +75,18 @@ def one_exceeds_the_other(
 ) -> None:
     """The difference of the means over the seeds."""
     study, claim = compared[first], Claim(metric, "at least", bound)
-    verdict = study.judge_ahead_of(compared[second], claim)
-    claims.settle(verdict, subject=f"{first} against {second}", runs=study.origin)
+    verdict = calibration.judge_contrast(study, compared[second], claim)
+    claims.settle(verdict, subject=f"{first} against {second}", study=study)
+
+
+@then(parsers.parse('the {metric} of "{first}" is at least {factor:g} times that of "{second}"'))
+def one_is_at_least_times_the_other(
+    metric: str, first: str, second: str, factor: float, compared: dict[str, Study], claims: Claims
+) -> None:
+    """The ratio of the means over the seeds."""
+    study, claim = compared[first], Claim(metric, "at least", 0.0)
+    verdict = calibration.judge_contrast(study, compared[second], claim, factor=factor)
+    claims.settle(verdict, subject=f"{first} against {second}", study=study)
 
 
 @then(
@@ -57,7 +98,7 @@ def one_exceeds_the_other(
 )
 def one_is_faster(act: Act, first: str, second: str, bound: float, timing: Timing, claims: Claims) -> None:
     """The median of the rounds' ratios."""
-    claims.settle(timing.judge(act, bound), subject=f"{first} against {second}", runs=f"{len(timing.rounds)} rounds")
+    claims.settle(timing.judge(act, bound), subject=f"{first} against {second}", origin=f"{len(timing.rounds)} rounds")
 
 
 @then(parsers.parse('it is refused before training: "{words}"'))

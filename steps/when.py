@@ -19,9 +19,9 @@ from .scene import Recipe, Refusal, refused
 def it_is_fine_tuned(
     optimizer: str, numbers: str, encoder: EncoderSpec, task: TaskSpec, recipe: Recipe, workbench: Workbench
 ) -> Study:
-    """One study: the runs of one recipe over its seeds."""
+    """One study. The seeds are an allowance: three runs are made at first, more where a claim stays open."""
     plan = recipe.plan(workbench, encoder, task, optimizer, seeds(numbers))
-    return studies.run(plan, workbench)
+    return studies.begin(plan, workbench)
 
 
 @when(

@@ -10,7 +10,8 @@ Feature: Encoders from the hub learn GLUE
   Scenario Outline: <encoder> learns <task> with <optimizer>
     Given the encoder "<encoder>"
     And the task "<task>"
-    When it is fine-tuned with "<optimizer>" on seeds 1 to 3
+    And bounds from "published: README of transformers' distillation project, less three points; never run here"
+    When it is fine-tuned with "<optimizer>" on seeds 1 to 10
     Then its <metric> is at least <bound>
 
     Examples:

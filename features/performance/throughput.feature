@@ -6,6 +6,7 @@ Feature: Fewer layers buy speed
 
   Scenario Outline: <small> outruns <large>
     Given the task "bundled/sentiment"
+    And bounds from "published: Sanh et al. (2019), 60 % more speed from half the layers"
     And the recipe "from-scratch" with
       | field | value |
       | steps | 60    |

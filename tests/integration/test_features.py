@@ -72,7 +72,7 @@ def test_a_claim_is_trained_judged_kept_and_logged(project: pytest.Pytester, mon
     scenarios = """
   Scenario: It learns
     When it is fine-tuned with "adamw" on seeds 1 to 3
-    Then its accuracy is at least 0.05
+    Then its accuracy is at most 0.95
     And its accuracy is at most 1
     And a claim that its accuracy is at least 0.999 does not pass
     And every run is in the store with its provenance
@@ -80,7 +80,7 @@ def test_a_claim_is_trained_judged_kept_and_logged(project: pytest.Pytester, mon
 """
     result = run(project, scenarios)
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*claims*", "*PASS*accuracy is at least 0.05*3 trained*", "3 claims: 3 PASS*"])
+    result.stdout.fnmatch_lines(["*claims*", "*PASS*accuracy is at most 0.95*3 trained*", "3 claims: 3 PASS*"])
     assert len(stored(project)) == 3
     again = run(project, scenarios)
     again.assert_outcomes(passed=1)
@@ -109,7 +109,7 @@ def test_one_seed_leaves_a_claim_undecided_and_undecided_does_not_pass(project: 
         """
   Scenario: It learns once
     When it is fine-tuned with "adamw" on seeds 1
-    Then its accuracy is at least 0.05
+    Then its accuracy is at most 0.95
 """,
     )
     result.assert_outcomes(failed=1)
@@ -141,7 +141,7 @@ def test_a_step_that_nothing_answers_to_is_refused_before_training(project: pyte
     scenario = """
   Scenario: It is misspelt at its end
     When it is fine-tuned with "adamw" on seeds 1 to 3
-    Then its accuracy is at least 0.05
+    Then its accuracy is at most 0.95
     And no sed collapses
 """
     result = run(project, scenario)
@@ -223,7 +223,7 @@ def test_fresh_trains_again(project: pytest.Pytester, option: str | None) -> Non
     scenario = """
   Scenario: It learns
     When it is fine-tuned with "adamw" on seeds 1 to 3
-    Then its accuracy is at least 0.05
+    Then its accuracy is at most 0.95
 
   Scenario: It learns the same
     When it is fine-tuned with "adamw" on seeds 1 to 3
@@ -239,7 +239,7 @@ def test_a_store_may_lie_elsewhere(project: pytest.Pytester, tmp_path: Path) -> 
     scenario = """
   Scenario: It learns
     When it is fine-tuned with "adamw" on seeds 1 to 3
-    Then its accuracy is at least 0.05
+    Then its accuracy is at most 0.95
 """
     run(project, scenario, f"--bertspec-store={tmp_path / 'elsewhere'}")
     assert len(list((tmp_path / "elsewhere" / "runs").glob("*/run.json"))) == 3
@@ -247,7 +247,11 @@ def test_a_store_may_lie_elsewhere(project: pytest.Pytester, tmp_path: Path) -> 
 
 
 def test_a_csv_of_ones_own_is_a_task(project: pytest.Pytester) -> None:
-    lines = [f"the plot is {word} .,{label}" for word, label in (("witty", "good"), ("dull", "bad")) for _ in range(20)]
+    lines = [
+        f"plot {number} is {word} .,{label}"
+        for number in range(20)
+        for word, label in (("witty", "good"), ("dull", "bad"))
+    ]
     (project.path / "configs" / "tasks" / "reviews.csv").write_text("review,verdict\n" + "\n".join(lines) + "\n")
     (project.path / "configs" / "tasks" / "reviews.yaml").write_text(
         "dataset: ./reviews.csv\ntrain_split: 'train[:80%]'\nevaluation_split: 'train[80%:]'\ntext: review\n"
@@ -259,7 +263,7 @@ def test_a_csv_of_ones_own_is_a_task(project: pytest.Pytester) -> None:
   Scenario: It learns our reviews
     Given the task "reviews"
     When it is fine-tuned with "adamw" on seeds 1 to 3
-    Then its accuracy is at least 0
+    Then its accuracy is at most 1
 """,
     )
     result.assert_outcomes(passed=1)
@@ -272,14 +276,14 @@ def test_two_workers_never_train_the_same_run_twice(project: pytest.Pytester) ->
         f"""
   Scenario: It learns, reader {reader}
     When it is fine-tuned with "adamw" on seeds 1 to 3
-    Then its accuracy is at least 0.05
+    Then its accuracy is at most 0.95
 """
         for reader in range(4)
     )
     (project.path / "my.feature").write_text(OPENING + scenarios)
     result = project.runpytest_subprocess("my.feature", "-n", "2", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=4)
-    claims = [line for line in result.outlines if "accuracy is at least 0.05" in line and "PASS" in line]
+    claims = [line for line in result.outlines if "accuracy is at most 0.95" in line and "PASS" in line]
     trained = sum(int(line.split(" trained")[0].split()[-1]) for line in claims if " trained" in line)
     assert len(claims) == 4
     assert trained == 3
@@ -314,3 +318,37 @@ def read_until_closed(descriptor: int) -> bytes:
         parts.append(part)
     os.close(descriptor)
     return b"".join(parts)
+
+
+CALIBRATED = """
+  Scenario: It is what it was
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then it is at its calibrated accuracy
+"""
+
+
+def test_a_calibrated_bound_without_a_record_is_refused_before_training(project: pytest.Pytester) -> None:
+    result = run(project, CALIBRATED)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*a study without a calibration record has no calibrated accuracy*"])
+    assert stored(project) == []
+
+
+def test_calibration_writes_a_record_by_which_later_claims_are_judged(project: pytest.Pytester) -> None:
+    (project.path / "my.feature").write_text(OPENING + CALIBRATED + SABOTAGED)
+    made = project.runpytest_subprocess("my.feature", "--calibrate=4", "-p", "no:cacheprovider")
+    made.assert_outcomes(passed=1, deselected=1)
+    made.stdout.fnmatch_lines(
+        ["*calibration records*", "*calibrations/toy/micro.adamw.*.yaml", "*4 runs: accuracy 0.*"]
+    )
+    assert sorted(json.loads(file.read_text())["spec"]["seed"] for file in stored(project)) == [101, 102, 103, 104]
+    result = project.runpytest_subprocess("my.feature", "-p", "no:cacheprovider", "-k", "what_it_was")
+    result.stdout.fnmatch_lines(["*accuracy is at least 0.*calibrated on 4 seeds*"])
+
+
+SABOTAGED = """
+  Scenario: Frozen, it does not
+    Given the encoder is frozen
+    When it is fine-tuned with "adamw" on seeds 1 to 3
+    Then a claim that its accuracy is at least 0.99 does not pass
+"""

@@ -149,7 +149,7 @@ def test_configs_steps_and_data_of_ones_own_live_beside_ours(second: Stranger) -
             And the recipe "hasty"
             And what is mine stays mine
             When it is fine-tuned with "adamw" on seeds 1 to 3
-            Then its accuracy is at least 0.05
+            Then its accuracy is at most 0.95
         """,
     )
     second.write(
@@ -187,7 +187,7 @@ def test_what_another_folder_has_trained_comes_from_the_store(mixed: Said) -> No
 
 def test_two_workers_train_no_run_twice(tmp_path: Path, at: Callable[..., Stranger]) -> None:
     stranger = at(tmp_path, WANDB_MODE="disabled")
-    claim = 'When it is fine-tuned with "adamw" on seeds 1 to 3\n    Then its accuracy is at least 0.1'
+    claim = 'When it is fine-tuned with "adamw" on seeds 1 to 3\n    Then its accuracy is at most 0.95'
     for name in ("one", "two", "three", "four"):
         stranger.write(
             f"{name}.feature",

@@ -1,33 +1,36 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from bertspec.steps.scene import CLAIM_PROPERTY, Claims, Recipe, refused
 
 from bertspec.errors import DataError, InvalidSpec, UnknownName
+from bertspec.report import ClaimEvidence
 from bertspec.spec import EncoderSpec, TaskSpec
 from bertspec.study import Workbench
-from bertspec.verdict import Claim, judge
+from bertspec.verdict import Claim, Spread, judge
+
+SPREAD = Spread(0.01, "0.0100, known")
 
 
-def test_a_claim_that_passes_is_entered() -> None:
-    book = Claims([])
-    book.settle(judge(Claim("accuracy", "at least", 0.5), [0.9, 0.9, 0.9]), subject="x", runs="3 trained")
+def test_a_claim_that_passes_is_entered_with_all_its_evidence() -> None:
+    book = Claims([], source="published: somebody, 2019")
+    found = judge(Claim("accuracy", "at least", 0.5), [0.9, 0.9, 0.9], spread=SPREAD)
+    book.settle(found, subject="x", origin="3 rounds")
     [(name, entry)] = book.properties
     assert name == CLAIM_PROPERTY
-    assert isinstance(entry, dict)
-    assert (entry["verdict"], entry["value"], entry["bound"], entry["runs"]) == (
-        "PASS",
-        pytest.approx(0.9),
-        0.5,
-        "3 trained",
-    )
+    kept = ClaimEvidence.model_validate(entry)
+    assert (kept.verdict, kept.value, kept.bound, kept.origin) == ("PASS", pytest.approx(0.9), 0.5, "3 rounds")
+    assert (kept.rule, kept.values, kept.spread, kept.spread_source) == ("mean", (0.9,) * 3, 0.01, "0.0100, known")
+    assert (kept.odds, kept.teeth, kept.bound_source) == (found.odds, found.teeth, "published: somebody, 2019")
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.1, 0.1], [0.9]], ids=["FAIL", "UNDECIDED"])
 def test_a_claim_that_does_not_pass_is_entered_and_fails_the_scenario(values: list[float]) -> None:
     book = Claims([])
     with pytest.raises(AssertionError, match="x: (FAIL|UNDECIDED): accuracy is at least 0.5"):
-        book.settle(judge(Claim("accuracy", "at least", 0.5), values), subject="x")
+        book.settle(judge(Claim("accuracy", "at least", 0.5), values, spread=SPREAD), subject="x")
     assert len(book.properties) == 1
 
 
@@ -59,3 +62,22 @@ def test_a_recipe_is_the_encoders_own_unless_one_is_named(
     assert Recipe().plan(bench, encoder, task, None, (1,)).recipe.threads == 1
     named = Recipe("quick-fine-tuning", {"steps": 7}).plan(bench, encoder, task, "sgd", (1,)).recipe
     assert (named.steps, named.optimizer.algorithm) == (7, "sgd")
+
+
+def test_a_learning_rate_is_multiplied_from_its_own(bench: Workbench, encoder: EncoderSpec, task: TaskSpec) -> None:
+    own, fast = (Recipe(faster=factor).plan(bench, encoder, task, "adamw", (1,)) for factor in (1.0, 100.0))
+    assert fast.recipe.optimizer.learning_rate == pytest.approx(100 * own.recipe.optimizer.learning_rate)
+
+
+def test_a_bound_that_no_record_holds_is_refused_when_the_study_is_planned(
+    bench: Workbench, encoder: EncoderSpec, task: TaskSpec
+) -> None:
+    with pytest.raises(InvalidSpec, match="a study without a calibration record has no calibrated accuracy"):
+        Recipe(calibrated=("accuracy",)).plan(bench, encoder, task, "adamw", (1,))
+
+
+def test_reference_seeds_take_the_place_of_the_scenarios_own(
+    bench: Workbench, encoder: EncoderSpec, task: TaskSpec
+) -> None:
+    calibrating = dataclasses.replace(bench, reference_seeds=(101, 102, 103))
+    assert Recipe(calibrated=("accuracy",)).plan(calibrating, encoder, task, None, (1,)).seeds == (101, 102, 103)
