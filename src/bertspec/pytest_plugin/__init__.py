@@ -102,6 +102,10 @@ def pytest_configure(config: pytest.Config) -> None:
     from bertspec.pytest_plugin.step_check import StepCheck
 
     config.pluginmanager.register(Running(machine), "bertspec-running")
+    if not (config.getoption("check_steps") or config.getoption("calibrate") or config.option.collectonly):
+        from bertspec.pytest_plugin.evidence import EvidenceTaker
+
+        config.pluginmanager.register(EvidenceTaker(), "bertspec-evidence")
     if config.getoption("calibrate"):
         from bertspec.pytest_plugin.calibrating import Calibrating
 

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
     from bertspec.study import Workbench
 
-__all__ = ["claims", "pytest_bdd_before_scenario", "pytest_configure_node", "recipe", "store_root", "workbench"]
+__all__ = [
+    "claims",
+    "pytest_bdd_before_scenario",
+    "pytest_configure_node",
+    "recipe",
+    "session_name",
+    "store_root",
+    "workbench",
+]
 
 _PROMISED = pytest.StashKey[tuple[str, ...]]()
 _CALIBRATED = pytest.StashKey[tuple[str, ...]]()
@@ -49,7 +57,7 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
         store=store,
         tracker=tracker,
         device=pytestconfig.getoption("bertspec_device"),
-        session=_session(pytestconfig),
+        session=session_name(pytestconfig),
         fresh=pytestconfig.getoption("fresh"),
         checkpoint_every=pytestconfig.getoption("checkpoint_every"),
         reference_seeds=tuple(REFERENCE_SEEDS + n for n in range(pytestconfig.getoption("calibrate") or 0)),
@@ -95,10 +103,11 @@ def _metrics(scenario: Scenario, words: re.Pattern[str]) -> tuple[str, ...]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker which session it belongs to, so that all workers call the same runs fresh."""
-    node.workerinput[_SESSION] = _session(node.config)
+    node.workerinput[_SESSION] = session_name(node.config)
 
 
-def _session(config: pytest.Config) -> str:
+def session_name(config: pytest.Config) -> str:
+    """What tells this session from all others; its workers share it."""
     told: str | None = getattr(config, "workerinput", {}).get(_SESSION)
     return told or config.stash.setdefault(_OWN_SESSION, uuid.uuid4().hex)
 

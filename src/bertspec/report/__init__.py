@@ -1,4 +1,4 @@
-"""What a session showed, as one page that a person would rather read than the terminal."""
+"""What a session showed, kept for the reports that are drawn from it."""
 
 from __future__ import annotations
 

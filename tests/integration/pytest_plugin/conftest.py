@@ -54,7 +54,7 @@ def its_score(bound, network, request):
         "bound": bound,
         "verdict": "PASS" if passed else "FAIL",
         "teeth": "would have refused 0.02 less" if passed else None,
-        "runs": "3 trained",
+        "origin": "3 trained",
     }
     request.node.user_properties.append(("bertspec.claim", entry))
     assert passed, f"{network}: 0.912 is not above {bound}"

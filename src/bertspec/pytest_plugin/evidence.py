@@ -1,0 +1,151 @@
+"""What a session showed, written beside the runs: every scenario in its own words, with its steps and its claims."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import platform
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bertspec.pytest_plugin.collect import ScenarioItem
+from bertspec.pytest_plugin.definitions import AnyStep
+
+if TYPE_CHECKING:
+    from bertspec.report import SessionEvidence
+
+__all__ = ["EvidenceTaker"]
+
+_CLAIM = "bertspec.claim"
+_STEPS = pytest.StashKey[list[dict[str, Any]]]()
+_log = logging.getLogger("bertspec.evidence")
+
+
+@dataclass(eq=False)
+class EvidenceTaker:
+    """The hooks that gather evidence; workers of ``-n`` send theirs with their reports."""
+
+    scenarios: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Pytest's id of each scenario that came to an end, and its evidence."""
+    started: str = ""
+
+    def pytest_sessionstart(self) -> None:
+        """Look at the clock."""
+        self.started = _now()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_bdd_before_step(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
+        """A step begins."""
+        steps = request.node.stash.setdefault(_STEPS, [])
+        steps.append({"line": step.line_number, "outcome": "failed", "began": time.perf_counter()})
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_bdd_after_step(self, request: pytest.FixtureRequest) -> None:
+        """It went through."""
+        last = request.node.stash[_STEPS][-1]
+        last.update(outcome="passed", duration_s=time.perf_counter() - last["began"])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the evidence to the report that ends the scenario, as plain values that travel."""
+        report = yield
+        if isinstance(item, ScenarioItem) and (report.when == "call" or (report.when == "setup" and not report.passed)):
+            report.bertspec_evidence = _scenario(item, report)  # type: ignore[attr-defined]
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep it; with ``-n`` this is where those of all workers meet."""
+        found = getattr(report, "bertspec_evidence", None)
+        if found is not None:
+            self.scenarios[report.nodeid] = found
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the record of the session; a disk that refuses costs a warning."""
+        config = session.config
+        if hasattr(config, "workerinput") or not self.scenarios:
+            return
+        from bertspec.pytest_plugin.fixtures import session_name, store_root
+        from bertspec.report import sessions
+
+        try:
+            sessions.write(self._evidence(session_name(config), config), store_root(config) / "sessions")
+        except OSError as refusal:
+            _log.warning("the record of this session cannot be written: %s", refusal)
+
+    def _evidence(self, name: str, config: pytest.Config) -> SessionEvidence:
+        from importlib import metadata
+
+        from bertspec.report import SessionEvidence
+
+        packages = ("bertspec", "numpy", "pytest", "pytest-bdd", "tokenizers", "torch", "transformers")
+        return SessionEvidence.model_validate(
+            {
+                "session": name,
+                "started": self.started,
+                "finished": _now(),
+                "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
+                "versions": {package: metadata.version(package) for package in packages},
+                "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+                "scenarios": list(self.scenarios.values()),
+            }
+        )
+
+
+def _scenario(item: ScenarioItem, report: pytest.TestReport) -> dict[str, Any]:
+    facts: dict[str, Any] = getattr(report, "bertspec", {})
+    left_out = facts.get("not_run")
+    outcome = "not run" if left_out is not None else "passed" if report.passed else "failed"
+    template = item.template
+    return {
+        "node": item.nodeid,
+        "path": Path(os.path.relpath(item.path, item.config.rootpath)).as_posix(),
+        "line": item.example.line,
+        "feature": str(template.feature.name),
+        "description": str(template.feature.description or ""),
+        "rule": template.rule.name if template.rule else None,
+        "title": item.example.title,
+        "tags": sorted(item.tags),
+        "steps": _steps(item),
+        "outcome": outcome,
+        "reason": left_out if left_out is not None else None if report.passed else _message(report),
+        "duration_s": report.duration,
+        "claims": [value for name, value in item.user_properties if name == _CLAIM],
+    }
+
+
+def _steps(item: ScenarioItem) -> list[dict[str, Any]]:
+    """Every step of the scenario, with what came of those that were reached."""
+    reached = item.stash.get(_STEPS, [])
+    found = []
+    for number, step in enumerate(item.steps):
+        came = reached[number] if number < len(reached) else {}
+        rows = step.datatable.raw() if step.datatable else []
+        found.append(
+            {
+                "keyword": step.keyword.strip(),
+                "text": step.name,
+                "table": [[str(cell) for cell in row] for row in rows],
+                "line": step.line_number,
+                "outcome": came.get("outcome", "skipped"),
+                "duration_s": came.get("duration_s", 0.0),
+            }
+        )
+    return found
+
+
+def _message(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bertspec.report import SessionEvidence, sessions
+
+if TYPE_CHECKING:
+    from .conftest import Project
+
+pytest_plugins = ["pytester"]
+
+FEATURE = """
+@bundled
+Feature: Learning
+  Small networks learn fast.
+
+  Background:
+    Given a board
+      | field | value |
+      | steps | 4     |
+
+  Rule: What is said must hold
+
+    Scenario Outline: <network> learns
+      Given a network "<network>"
+      When it learns with "adamw"
+      Then its score is at least <score>
+
+      Examples:
+        | network    | score |
+        | distilbert | 0.8   |
+        | albert     | 0.95  |
+
+  @hub
+  Scenario: A network of the hub learns
+    Given a network "far"
+    When it learns with "adamw"
+    Then its score is at least 0.1
+
+  Scenario: Trouble is told
+    Given a network "misspelt-net"
+    When it learns with "adamw"
+    Then its score is at least 0.1
+"""
+
+
+def evidence(project: Project, *options: str) -> SessionEvidence:
+    project.write("features/learning.feature", FEATURE)
+    project.run("features", *options)
+    file = sessions.latest(project.pytester.path / ".bertspec" / "sessions")
+    assert file is not None
+    return sessions.read(file)
+
+
+@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
+def test_every_scenario_is_recorded_with_what_came_of_it(project: Project, options: tuple[str, ...]) -> None:
+    session = evidence(project, *options)
+    assert {one.title: one.outcome for one in session.scenarios} == {
+        "distilbert learns": "passed",
+        "albert learns": "failed",
+        "A network of the hub learns": "not run",
+        "Trouble is told": "failed",
+    }
+    assert "features" in session.command.split()
+    assert session.started <= session.finished
+
+
+def test_a_scenario_is_recorded_in_its_own_words(project: Project) -> None:
+    one = next(one for one in evidence(project).scenarios if one.title == "distilbert learns")
+    assert (one.feature, one.rule, one.path) == ("Learning", "What is said must hold", "features/learning.feature")
+    assert one.description.strip() == "Small networks learn fast."
+    assert [(step.keyword, step.text) for step in one.steps] == [
+        ("Given", "a board"),
+        ("Given", 'a network "distilbert"'),
+        ("When", 'it learns with "adamw"'),
+        ("Then", "its score is at least 0.8"),
+    ]
+    assert one.steps[0].table == (("field", "value"), ("steps", "4"))
+    assert {step.outcome for step in one.steps} == {"passed"}
+    assert one.tags == ("bundled",)
+
+
+def test_a_claim_is_recorded_whether_it_passed_or_not(project: Project) -> None:
+    claims = {one.title: one.claims for one in evidence(project).scenarios}
+    assert [(c.verdict, c.value, c.bound) for c in claims["distilbert learns"]] == [("PASS", 0.912, 0.8)]
+    assert [(c.verdict, c.value, c.bound) for c in claims["albert learns"]] == [("FAIL", 0.912, 0.95)]
+
+
+def test_what_stopped_a_scenario_is_recorded(project: Project) -> None:
+    found = {one.title: one for one in evidence(project).scenarios}
+    assert "no such encoder" in str(found["Trouble is told"].reason)
+    assert [step.outcome for step in found["Trouble is told"].steps] == ["passed", "passed", "failed", "skipped"]
+    assert "mirror" in str(found["A network of the hub learns"].reason)
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--check-steps"])
+def test_nothing_is_recorded_where_nothing_is_run(project: Project, option: str) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.run("features", option)
+    assert sessions.latest(project.pytester.path / ".bertspec" / "sessions") is None
+
+
+def test_other_peoples_tests_leave_no_record(project: Project) -> None:
+    project.write("test_python.py", "def test_it():\n    pass\n")
+    project.run(".")
+    assert not (project.pytester.path / ".bertspec").exists()
+
+
+def test_a_disk_that_refuses_costs_a_warning(project: Project) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.write(".bertspec/sessions", "in the way")
+    result = project.run("features", "-k", "distilbert")
+    assert result.ret == pytest.ExitCode.OK
