@@ -98,7 +98,6 @@ def _evidence(
     verdict: Verdict, subject: str, study: Study | None, origin: str | None, source: str | None
 ) -> ClaimEvidence:
     claim, spread = verdict.claim, verdict.spread
-    runs = study.runs[: len(verdict.values) or None] if study else []
     return ClaimEvidence(
         claim=str(claim),
         subject=subject,
@@ -118,7 +117,7 @@ def _evidence(
         reason=verdict.reason,
         bound_source=claim.source or source,
         origin=study.origin if study else origin,
-        runs=tuple(run.fingerprint for run in runs),
+        runs=tuple(run.fingerprint for run in study.runs) if study else (),
     )
 
 

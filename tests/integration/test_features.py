@@ -352,3 +352,37 @@ SABOTAGED = """
     When it is fine-tuned with "adamw" on seeds 1 to 3
     Then a claim that its accuracy is at least 0.99 does not pass
 """
+
+
+BOUNDED = """
+  Scenario: It is bounded
+    When it is fine-tuned with "adamw" on seeds {seeds}
+    Then its accuracy is between 0 and 1
+"""
+
+
+def test_a_build_is_compared_with_a_baseline(project: pytest.Pytester) -> None:
+    run(project, BOUNDED.format(seeds="1 to 6"), "--least-runs", "5")
+    assert len(stored(project)) == 5
+    saved = project.run(sys.executable, "-m", "bertspec", "baseline", "save", "1.0")
+    saved.stdout.fnmatch_lines(["*baselines/1.0.json: 1 studies", "*micro*toy*adamw  accuracy 0.* over 5 seeds"])
+    same = run(project, BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
+    same.stdout.fnmatch_lines(["*against 1.0 of *", "PASS *micro*", "1 studies compared, 0 worse*"])
+    file = project.path / "baselines" / "1.0.json"
+    file.write_text(file.read_text().replace('"scores": [', '"scores": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, '))
+    worse = run(project, BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
+    worse.stdout.fnmatch_lines(["FAIL *micro*", "1 studies compared, 1 worse*"])
+    assert worse.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_an_unknown_baseline_is_told_before_training(project: pytest.Pytester) -> None:
+    result = run(project, BOUNDED.format(seeds="1 to 3"), "--against", "0.9")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--against: there is no such baseline; given: '0.9'*none yet*"])
+    assert stored(project) == []
+
+
+def test_a_baseline_of_nothing_is_refused(project: pytest.Pytester) -> None:
+    refused = project.run(sys.executable, "-m", "bertspec", "baseline", "save", "1.0")
+    assert refused.ret == 2
+    refused.stderr.fnmatch_lines(["error: no session has left a record*"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bertspec.calibration.making import REFERENCE_SEEDS, calibrate
 from bertspec.calibration.records import Record, Reference, identity
-from bertspec.calibration.use import at_its_record, judge, judge_contrast, reference, require
+from bertspec.calibration.use import at_its_record, judge, judge_contrast, reference, require, spread_of_run
 
 __all__ = [
     "REFERENCE_SEEDS",
@@ -21,4 +21,5 @@ __all__ = [
     "judge_contrast",
     "reference",
     "require",
+    "spread_of_run",
 ]

@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bertspec.catalog import Catalog
 from bertspec.errors import InvalidSpec
-from bertspec.spec import StudySpec
+from bertspec.spec import RunSpec, StudySpec
 
 if TYPE_CHECKING:
     from bertspec.engine import Material
 
-__all__ = ["Measured", "Record", "Reference", "find", "identity", "path_of", "write"]
+__all__ = ["Measured", "Record", "Reference", "find", "find_by", "identity", "path_of", "write"]
 
 _TASK = {"head", "labels", "text", "text_pair", "label"}
 _NOT_RECIPE = {"threads", "precision"}
@@ -75,10 +75,16 @@ def identity(spec: StudySpec, material: Material) -> dict[str, str]:
     Seeds, threads and precision are not part of it, nor are versions and the engine's own source. A field that has its
     default is left out of the hash, so that a field that is new changes no study that does not use it.
     """
+    return _identity(spec, _contents(material))
+
+
+def _contents(material: Material) -> dict[str, str]:
+    return {name: getattr(material.provenance, name).sha256 for name in ("encoder", "tokenizer", "data")}
+
+
+def _identity(spec: StudySpec | RunSpec, contents: dict[str, str]) -> dict[str, str]:
     return {
-        "encoder": material.files.origin.sha256,
-        "tokenizer": material.files.tokenizer_origin.sha256,
-        "data": material.splits.origin.sha256,
+        **contents,
         "task": _hash(spec.task.model_dump(mode="json", include=_TASK, exclude_defaults=True)),
         "recipe": _hash(spec.recipe.model_dump(mode="json", exclude=_NOT_RECIPE, exclude_defaults=True)),
     }
@@ -90,9 +96,18 @@ def find(spec: StudySpec, material: Material, catalog: Catalog) -> Reference:
     Raises:
         InvalidSpec: a record cannot be read.
     """
+    return find_by(spec, _contents(material), catalog)
+
+
+def find_by(spec: StudySpec | RunSpec, contents: dict[str, str], catalog: Catalog) -> Reference:
+    """The same, by the hashes of encoder, tokenizer and data.
+
+    Raises:
+        InvalidSpec: a record cannot be read.
+    """
     if spec.task.sabotage is not None:
         return Reference(None, None)
-    wanted, stale = identity(spec, material), None
+    wanted, stale = _identity(spec, contents), None
     for file in _candidates(spec, catalog):
         record = _read(file)
         changed = [part for part, value in wanted.items() if record.hashes.get(part) != value]
@@ -120,12 +135,12 @@ def write(record: Record, file: Path, *, title: str) -> None:
     draft.replace(file)
 
 
-def _candidates(spec: StudySpec, catalog: Catalog) -> Iterator[Path]:
+def _candidates(spec: StudySpec | RunSpec, catalog: Catalog) -> Iterator[Path]:
     for folder in catalog.folders:
         yield from sorted((folder / "calibrations" / spec.task.name).glob(f"{_stem(spec)}.*.yaml"))
 
 
-def _stem(spec: StudySpec) -> str:
+def _stem(spec: StudySpec | RunSpec) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', spec.encoder.name).strip('-.')}.{spec.recipe.optimizer.algorithm}"
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 
 from bertspec import metrics, study
-from bertspec.calibration.records import Reference, find
+from bertspec.calibration.records import Reference, find, find_by
+from bertspec.catalog import Catalog
 from bertspec.errors import InvalidSpec
 from bertspec.spec import StudySpec
+from bertspec.store import StoredRun
 from bertspec.study import Study, Workbench
 from bertspec.verdict import Claim, Spread, Verdict
 
-__all__ = ["at_its_record", "judge", "judge_contrast", "reference", "require"]
+__all__ = ["at_its_record", "judge", "judge_contrast", "reference", "require", "spread_of_run"]
 
 _log = logging.getLogger(__name__)
 
@@ -70,8 +72,23 @@ def require(spec: StudySpec, bench: Workbench, names: tuple[str, ...]) -> None:
             raise _missing(spec, metric, found)
 
 
+def spread_of_run(run: StoredRun, metric: str, catalog: Catalog) -> Spread:
+    """The seed spread of a study, by one of its stored runs.
+
+    Raises:
+        InvalidSpec: a record cannot be read.
+    """
+    origins = run.result.facts.provenance
+    contents = {name: getattr(origins, name).sha256 for name in ("encoder", "tokenizer", "data")}
+    return _by(find_by(run.spec, contents, catalog), metric)
+
+
 def _spread(of: Study, quantity: str) -> Spread:
-    found, metric = reference(of), metrics.find(quantity)
+    return _by(reference(of), quantity)
+
+
+def _by(found: Reference, quantity: str) -> Spread:
+    metric = metrics.find(quantity)
     if found.record is not None and found.file is not None and metric.name in found.record.metrics:
         measured, runs = found.record.metrics[metric.name], len(found.record.seeds)
         return Spread(measured.limit, f"{measured.limit:.4f}, calibrated on {runs} seeds", measured.mean)

@@ -54,6 +54,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--check-steps", action="store_true", help="report steps with no definition or several, and run nothing"
     )
     group.addoption(
+        "--least-runs",
+        type=_number,
+        metavar="RUNS",
+        help="make at least so many runs of every study, as far as its seeds allow; a baseline needs 5",
+    )
+    group.addoption(
+        "--against",
+        metavar="NAME",
+        help="fail where a study became worse than in this baseline (see bertspec baseline --help)",
+    )
+    group.addoption(
         "--calibrate",
         type=_number,
         metavar="RUNS",
@@ -105,7 +116,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not (config.getoption("check_steps") or config.getoption("calibrate") or config.option.collectonly):
         from bertspec.pytest_plugin.evidence import EvidenceTaker
 
-        config.pluginmanager.register(EvidenceTaker(), "bertspec-evidence")
+        taker = EvidenceTaker()
+        config.pluginmanager.register(taker, "bertspec-evidence")
+        if config.getoption("against"):
+            from bertspec.pytest_plugin.against import Against
+
+            config.pluginmanager.register(Against(config, taker), "bertspec-against")
     if config.getoption("calibrate"):
         from bertspec.pytest_plugin.calibrating import Calibrating
 

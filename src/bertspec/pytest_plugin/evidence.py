@@ -73,23 +73,25 @@ class EvidenceTaker:
         config = session.config
         if hasattr(config, "workerinput") or not self.scenarios:
             return
-        from bertspec.pytest_plugin.fixtures import session_name, store_root
+        from bertspec.pytest_plugin.fixtures import store_root
         from bertspec.report import sessions
 
         try:
-            sessions.write(self._evidence(session_name(config), config), store_root(config) / "sessions")
+            sessions.write(self.evidence(config), store_root(config) / "sessions")
         except OSError as refusal:
             _log.warning("the record of this session cannot be written: %s", refusal)
 
-    def _evidence(self, name: str, config: pytest.Config) -> SessionEvidence:
+    def evidence(self, config: pytest.Config) -> SessionEvidence:
+        """All that was gathered so far."""
         from importlib import metadata
 
+        from bertspec.pytest_plugin.fixtures import session_name
         from bertspec.report import SessionEvidence
 
         packages = ("bertspec", "numpy", "pytest", "pytest-bdd", "tokenizers", "torch", "transformers")
         return SessionEvidence.model_validate(
             {
-                "session": name,
+                "session": session_name(config),
                 "started": self.started,
                 "finished": _now(),
                 "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),

@@ -46,7 +46,9 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
     from bertspec.store import Store
     from bertspec.study import Workbench
     from bertspec.tracking import ProgressTracker, WandbTracker, combine
+    from bertspec.verdict import FEWEST_COMPARED
 
+    against = pytestconfig.getoption("against")
     store = Store(store_root(pytestconfig))
     progress = ProgressTracker(_terminal(pytestconfig), columns=pytestconfig.get_terminal_writer().fullwidth)
     models = store.models if pytestconfig.getoption("keep_models") else None
@@ -61,6 +63,7 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
         fresh=pytestconfig.getoption("fresh"),
         checkpoint_every=pytestconfig.getoption("checkpoint_every"),
         reference_seeds=tuple(REFERENCE_SEEDS + n for n in range(pytestconfig.getoption("calibrate") or 0)),
+        least_runs=pytestconfig.getoption("least_runs") or (FEWEST_COMPARED if against else 0),
         keep_models=pytestconfig.getoption("keep_models"),
     )
     tracker.close()

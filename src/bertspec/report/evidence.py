@@ -56,7 +56,8 @@ class ClaimEvidence(Evidence):
     origin: str | None = None
     """Where the runs came from: trained now, or the store."""
     runs: tuple[str, ...] = ()
-    """The fingerprints of the runs that it was judged by."""
+    """The fingerprints of the study's runs, in the order of its seeds; it was judged by the first of them, as many as
+    there are values."""
 
 
 class StepLine(Evidence):

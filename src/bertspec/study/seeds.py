@@ -84,7 +84,7 @@ def begin(spec: StudySpec, bench: Workbench) -> Study:
         BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
     """
     study = _prepared(spec, bench)
-    study.extend(looks(len(spec.seeds))[0])
+    study.extend(max(looks(len(spec.seeds))[0], bench.least_runs))
     return study
 
 

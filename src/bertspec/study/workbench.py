@@ -36,6 +36,8 @@ class Workbench:
     """Steps between the checkpoints from which an interrupted run goes on; none makes no checkpoints."""
     reference_seeds: tuple[int, ...] = ()
     """Seeds that take the place of every scenario's own, while studies are calibrated."""
+    least_runs: int = 0
+    """Runs that every study begins with, as far as its seeds allow, even where the first look needs fewer."""
     keep_models: bool = False
     """Whether the fine-tuned encoders are kept in the store, beside their runs."""
 

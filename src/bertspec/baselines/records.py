@@ -1,0 +1,139 @@
+"""Baselines: one JSON file each, in the folder ``baselines`` beside the features, to be committed with a release."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bertspec import calibration
+from bertspec.catalog import Catalog
+from bertspec.errors import InvalidSpec, StoreError
+from bertspec.report import SessionEvidence
+from bertspec.spec import RunSpec
+from bertspec.store import Store, StoredRun
+
+__all__ = ["Baseline", "Reached", "path_of", "reached", "read", "write"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reached(_Part):
+    """What one study reached in its main metric."""
+
+    key: str
+    """Encoder and task by their names, and the recipe: what must be the same for two studies to be compared. Weights,
+    rows and code may differ; whether that made the score worse is the question."""
+    title: str
+    metric: str
+    seeds: tuple[int, ...]
+    scores: tuple[float, ...]
+    """One for each seed."""
+    runs: tuple[str, ...]
+    """The fingerprints of the runs."""
+    spread: float
+    """The seed spread that a verdict on this study goes by."""
+    spread_source: str
+
+
+class Baseline(_Part):
+    """What a session reached."""
+
+    layout: int = 1
+    name: str
+    made: datetime.date
+    session: str
+    versions: dict[str, str]
+    studies: tuple[Reached, ...]
+
+
+def path_of(name: str, root: Path) -> Path:
+    """The file of a baseline.
+
+    Raises:
+        InvalidSpec: the name is not one.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidSpec("a baseline's name is a word", given=name, allowed="letters, digits, dots, hyphens")
+    return root / "baselines" / f"{name}.json"
+
+
+def reached(session: SessionEvidence, store: Store, catalog: Catalog) -> tuple[Reached, ...]:
+    """What each study of a session reached, of those that a quality is claimed of; sabotage and timings are left out.
+
+    Raises:
+        InvalidSpec: a calibration record cannot be read.
+    """
+    found: dict[str, dict[str, StoredRun]] = {}
+    for name in dict.fromkeys(_runs_of(session)):
+        run = store.get(name)
+        if run is not None and run.spec.task.sabotage is None:
+            found.setdefault(_key(run.spec), {})[name] = run
+    return tuple(_reached(key, list(runs.values()), catalog) for key, runs in found.items())
+
+
+def write(baseline: Baseline, file: Path) -> None:
+    """Write a baseline, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".draft")
+    draft.write_text(baseline.model_dump_json(indent=1) + "\n", "utf-8")
+    draft.replace(file)
+
+
+def read(file: Path) -> Baseline:
+    """Read a baseline.
+
+    Raises:
+        StoreError: there is none, or it is damaged.
+    """
+    try:
+        return Baseline.model_validate_json(file.read_text("utf-8"))
+    except OSError as refusal:
+        known = ", ".join(sorted(other.stem for other in file.parent.glob("*.json"))) or "none yet"
+        raise StoreError(
+            "there is no such baseline", given=file.stem, allowed=f"{known} (bertspec baseline save NAME)", where=file
+        ) from refusal
+    except (UnicodeDecodeError, ValidationError) as damage:
+        raise StoreError(f"the baseline is damaged: {str(damage).splitlines()[0]}", where=file) from damage
+
+
+def _runs_of(session: SessionEvidence) -> Iterable[str]:
+    for scenario in session.scenarios:
+        for claim in scenario.claims:
+            if claim.rule != "ratio" and claim.direction != "at most" and claim.claim[:4] != "not:":
+                yield from claim.runs
+
+
+def _key(spec: RunSpec) -> str:
+    recipe = spec.recipe.model_dump(mode="json", exclude={"threads", "precision"}, exclude_defaults=True)
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{spec.encoder.name} {spec.task.name} {digest}"
+
+
+def _reached(key: str, runs: list[StoredRun], catalog: Catalog) -> Reached:
+    runs = sorted(runs, key=lambda run: run.spec.seed)
+    spec, metric = runs[0].spec, runs[0].spec.task.metrics[0]
+    spread = calibration.spread_of_run(runs[0], metric, catalog)
+    return Reached(
+        key=key,
+        title=f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.algorithm}",
+        metric=metric,
+        seeds=tuple(run.spec.seed for run in runs),
+        scores=tuple(run.result.facts.scores[metric] for run in runs),
+        runs=tuple(run.fingerprint for run in runs),
+        spread=spread.limit,
+        spread_source=spread.source,
+    )
