@@ -27,7 +27,7 @@ MY_FEATURE = """
 
       Scenario: It begins to learn
         When it is fine-tuned with "adamw" on seeds 1 to 3
-        Then its accuracy is at least 0.35
+        Then its accuracy is at most 0.9
         And a claim that its accuracy is at least 0.99 does not pass
 """
 """What three seeds of forty steps measure is near 0.52."""
@@ -95,7 +95,7 @@ def test_its_claims_stand_in_a_table(first: tuple[Stranger, Said]) -> None:
     lines = first[1].text.splitlines()
     table = lines[next(number for number, line in enumerate(lines) if line.strip("=") == " claims ") + 1 :]
     assert table[0].split()[:3] == ["verdict", "scenario", "claim"]
-    assert table[1].startswith("PASS     It begins to learn  accuracy is at least 0.35 ")
+    assert table[1].startswith("PASS     It begins to learn  accuracy is at most 0.9 ")
     assert "3 trained" in table[1]
     assert table[3] == "2 claims: 2 PASS, 0 FAIL, 0 UNDECIDED; 0 scenarios not run"
 

@@ -19,8 +19,7 @@ NAME = "baseline"
 HELP = "keep what a session reached, to compare later builds with"
 EPILOG = """\
 examples:
-  pytest features/ --least-runs 5
-  bertspec baseline save 1.0
+  bertspec baseline save 1.0          # after: pytest features/ --least-runs 5
   git add baselines/1.0.json
   pytest features/ --against 1.0
 

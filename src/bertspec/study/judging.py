@@ -115,9 +115,14 @@ def _guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: st
 
 
 def _with_sampling(found: Verdict, runs: Sequence[StoredRun], metric: str) -> Verdict:
-    """The interval that the evaluation split itself leaves: reported, and kept out of the rule."""
-    half = 1.96 * math.sqrt(_row_variance(runs, (), metric, 0.0))
-    return replace(found, split_interval=(found.value - half, found.value + half))
+    """With the interval that the evaluation split itself leaves, which no rule goes by; none leaves the scale."""
+    half, scale = 1.96 * math.sqrt(_row_variance(runs, (), metric, 0.0)), metrics.find(metric)
+
+    def within(low: float, high: float) -> tuple[float, float]:
+        return max(low, scale.lowest), min(high, scale.highest)
+
+    interval = within(*found.interval) if found.interval else None
+    return replace(found, interval=interval, split_interval=within(found.value - half, found.value + half))
 
 
 def _row_variance(runs: Sequence[StoredRun], others: Sequence[StoredRun], metric: str, factor: float) -> float:

@@ -118,6 +118,11 @@ def test_the_rows_own_chance_is_reported_beside_the_verdict(six: Study, metric: 
     assert study.judge(six, Claim(metric, "at least", 0.0), SPREAD).split_interval == found.split_interval
 
 
+def test_no_interval_leaves_the_scale_of_its_metric(six: Study) -> None:
+    found = study.judge(six, Claim("accuracy", "at most", 1.0), Spread(10.0, "very wide"))
+    assert found.interval == (0.0, 1.0)
+
+
 def test_a_study_is_no_better_than_itself(six: Study) -> None:
     six.extend(6)
     found = study.judge_contrast(six, six, Claim("accuracy", "at least", 0.1), (SPREAD, SPREAD))
