@@ -113,7 +113,8 @@ def find_by(spec: StudySpec | RunSpec, contents: dict[str, str], catalog: Catalo
         changed = [part for part, value in wanted.items() if record.hashes.get(part) != value]
         if not changed:
             return Reference(record, file)
-        stale = stale or f"the record {file.name} is stale: another {' and '.join(changed)} since {record.made}"
+        if changed != ["recipe"]:  # a study with another recipe is another study, and makes no record stale
+            stale = stale or f"the record {file.name} is stale: another {' and '.join(changed)} since {record.made}"
     return Reference(None, None, stale)
 
 

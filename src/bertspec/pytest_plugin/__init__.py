@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _COLLECT = ("auto", "always", "never")
+_REPORTS = (".html", ".md")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--download", action="store_true", help="let @hub and @mirror scenarios download from the hub")
     group.addoption(
         "--check-steps", action="store_true", help="report steps with no definition or several, and run nothing"
+    )
+    group.addoption(
+        "--spec-report",
+        type=_report,
+        metavar="PATH",
+        help="write what the session showed to this file, .html or .md",
     )
     group.addoption(
         "--least-runs",
@@ -87,6 +94,12 @@ def _number(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number, such as 500")
     return int(text)
+
+
+def _report(text: str) -> str:
+    if not text.endswith(_REPORTS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a report; it ends in {' or '.join(_REPORTS)}")
+    return text
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import os
 import platform
 import time
@@ -24,7 +23,6 @@ __all__ = ["EvidenceTaker"]
 
 _CLAIM = "bertspec.claim"
 _STEPS = pytest.StashKey[list[dict[str, Any]]]()
-_log = logging.getLogger("bertspec.evidence")
 
 
 @dataclass(eq=False)
@@ -34,6 +32,9 @@ class EvidenceTaker:
     scenarios: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Pytest's id of each scenario that came to an end, and its evidence."""
     started: str = ""
+    written: str = ""
+    """The file of the report."""
+    trouble: str = ""
 
     def pytest_sessionstart(self) -> None:
         """Look at the clock."""
@@ -76,10 +77,36 @@ class EvidenceTaker:
         from bertspec.pytest_plugin.fixtures import store_root
         from bertspec.report import sessions
 
+        evidence = self.evidence(config)
         try:
-            sessions.write(self.evidence(config), store_root(config) / "sessions")
+            sessions.write(evidence, store_root(config) / "sessions")
+            if config.getoption("spec_report"):
+                self._report(evidence, config)
         except OSError as refusal:
-            _log.warning("the record of this session cannot be written: %s", refusal)
+            self.trouble = f"what this session showed cannot be written: {refusal}"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where the report is, or why there is none."""
+        if self.trouble:
+            terminalreporter.write_line(self.trouble, red=True)
+        if self.written:
+            terminalreporter.write_line(f"report: {self.written}")
+
+    def _report(self, evidence: SessionEvidence, config: pytest.Config) -> None:
+        """Write the report that was asked for; a job of GitHub's shows it in its summary, too."""
+        from bertspec import report
+        from bertspec.pytest_plugin.fixtures import store_root
+        from bertspec.store import Store
+
+        target = config.invocation_params.dir / config.getoption("spec_report")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        page = target.suffix == ".html"
+        text = report.html(evidence, Store(store_root(config))) if page else report.markdown(evidence)
+        target.write_text(text, "utf-8")
+        self.written = str(target)
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(summary).open("a", encoding="utf-8") as stream:
+                stream.write(report.markdown(evidence))
 
     def evidence(self, config: pytest.Config) -> SessionEvidence:
         """All that was gathered so far."""

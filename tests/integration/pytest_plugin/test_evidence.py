@@ -113,3 +113,21 @@ def test_a_disk_that_refuses_costs_a_warning(project: Project) -> None:
     project.write(".bertspec/sessions", "in the way")
     result = project.run("features", "-k", "distilbert")
     assert result.ret == pytest.ExitCode.OK
+
+
+def test_a_report_is_written_at_the_end(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.pytester.path / "summary.md"))
+    project.write("features/learning.feature", FEATURE)
+    result = project.run("features", "--spec-report=out/spec.html", "-n2")
+    result.stdout.fnmatch_lines(["report: *out/spec.html"])
+    page = (project.pytester.path / "out" / "spec.html").read_text("utf-8")
+    assert page.count('data-verdict="PASS"') == 1
+    assert page.count('data-verdict="FAIL"') == 1
+    assert "### bertspec: 1 PASS, 1 FAIL" in (project.pytester.path / "summary.md").read_text("utf-8")
+
+
+def test_a_report_of_an_unknown_kind_is_refused_at_once(project: Project) -> None:
+    project.write("features/learning.feature", FEATURE)
+    result = project.run("features", "--spec-report=spec.pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; it ends in .html or .md*"])

@@ -1,0 +1,72 @@
+"""One HTML page that holds everything and asks nobody for anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from bertspec.report import plots
+from bertspec.report.evidence import ScenarioEvidence, SessionEvidence
+from bertspec.report.studies import pareto, studies
+from bertspec.store import Store
+
+__all__ = ["html"]
+
+
+def html(session: SessionEvidence, store: Store) -> str:
+    """The page of a session. Whatever data sets, names and errors hold is shown as text; nothing in it may run.
+
+    Args:
+        session: what was shown.
+        store: where its runs are; those that are gone are left out.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("bertspec.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    views = studies(session, store)
+    verdicts = Counter(claim.verdict for scenario in session.scenarios for claim in scenario.claims)
+    outcomes = Counter(scenario.outcome for scenario in session.scenarios)
+    return environment.get_template("page.html.j2").render(
+        session=session,
+        features=_by_feature(session.scenarios),
+        not_run=_reasons(session.scenarios),
+        verdicts=verdicts,
+        outcomes=outcomes,
+        studies=views,
+        pareto=pareto(views),
+        claim_plot=plots.claim_plot,
+        width=plots.WIDTH,
+        height=plots.HEIGHT,
+    )
+
+
+class _Feature(NamedTuple):
+    path: str
+    name: str
+    description: str
+    rules: dict[str | None, list[ScenarioEvidence]]
+
+
+def _by_feature(scenarios: Iterable[ScenarioEvidence]) -> list[_Feature]:
+    """Every feature with its scenarios, rule by rule, in the order of the file."""
+    found: dict[str, _Feature] = {}
+    for scenario in sorted(scenarios, key=lambda scenario: (scenario.path, scenario.line)):
+        new = _Feature(scenario.path, scenario.feature, scenario.description, {})
+        found.setdefault(scenario.path, new).rules.setdefault(scenario.rule, []).append(scenario)
+    return list(found.values())
+
+
+def _reasons(scenarios: Iterable[ScenarioEvidence]) -> dict[str, list[str]]:
+    """Each reason for which scenarios were not run, and their titles."""
+    found: dict[str, list[str]] = {}
+    for scenario in scenarios:
+        if scenario.outcome == "not run":
+            found.setdefault(scenario.reason or "", []).append(scenario.title)
+    return found

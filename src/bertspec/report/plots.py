@@ -1,0 +1,145 @@
+"""Where things stand in the small plots of a page. The template draws them, so that all text in them is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertspec.report.evidence import ClaimEvidence
+
+__all__ = ["ClaimPlot", "CurvePlot", "Dot", "ParetoPlot", "claim_plot", "curve_plot", "pareto_plot"]
+
+WIDTH, HEIGHT = 640.0, 240.0
+"""Of the large plots, in user units; they scale with the page."""
+_CLAIM_WIDTH = 320.0
+_MARGIN = 12.0
+_LEFT, _BOTTOM = 56.0, 32.0
+_POINTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPlot:
+    """A claim: horizontal places in user units, of :data:`_CLAIM_WIDTH`."""
+
+    bound: float
+    upper: float | None
+    value: float
+    interval: tuple[float, float] | None
+    seeds: tuple[float, ...]
+    least: str
+    """The number at the left end."""
+    most: str
+    side: str
+    """Which side of the bound was claimed: left, right or between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A named point of a plot."""
+
+    x: float
+    y: float
+    name: str
+    front: bool = False
+    """Whether no other point is better in one way and no worse in the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePlot:
+    """The loss over the steps: the mean over seeds, and from the lowest to the highest seed."""
+
+    mean: str
+    """The points of a polyline."""
+    band: str
+    """The points of a polygon."""
+    least: str
+    most: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParetoPlot:
+    """Quality against cost."""
+
+    dots: tuple[Dot, ...]
+    least: str
+    most: str
+    cheapest: str
+    dearest: str
+
+
+def claim_plot(claim: ClaimEvidence) -> ClaimPlot | None:
+    """The places of a claim's numbers; none where there is no interval to draw."""
+    if claim.interval is None:
+        return None
+    numbers = [claim.bound, claim.value, *claim.interval, *claim.values]
+    numbers += [claim.upper] if claim.upper is not None else []
+    low, high = _padded(min(numbers), max(numbers))
+    place = _scale(low, high, _MARGIN, _CLAIM_WIDTH - _MARGIN)
+    return ClaimPlot(
+        bound=place(claim.bound),
+        upper=place(claim.upper) if claim.upper is not None else None,
+        value=place(claim.value),
+        interval=(place(claim.interval[0]), place(claim.interval[1])),
+        seeds=tuple(place(value) for value in claim.values),
+        least=_number(low),
+        most=_number(high),
+        side={"at least": "right", "at most": "left", "between": "between"}[claim.direction],
+    )
+
+
+def curve_plot(losses: Sequence[NDArray[np.float64]]) -> CurvePlot | None:
+    """The training curves of a study, thinned; none where the seeds took different numbers of steps."""
+    if not losses or len({len(loss) for loss in losses}) != 1 or len(losses[0]) < 2:
+        return None
+    steps = len(losses[0])
+    edges = np.linspace(0, steps, min(steps, _POINTS) + 1).astype(int)
+    thinned = np.array([[float(loss[a:b].mean()) for a, b in pairwise(edges)] for loss in losses])
+    low, high = _padded(0.0, float(thinned.max()))
+    across = _scale(0, thinned.shape[1] - 1, _LEFT, WIDTH - _MARGIN)
+    down = _scale(low, high, HEIGHT - _BOTTOM, _MARGIN)
+
+    def points(values: NDArray[np.float64]) -> list[str]:
+        return [f"{across(i):.1f},{down(float(value)):.1f}" for i, value in enumerate(values)]
+
+    band = points(thinned.max(axis=0)) + points(thinned.min(axis=0))[::-1]
+    return CurvePlot(" ".join(points(thinned.mean(axis=0))), " ".join(band), _number(low), _number(high), steps)
+
+
+def pareto_plot(points: Sequence[tuple[str, float, float]]) -> ParetoPlot | None:
+    """Quality against cost; none for fewer than two points.
+
+    Args:
+        points: a name, a cost (less is better) and a quality (more is better) each.
+    """
+    if len(points) < 2:
+        return None
+    costs, qualities = [cost for _, cost, _ in points], [quality for _, _, quality in points]
+    cheap, dear = _padded(0.0, max(costs))
+    low, high = _padded(min(qualities), max(qualities))
+    across, up = _scale(cheap, dear, _LEFT, WIDTH - _MARGIN), _scale(low, high, HEIGHT - _BOTTOM, _MARGIN)
+
+    def front(cost: float, quality: float) -> bool:
+        return not any(
+            c <= cost and q >= quality and (c, q) != (cost, quality) for c, q in zip(costs, qualities, strict=True)
+        )
+
+    dots = tuple(Dot(across(c), up(q), name, front(c, q)) for name, c, q in points)
+    return ParetoPlot(dots, _number(low), _number(high), _number(cheap), _number(dear))
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    room = (high - low) * 0.08 or max(abs(high), 1.0) * 0.01
+    return low - room if low else 0.0, high + room
+
+
+def _scale(low: float, high: float, first: float, last: float) -> Callable[[float], float]:
+    return lambda value: first + (value - low) / (high - low) * (last - first)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"

@@ -1,0 +1,124 @@
+"""The studies that a session's claims speak of, as the store has their runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertspec.report.evidence import SessionEvidence
+from bertspec.report.plots import CurvePlot, ParetoPlot, curve_plot, pareto_plot
+from bertspec.store import Store, StoredRun
+
+__all__ = ["Hard", "StudyView", "pareto", "studies"]
+
+_HARDEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Hard:
+    """A row that most seeds got wrong."""
+
+    row: int
+    """Its place in the evaluation split, from 0."""
+    reference: str
+    said: str
+    """What most seeds said instead."""
+    wrong: int
+    """How many seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """One study."""
+
+    title: str
+    runs: tuple[StoredRun, ...]
+    curve: CurvePlot | None
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """References down, predictions across, summed over the seeds; empty for a regression."""
+    hardest: tuple[Hard, ...]
+
+    @property
+    def metrics(self) -> tuple[tuple[str, float], ...]:
+        """The mean of each metric."""
+        facts = [run.result.facts for run in self.runs]
+        return tuple((name, float(np.mean([each.scores[name] for each in facts]))) for name in facts[0].scores)
+
+    @property
+    def train_s(self) -> float:
+        """The median time of training."""
+        return float(np.median([run.result.facts.timings.train_s for run in self.runs]))
+
+
+def studies(session: SessionEvidence, store: Store) -> tuple[StudyView, ...]:
+    """Every study whose runs the store still has, in the order of its first claim."""
+    found: dict[str, dict[str, StoredRun]] = {}
+    for name in dict.fromkeys(_fingerprints(session)):
+        run = store.get(name)
+        if run is not None:
+            key = run.spec.model_dump_json(exclude={"seed"})
+            found.setdefault(key, {})[name] = run
+    return tuple(_view(tuple(sorted(runs.values(), key=lambda run: run.spec.seed))) for runs in found.values())
+
+
+def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
+    """For each task and its main metric, quality against the seconds of training; sabotaged studies are left out."""
+    points: dict[str, list[tuple[str, float, float]]] = {}
+    for view in views:
+        spec = view.runs[0].spec
+        if spec.task.sabotage is None and not spec.recipe.frozen_encoder:
+            name, mean = view.metrics[0]
+            points.setdefault(f"{spec.task.name}: {name}", []).append(
+                (f"{spec.encoder.name} · {spec.recipe.optimizer.algorithm}", view.train_s, mean)
+            )
+    drawn = {task: pareto_plot(each) for task, each in points.items()}
+    return {task: plot for task, plot in drawn.items() if plot is not None}
+
+
+def _fingerprints(session: SessionEvidence) -> Iterable[str]:
+    for scenario in session.scenarios:
+        for claim in scenario.claims:
+            yield from claim.runs
+
+
+def _view(runs: tuple[StoredRun, ...]) -> StudyView:
+    spec = runs[0].spec
+    words = (spec.encoder.name, spec.task.name, spec.recipe.optimizer.algorithm, spec.task.sabotage)
+    predictions = np.array([run.result.outcomes.predictions for run in runs])
+    references = runs[0].result.outcomes.references
+    classes = spec.task.head == "classification"
+    return StudyView(
+        title=" · ".join(word for word in words if word),
+        runs=runs,
+        curve=curve_plot([run.result.curve.loss for run in runs]),
+        labels=spec.task.labels,
+        confusion=_confusion(references, predictions, len(spec.task.labels)) if classes else (),
+        hardest=_hardest(references, predictions, spec.task.labels) if classes else (),
+    )
+
+
+def _confusion(
+    references: NDArray[np.float64], predictions: NDArray[np.float64], classes: int
+) -> tuple[tuple[int, ...], ...]:
+    counts = np.zeros((classes, classes), dtype=int)
+    for each in predictions:
+        np.add.at(counts, (references.astype(int), each.astype(int)), 1)
+    return tuple(tuple(int(count) for count in row) for row in counts)
+
+
+def _hardest(
+    references: NDArray[np.float64], predictions: NDArray[np.float64], labels: tuple[str, ...]
+) -> tuple[Hard, ...]:
+    wrong = (predictions != references).sum(axis=0)
+    rows = [int(row) for row in np.argsort(-wrong, kind="stable")[:_HARDEST] if wrong[row] > len(predictions) / 2]
+
+    def said(row: int) -> str:
+        others = Counter(int(one) for one in predictions[:, row] if one != references[row])
+        return labels[others.most_common(1)[0][0]]
+
+    return tuple(Hard(row, labels[int(references[row])], said(row), int(wrong[row])) for row in rows)

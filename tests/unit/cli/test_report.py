@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bertspec.cli import main
+from bertspec.report import SessionEvidence, sessions
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with the record of one session, and an empty folder to stand in."""
+    monkeypatch.chdir(tmp_path)
+    session = SessionEvidence(session="a" * 32, started="2026-11-23", finished="2026-11-23T10", command="pytest")
+    sessions.write(session, tmp_path / "store" / "sessions")
+    return tmp_path / "store"
+
+
+def test_the_last_session_is_drawn_as_a_page(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--store", str(store)]) == 0
+    assert "0 scenarios of 2026-11-23T10" in capsys.readouterr().out
+    assert Path("bertspec-report.html").read_text("utf-8").lstrip().startswith("<!doctype html>")
+
+
+def test_markdown_is_written_out(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--store", str(store), "--format", "markdown", "--output", "-"]) == 0
+    assert capsys.readouterr().out.startswith("### bertspec: 0 PASS")
+
+
+def test_a_session_may_be_named(store: Path) -> None:
+    file = next((store / "sessions").glob("*.json"))
+    assert main(["report", "--session", str(file), "--output", "site/index.html"]) == 0
+    assert Path("site/index.html").is_file()
+
+
+def test_without_a_session_nothing_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--store", str(tmp_path / "none")]) == 2
+    assert "no session has left a record; allowed: pytest features/, first" in capsys.readouterr().err
+
+
+def test_a_damaged_session_is_told(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = next((store / "sessions").glob("*.json"))
+    file.write_text("{")
+    assert main(["report", "--store", str(store)]) == 3
+    assert "the record of the session is damaged" in capsys.readouterr().err

@@ -1,0 +1,49 @@
+"""A session as somebody hostile would have it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bertspec.report import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def hostile() -> SessionEvidence:
+    """Every text in it tries to run."""
+    claim = ClaimEvidence(
+        claim=f"accuracy {HOSTILE} is at least 0.9",
+        subject=HOSTILE,
+        verdict="FAIL",
+        value=0.5,
+        bound=0.9,
+        interval=(0.4, 0.6),
+        values=(0.45, 0.5, 0.55),
+        reason=HOSTILE,
+        bound_source=HOSTILE,
+        rule="mean",
+    )
+    scenario = ScenarioEvidence(
+        node="x",
+        path="features/x.feature",
+        line=3,
+        feature=HOSTILE,
+        description=HOSTILE,
+        rule=HOSTILE,
+        title=HOSTILE,
+        steps=(StepLine(keyword="Given", text=HOSTILE, table=((HOSTILE,),), line=4),),
+        outcome="failed",
+        reason=HOSTILE,
+        claims=(claim,),
+    )
+    left_out = scenario.model_copy(update={"outcome": "not run", "claims": (), "line": 9})
+    return SessionEvidence(
+        session="a" * 32,
+        started="2026-11-23T10:00:00+00:00",
+        finished="2026-11-23T10:05:00+00:00",
+        command=HOSTILE,
+        machine=HOSTILE,
+        versions={"torch": HOSTILE},
+        scenarios=(scenario, left_out),
+    )
