@@ -6,6 +6,8 @@ import pytest
 
 from bertspec.cli import main
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

@@ -7,6 +7,8 @@ import pytest
 from bertspec.cli import main
 from bertspec.report import SessionEvidence, sessions
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -167,7 +167,7 @@ def test_one_snapshot_is_kept_and_none_after_the_last_step(ran: Ran, spec: RunSp
 def test_without_an_interval_a_snapshot_is_taken_up_and_none_is_made(
     ran: Ran, spec: RunSpec, snapshots: Snapshots, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "bertspec")
     cut(ran, spec, snapshots, 3)
     assert ran(spec, snapshots=Snapshots(snapshots.folder, every=None)).facts.resumed_at == (2,)
     assert "going on after step 2 of 8" in caplog.text
