@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _COLLECT = ("auto", "always", "never")
-_REPORTS = (".html", ".md")
+_REPORTS = (".html", ".md", ".ndjson")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--spec-report",
         type=_report,
         metavar="PATH",
-        help="write what the session showed to this file, .html or .md",
+        help="write what the session showed to this file: .html, .md, or .ndjson for Cucumber Messages",
     )
     group.addoption(
         "--least-runs",
@@ -98,7 +98,7 @@ def _number(text: str) -> int:
 
 def _report(text: str) -> str:
     if not text.endswith(_REPORTS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a report; it ends in {' or '.join(_REPORTS)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a report; it ends in {', '.join(_REPORTS)}")
     return text
 
 

@@ -44,7 +44,7 @@ class EvidenceTaker:
     def pytest_bdd_before_step(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
         """A step begins."""
         steps = request.node.stash.setdefault(_STEPS, [])
-        steps.append({"line": step.line_number, "outcome": "failed", "began": time.perf_counter()})
+        steps.append({"outcome": "failed", "began": time.perf_counter(), "claims_before": _claims(request.node)})
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_bdd_after_step(self, request: pytest.FixtureRequest) -> None:
@@ -100,8 +100,13 @@ class EvidenceTaker:
 
         target = config.invocation_params.dir / config.getoption("spec_report")
         target.parent.mkdir(parents=True, exist_ok=True)
-        page = target.suffix == ".html"
-        text = report.html(evidence, Store(store_root(config))) if page else report.markdown(evidence)
+        if target.suffix == ".html":
+            text = report.html(evidence, Store(store_root(config)))
+        elif target.suffix == ".ndjson":
+            sources = {one.path: (config.rootpath / one.path).read_text("utf-8") for one in evidence.scenarios}
+            text = report.messages(evidence, sources)
+        else:
+            text = report.markdown(evidence)
         target.write_text(text, "utf-8")
         self.written = str(target)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -154,6 +159,7 @@ def _scenario(item: ScenarioItem, report: pytest.TestReport) -> dict[str, Any]:
 def _steps(item: ScenarioItem) -> list[dict[str, Any]]:
     """Every step of the scenario, with what came of those that were reached."""
     reached = item.stash.get(_STEPS, [])
+    ends = [*(step["claims_before"] for step in reached[1:]), _claims(item)]
     found = []
     for number, step in enumerate(item.steps):
         came = reached[number] if number < len(reached) else {}
@@ -166,9 +172,14 @@ def _steps(item: ScenarioItem) -> list[dict[str, Any]]:
                 "line": step.line_number,
                 "outcome": came.get("outcome", "skipped"),
                 "duration_s": came.get("duration_s", 0.0),
+                "claims": ends[number] - came["claims_before"] if came else 0,
             }
         )
     return found
+
+
+def _claims(item: pytest.Item) -> int:
+    return sum(name == _CLAIM for name, _ in item.user_properties)
 
 
 def _message(report: pytest.TestReport) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,8 +91,11 @@ class Running:
             report.bertspec = {"title": item.example.title, "tags": sorted(item.tags), "not_run": reason}  # type: ignore[attr-defined]
         return report
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Enter a report into the record; with ``-n`` this is where those of all workers meet."""
+        if hasattr(self.machine.config, "workerinput"):
+            return
         facts: dict[str, Any] = getattr(report, "bertspec", {})
         if facts:
             self.record.tags.update(facts["tags"])
@@ -102,6 +106,7 @@ class Running:
             found: list[tuple[str, Any]] = report.user_properties
             title = facts.get("title")
             self.record.claims += [summary.ClaimLine.of(value, title=title) for name, value in found if name == CLAIM]
+        report.user_properties = list(_readable(report.user_properties))  # --junitxml writes str() of each
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -137,3 +142,11 @@ class Running:
                 reason = str(error)
             if reason is not None:
                 yield f"--require={name}: no selected scenario is tagged @{name}, and this machine {reason}"
+
+
+def _readable(properties: Sequence[tuple[str, Any]]) -> Generator[tuple[str, Any]]:
+    """The properties of a report, its claims as numbered lines of JSON."""
+    count = 0
+    for name, value in properties:
+        count += name == CLAIM
+        yield (f"{CLAIM}.{count}", json.dumps(value, ensure_ascii=False)) if name == CLAIM else (name, value)

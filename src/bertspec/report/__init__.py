@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bertspec.report.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
 from bertspec.report.markdown import markdown
+from bertspec.report.messages import messages
 from bertspec.report.page import html
 
-__all__ = ["ClaimEvidence", "ScenarioEvidence", "SessionEvidence", "StepLine", "html", "markdown"]
+__all__ = ["ClaimEvidence", "ScenarioEvidence", "SessionEvidence", "StepLine", "html", "markdown", "messages"]

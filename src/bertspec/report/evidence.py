@@ -70,6 +70,8 @@ class StepLine(Evidence):
     outcome: Literal["passed", "failed", "skipped"] = "skipped"
     """``skipped`` is every step that was not reached."""
     duration_s: float = 0.0
+    claims: int = 0
+    """How many claims it settled."""
 
 
 class ScenarioEvidence(Evidence):

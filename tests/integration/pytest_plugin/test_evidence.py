@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
+from cucumber_messages import Envelope, message_converter
 
 from bertspec.report import SessionEvidence, sessions
 
@@ -130,4 +134,43 @@ def test_a_report_of_an_unknown_kind_is_refused_at_once(project: Project) -> Non
     project.write("features/learning.feature", FEATURE)
     result = project.run("features", "--spec-report=spec.pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; it ends in .html or .md*"])
+    result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; it ends in .html, .md, .ndjson*"])
+
+
+@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
+def test_junit_xml_carries_the_values_of_the_claims(project: Project, options: tuple[str, ...]) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.run("features", "--junitxml=junit.xml", *options)
+    suite = ET.parse(project.pytester.path / "junit.xml").getroot()
+    claims = [json.loads(str(each.get("value"))) for each in suite.iter("property")]
+    assert sorted((claim["verdict"], claim["value"], claim["bound"]) for claim in claims) == [
+        ("FAIL", 0.912, 0.95),
+        ("PASS", 0.912, 0.8),
+    ]
+    assert {each.get("name") for each in suite.iter("property")} == {"bertspec.claim.1"}
+
+
+@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
+def test_cucumber_messages_are_what_their_schema_says(project: Project, options: tuple[str, ...]) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.run("features", "--spec-report=out.ndjson", *options)
+    lines = (project.pytester.path / "out.ndjson").read_text("utf-8").splitlines()
+    envelopes = [json.loads(line) for line in lines]
+    for envelope in envelopes:
+        read = message_converter.from_dict(envelope, Envelope)
+        assert message_converter.to_dict(read) == envelope  # nothing in it is unknown to the protocol
+    kinds = Counter(kind for envelope in envelopes for kind in envelope)
+    assert (kinds["pickle"], kinds["testCase"], kinds["testCaseFinished"], kinds["attachment"]) == (4, 4, 4, 2)
+    assert (kinds["testStepStarted"], kinds["testStepFinished"]) == (16, 16)
+    assert envelopes[-1]["testRunFinished"]["success"] is False
+
+
+def test_cucumber_messages_tell_what_failed_and_what_was_not_run(project: Project) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.run("features", "--spec-report=out.ndjson")
+    lines = (project.pytester.path / "out.ndjson").read_text("utf-8").splitlines()
+    results = [json.loads(line).get("testStepFinished", {}).get("testStepResult") for line in lines]
+    assert Counter(result["status"] for result in results if result) == {"PASSED": 9, "FAILED": 2, "SKIPPED": 5}
+    assert any("no such encoder" in result.get("message", "") for result in results if result)
+    attachments = [json.loads(line)["attachment"] for line in lines if "attachment" in json.loads(line)]
+    assert [json.loads(each["body"])["verdict"] for each in attachments] == ["PASS", "FAIL"]
