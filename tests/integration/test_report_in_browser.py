@@ -1,0 +1,107 @@
+"""The report as a reader sees it, in headless Chromium; not run where there is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertspec import report, study
+from bertspec.report import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
+from bertspec.spec import StudySpec
+from bertspec.study import Workbench
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+HOSTILE = "<script>document.title = 'stolen'</script><img src=x onerror=\"document.title = 'stolen'\">"
+WIDTHS = (400, 1400)
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="not run: there is no Chromium on this machine")
+
+
+@pytest.fixture
+def page_file(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> Path:
+    """The page of a session with one claim of each verdict, and with texts that try to run."""
+    labels = (f"bad {HOSTILE}", "good")
+    task = study_spec.task.model_copy(update={"labels": labels, "name": f"reviews {HOSTILE}"})
+    made = study.run(study_spec.model_copy(update={"task": task}), bench)
+    claims = tuple(
+        ClaimEvidence(
+            claim=f"accuracy is at least 0.9 {HOSTILE}",
+            subject=made.spec.title,
+            verdict=verdict,
+            value=0.9,
+            bound=0.9,
+            interval=(0.85, 0.95),
+            values=(0.88, 0.9, 0.92),
+            runs=tuple(run.fingerprint for run in made.runs),
+        )
+        for verdict in ("PASS", "FAIL", "UNDECIDED")
+    )
+    step = StepLine(keyword="Given", text=f"a step {HOSTILE}", table=((HOSTILE, "a" * 300),), line=4)
+    scenario = ScenarioEvidence(
+        node="x",
+        path="features/x.feature",
+        line=3,
+        feature=f"Learning {HOSTILE}",
+        title=f"It learns {HOSTILE} {'long' * 80}",
+        steps=(step,),
+        outcome="failed",
+        reason=HOSTILE,
+        claims=claims,
+    )
+    left_out = scenario.model_copy(update={"outcome": "not run", "claims": (), "line": 9})
+    session = SessionEvidence(
+        session="a" * 32, started="2026", finished="2026", command=f"pytest {HOSTILE}", scenarios=(scenario, left_out)
+    )
+    file = tmp_path / "report.html"
+    file.write_text(report.html(session, bench.store), "utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless browser."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="not run: playwright is not installed")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_is_whole_quiet_and_readable(chromium: Any, page_file: Path, width: int, scheme: str) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    errors: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(page_file.as_uri())
+    assert [each.get_attribute("data-verdict") for each in page.query_selector_all("[data-verdict]")] == [
+        "PASS",
+        "FAIL",
+        "UNDECIDED",
+    ]
+    assert page.title().startswith("bertspec report")
+    assert page.inner_text("main").count("<script>") >= 6
+    assert errors == []
+    assert [url for url in requests if not url.startswith("data:")] == [page_file.as_uri()]
+    for details in page.query_selector_all("details"):
+        details.evaluate("each => each.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ink, paper = (page.evaluate(f"getComputedStyle(document.body).{part}") for part in ("color", "backgroundColor"))
+    assert (_brightness(ink) < _brightness(paper)) is (scheme == "light")
+    assert abs(_brightness(ink) - _brightness(paper)) > 150
+    page.close()
+
+
+def _brightness(colour: str) -> float:
+    """Of ``rgb(r, g, b)``, from 0 to 255."""
+    return sum(float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]) / 3
