@@ -21,12 +21,12 @@ from bertspec.spec import EncoderSpec, StudySpec
 from bertspec.store import StoredRun
 from bertspec.study import Workbench
 from bertspec.tracking import WandbTracker, connection, find_run, sync
-from bertspec.verdict import Claim, Verdict
+from bertspec.verdict import Claim, Spread, Verdict, judge
 from tests.recording import Fault, RecordingServer
 
 KEY = "planted" + "0" * 33
 FAIL = Verdict("FAIL", Claim("accuracy", "at least", 0.9), 0.5, interval=(0.4, 0.6))
-PASS = Verdict("PASS", "no seed collapses", 0, 0)
+PASS = Verdict("PASS", Claim("accuracy", "at least", 0.5), 0.5)
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +129,31 @@ def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
     assert (run.summary["verdicts/PASS"], run.summary["verdicts/FAIL"]) == (1, 1)
     assert [alert["title"] for alert in run.alerts] == ["FAIL: bert-micro · sentiment"]
     assert "measured 0.5000 [0.4000, 0.6000]" in run.alerts[0]["text"]
+
+
+def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Workbench, service: RecordingServer) -> None:
+    spread = Spread(0.01, "0.0100, calibrated on 20 seeds")
+    claim = Claim("accuracy", "at least", 0.9, source="published")
+    found = judge(claim, [0.95, 0.96, 0.94], spread=spread, allowance=10)
+    tracked.tracker.judged("bert-micro · sentiment", found)
+    tracked.tracker.close()
+    (run,) = service.runs.values()
+    (table,) = (json.loads(content) for name, content in run.files.items() if "verdicts" in name)
+    row = dict(zip(table["columns"], table["data"][0], strict=True))
+    assert (row["verdict"], row["rule"], row["seeds"]) == ("PASS", "mean", "0.95, 0.96, 0.94")
+    assert (row["spread"], row["spread source"], row["bound source"]) == (0.01, spread.source, "published")
+    assert (row["odds"], row["teeth"]) == (found.odds, found.teeth)
+
+
+def test_a_confusion_matrix_counts_every_row(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+) -> None:
+    run = study.run(one(study_spec), tracked).runs[0]
+    files = service.runs[run.fingerprint[:16]].files
+    (table,) = (json.loads(content) for name, content in files.items() if "confusion" in name)
+    assert table["columns"] == ["Actual", "Predicted", "nPredictions"]
+    assert sum(row[2] for row in table["data"]) == 40
+    assert {row[0] for row in table["data"]} == {"negative", "positive"}
 
 
 def test_a_collapse_raises_an_alert(

@@ -26,6 +26,10 @@ _log = logging.getLogger("bertspec.tracking")
 
 _CURVE_POINTS = 250
 """A call to W&B costs about half a millisecond; the whole curve is in the store."""
+_VERDICT = (
+    "subject", "claim", "verdict", "value", "low", "high", "bound", "rule", "seeds", "spread", "spread source",
+    "odds", "teeth", "reason", "bound source",
+)  # fmt: skip
 _TABLE_ROWS = 1_000
 _LOG_S = 60.0
 """For scores, predictions and artifacts: a model may have gigabytes, and goes at its own pace after this."""
@@ -117,7 +121,9 @@ class WandbObserver:
             self.run.config[name] = value
         self._tell_collapse(result.outcomes)
         with data_folder(Path(self.run.settings.wandb_dir) / "data"):
-            self.run.log({"evaluation/predictions": self._predictions(result.outcomes)})
+            self.run.log(
+                {"evaluation/predictions": self._predictions(result.outcomes), **self._confusion(result.outcomes)}
+            )
             self._log_artifacts(facts)
 
     def _predictions(self, outcomes: Outcomes) -> wandb.Table:
@@ -129,6 +135,16 @@ class WandbObserver:
         rows = zip(outcomes.references.tolist(), outcomes.predictions.tolist(), outcomes.outputs.tolist(), strict=True)
         said = [[names[int(number)] if names else number for number in row[:2]] + row[2] for row in rows]
         return wandb.Table(columns=columns, data=[[i, *row] for i, row in enumerate(said[:_TABLE_ROWS])])
+
+    def _confusion(self, outcomes: Outcomes) -> dict[str, Any]:
+        """A confusion matrix, for a classifier."""
+        import wandb
+
+        if self.spec.task.head != "classification":
+            return {}
+        truth, said = ([int(one) for one in side] for side in (outcomes.references, outcomes.predictions))
+        names = list(self.spec.task.labels)
+        return {"evaluation/confusion": wandb.plot.confusion_matrix(y_true=truth, preds=said, class_names=names)}
 
     def _log_artifacts(self, facts: RunFacts) -> None:
         import wandb
@@ -171,11 +187,8 @@ class WandbObserver:
 
 def log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> None:
     """Log what a session judged, as one table, and raise an alert for each FAIL."""
-    columns: list[str | int] = ["subject", "claim", "verdict", "value", "low", "high", "bound", "teeth", "reason"]
-    data = [
-        [subject, str(v.claim), v.outcome, v.value, *(v.interval or (None, None)), v.claim.bound, v.teeth, v.reason]
-        for subject, v in verdicts
-    ]
+    columns: list[str | int] = [*_VERDICT]
+    data = [_row(subject, v) for subject, v in verdicts]
     failed = [(subject, v) for subject, v in verdicts if v.outcome == "FAIL"]
     try:
         import wandb
@@ -190,6 +203,13 @@ def log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> Non
     except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
         abandon()
         _log.warning("the verdicts could not be logged to W&B: %s", without_secrets(trouble))
+
+
+def _row(subject: str, v: Verdict) -> list[Any]:
+    spread = (v.spread.limit, v.spread.source) if v.spread else (None, None)
+    interval, seeds = v.interval or (None, None), ", ".join(f"{value:.6g}" for value in v.values)
+    judged = [subject, str(v.claim), v.outcome, v.value, *interval, v.claim.bound, v.rule, seeds, *spread]
+    return [*judged, v.odds, v.teeth, v.reason, v.claim.source]
 
 
 @contextlib.contextmanager
