@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 HOMES = {"bertspec": "src/bertspec", "bertspec/configs": "configs", "bertspec/features": "features"}
 HOMES["bertspec/steps"] = "steps"
-TRAVELS = (".py", ".yaml", ".feature", ".typed", ".json")
+TRAVELS = (".py", ".yaml", ".feature", ".typed", ".json", ".j2")
 
 
 @pytest.fixture
