@@ -110,7 +110,7 @@ def test_configs_steps_and_data_of_ones_own_live_beside_ours(second: Stranger) -
         second.write(f"{package}/__init__.py", f'MINE = "my own {package}"\n')
     second.write("steps/given.py", "MINE = True\n")
     with (second.folder / "reviews.csv").open("w", newline="") as file:
-        rows = [(f"the film is {word}", word) for word in ("good", "bad")] * 60
+        rows = [(f"film number {number} is {word}", word) for number in range(60) for word in ("good", "bad")]
         csv.writer(file).writerows([("review", "verdict"), *rows])
     second.write(
         "configs/tasks/reviews.yaml",
@@ -149,7 +149,7 @@ def test_configs_steps_and_data_of_ones_own_live_beside_ours(second: Stranger) -
             And the recipe "hasty"
             And what is mine stays mine
             When it is fine-tuned with "adamw" on seeds 1 to 3
-            Then its accuracy is at most 0.95
+            Then its accuracy is at least 0.9
         """,
     )
     second.write(
