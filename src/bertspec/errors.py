@@ -114,7 +114,7 @@ class DeviceError(BertspecError):
 
 
 class Diverged(BertspecError):
-    """The loss is no longer a finite number; nothing was learned after that step."""
+    """The loss of a run that was asked for by itself is no longer a finite number; in a study it is a collapse."""
 
 
 class StoreError(BertspecError):

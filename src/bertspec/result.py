@@ -92,6 +92,8 @@ class RunFacts(Fact):
     """Examples per backward pass, where the memory was too small for a whole batch; none where it was not."""
     resumed_at: tuple[int, ...] = ()
     """The steps after which the run was interrupted and taken up again."""
+    diverged: str | None = None
+    """Where the loss or the outputs stopped being finite numbers; none where they did not."""
     timings: Timings
     peak_memory_bytes: int
     """Peak resident memory of the process (CPU) or peak allocated memory (CUDA)."""
@@ -106,7 +108,7 @@ class Outcomes:
     """Per-example outcomes on the evaluation split, in its row order."""
 
     outputs: NDArray[np.float32]
-    """What the head gave, shape (examples, outputs): logits, or the predicted number."""
+    """What the head gave, shape (examples, outputs): logits, or the predicted number; zeros where the run diverged."""
     references: NDArray[np.float64]
     """The labels, shape (examples,): class numbers, or the numbers to regress."""
 
@@ -119,7 +121,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The training curve; all arrays have shape (steps,)."""
+    """The training curve; all arrays have shape (steps,), where a diverged run counts those that it took."""
 
     loss: NDArray[np.float64]
     """The mean loss over the batch, before the step."""

@@ -29,7 +29,8 @@ examples:
 Each run is logged to W&B, offline where there is no key; WANDB_MODE=disabled logs nothing.
 
 --json writes one object: study, recipe, trained (how many runs were made now), metrics (name: mean, interval)
-and runs (fingerprint, seed, origin: trained or store, scores, steps, train_s, micro_batch, resumed_at).
+and runs (fingerprint, seed, origin: trained or store, scores, steps, train_s, micro_batch, resumed_at,
+diverged).
 """
 
 _MOST_SEEDS = 1_000
@@ -74,6 +75,7 @@ def execute(arguments: argparse.Namespace) -> int:
     made = study.run(plan, replace(work, tracker=combine(work.tracker, witness)))
     work.tracker.close()
     (_show_json if arguments.json else _show)(made, witness.trained)
+    _tell_divergence(made)
     return 0
 
 
@@ -154,10 +156,26 @@ def _show(made: Study, trained: set[str]) -> None:
     console.show_lines("", f"{'1 run' if len(made.runs) == 1 else f'{len(made.runs)} runs'}: {made.origin}{span}")
 
 
+def _tell_divergence(made: Study) -> None:
+    """The runs are stored, and shown; the command ends as one that did not reach what was asked."""
+    from bertspec.errors import Diverged
+
+    diverged = [run.result.facts for run in made.runs if run.result.facts.diverged is not None]
+    if diverged:
+        raise Diverged(
+            f"{len(diverged)} of {len(made.runs)} runs diverged",
+            given=diverged[0].diverged,
+            allowed="a lower learning rate, a longer warm-up, or gradient clipping",
+            where=f"seed {diverged[0].seed} of {made.spec.title}",
+        )
+
+
 def _note(facts: RunFacts) -> str:
     notes = []
     if facts.micro_batch is not None:
         notes.append(f"{facts.micro_batch} examples at a time: the memory was too small for a batch")
+    if facts.diverged is not None:
+        notes.append("diverged")
     if facts.resumed_at:
         notes.append("resumed after step " + ", ".join(str(step) for step in facts.resumed_at))
     return f" ({'; '.join(notes)})" if notes else ""
@@ -188,6 +206,7 @@ def _show_json(made: Study, trained: set[str]) -> None:
                     "train_s": run.result.facts.timings.train_s,
                     "micro_batch": run.result.facts.micro_batch,
                     "resumed_at": run.result.facts.resumed_at,
+                    "diverged": run.result.facts.diverged,
                 }
                 for run in made.runs
             ],

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bertspec import metrics
 from bertspec.device import Device
@@ -22,6 +26,8 @@ from bertspec.result import Outcomes, RunFacts, RunObserver, RunResult, Timings
 from bertspec.spec import RunSpec
 
 __all__ = ["Material", "Snapshots", "learning_rate_at", "outputs", "run", "steps_of"]
+
+_log = logging.getLogger(__name__)
 
 
 def run(
@@ -36,7 +42,8 @@ def run(
 ) -> RunResult:
     """Train an encoder on a task and score it after the last step.
 
-    A batch that does not fit the memory is taken in parts, with the same optimizer steps; the result says so.
+    A batch that does not fit the memory is taken in parts, with the same optimizer steps; the result says so. Where
+    the loss or an output is no longer a finite number the training ends, and the outputs are zeros.
 
     Args:
         spec: encoder, task, recipe and seed.
@@ -53,7 +60,6 @@ def run(
         InvalidSpec: the recipe does not fit the task.
         SourceError: the checkpoint cannot be loaded.
         DeviceError: the memory is too small, even for one example at a time.
-        Diverged: the loss is not a finite number; no weights were changed after that.
     """
     with device.session(spec.seed), _memory_told(spec, device):
         device.forget_peak()
@@ -62,11 +68,20 @@ def run(
         ready = device.clock()
         curve, progress = train(spec.recipe, prepared, observer, seed=spec.seed, snapshots=snapshots)
         trained = device.clock()
-        outcomes = Outcomes(evaluate(prepared), prepared.evaluation.labels)
+        outcomes = Outcomes(_finite(evaluate(prepared), progress), prepared.evaluation.labels)
         timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
     if save_to is not None:
         prepared.head.save(save_to, prepared.tokenizer)
     return RunResult(_facts(spec, material, device, progress, outcomes, timings), outcomes, curve)
+
+
+def _finite(outputs: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
+    """The same outputs; or zeros, which know nothing, where the run diverged."""
+    if progress.diverged is None and np.isfinite(outputs).all():
+        return outputs
+    progress.diverged = progress.diverged or "outputs that are not finite numbers, after the last step"
+    _log.warning("training diverged: %s; a lower learning rate or gradient clipping may help", progress.diverged)
+    return np.zeros_like(outputs)
 
 
 @contextlib.contextmanager
@@ -100,6 +115,7 @@ def _facts(
         evaluation_examples=len(outcomes.references),
         micro_batch=progress.micro_batch if progress.micro_batch < spec.recipe.batch_size else None,
         resumed_at=tuple(progress.resumed_at),
+        diverged=progress.diverged,
         timings=timings,
         peak_memory_bytes=device.peak_memory_bytes(),
         environment=device.environment(),

@@ -17,7 +17,7 @@ from torch import Tensor
 from bertspec.data import batches
 from bertspec.engine.preparation import Prepared
 from bertspec.engine.snapshots import Snapshots
-from bertspec.errors import DeviceError, Diverged
+from bertspec.errors import DeviceError
 from bertspec.result import Curve, RunObserver
 from bertspec.spec import RecipeSpec
 
@@ -61,6 +61,8 @@ class Progress:
     """Wall-clock seconds of training, those before an interruption included."""
     resumed_at: list[int] = field(default_factory=list)
     """The steps after which the training was interrupted and taken up again."""
+    diverged: str | None = None
+    """Where the loss stopped being a finite number, which ended the training."""
 
     def state(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -84,10 +86,9 @@ def train(
     seed: int,
     snapshots: Snapshots | None = None,
 ) -> tuple[Curve, Progress]:
-    """Take every step of a recipe; from a snapshot on, where there is one.
+    """Take every step of a recipe, from a snapshot on where there is one; fewer where the training diverges.
 
     Raises:
-        Diverged: the loss is not a finite number; no weights were changed after that.
         DeviceError: the memory is too small for a single example.
     """
     total = steps_of(recipe, len(prepared.train.tokens))
@@ -98,10 +99,18 @@ def train(
     training.take_up()
     for step in range(1, progress.step + 1):
         observer.stepped(step, float(progress.loss[step - 1]), float(rates[step - 1]))
-    for rows in training.batches_to_come(seed, total):
-        loss = training.step(rows, float(rates[progress.step]))
-        observer.stepped(progress.step, loss, float(rates[progress.step - 1]))
-    return Curve(loss=progress.loss, learning_rate=rates), progress
+    try:
+        for rows in training.batches_to_come(seed, total):
+            loss = training.step(rows, float(rates[progress.step]))
+            observer.stepped(progress.step, loss, float(rates[progress.step - 1]))
+    except _NotFinite as stop:
+        progress.diverged = str(stop)
+    progress.seconds = prepared.device.clock() - training.began
+    return Curve(loss=progress.loss[: progress.step], learning_rate=rates[: progress.step]), progress
+
+
+class _NotFinite(ArithmeticError):
+    """The loss is not a finite number; the weights are those before its step."""
 
 
 @dataclass(slots=True)
@@ -140,9 +149,8 @@ class _Training:
         progress.step += 1
         progress.examples += len(rows)
         progress.tokens += int(self.prepared.train.tokens.lengths[rows].sum())
-        if progress.step == total or (self.snapshots is not None and self.snapshots.due(progress.step, total)):
-            progress.seconds = self.prepared.device.clock() - self.began
         if self.snapshots is not None and self.snapshots.due(progress.step, total):
+            progress.seconds = self.prepared.device.clock() - self.began
             self.snapshots.save(progress.step, self._state())
         return loss
 
@@ -187,12 +195,7 @@ class _Training:
         with prepared.device.autocast():
             loss = prepared.loss(prepared.head(batch), labels)
         if not torch.isfinite(loss):
-            raise Diverged(
-                "training diverged: the loss is not a finite number",
-                given=loss.item(),
-                allowed="a lower learning rate, a longer warm-up, or gradient clipping",
-                where=where,
-            )
+            raise _NotFinite(f"loss {loss.item()} at {where}")
         if share < 1.0:
             loss = loss * share
         loss.backward()  # type: ignore[no-untyped-call]

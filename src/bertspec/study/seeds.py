@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bertspec.errors import Diverged
 from bertspec.sources.places import Places
 from bertspec.spec import RunSpec, StudySpec
 from bertspec.store import StoredRun
@@ -148,8 +147,6 @@ def _train(spec: RunSpec, name: str, material: Material, device: Device, bench: 
         finished = StoredRun(name, spec, result, bench.session)
         bench.store.put(finished)
     except BaseException as error:
-        if isinstance(error, Diverged):  # going on would diverge again
-            bench.store.forget_unfinished(name)
         observer.failed(error)
         raise
     bench.store.forget_unfinished(name)

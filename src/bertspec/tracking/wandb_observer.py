@@ -115,6 +115,7 @@ class WandbObserver:
                 **{f"timings/{name}": value for name, value in facts.timings.model_dump().items()},
                 "peak_memory_bytes": facts.peak_memory_bytes,
                 "steps": facts.steps,
+                **({} if facts.diverged is None else {"diverged": facts.diverged}),
             }
         )
         for name, value in facts.model_dump(mode="json", include={"environment", "provenance"}).items():

@@ -17,6 +17,8 @@ _LENIENT_FROM = 10
 def collapsed(predictions: NDArray[np.float64], references: NDArray[np.float64]) -> bool:
     """Whether a classifier learned nothing: one class only, or no better than the majority class.
 
+    A run that diverged has zeros for outputs, and so one class only.
+
     Args:
         predictions: class numbers, shape (examples,).
         references: the same.

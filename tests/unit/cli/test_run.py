@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
 from bertspec.cli import run
+from bertspec.errors import Diverged
 from bertspec.spec import StudySpec
 from bertspec.store import StoredRun
 from bertspec.study import Study
@@ -79,6 +81,19 @@ def test_the_result_for_machines_has_the_documented_keys(made: Study, capsys: py
     assert [each["origin"] for each in said["runs"]] == ["trained", "store"]
     for each in said["runs"]:
         assert all(key in run.EPILOG for key in each)
+
+
+def test_a_run_that_diverged_is_shown_and_ends_the_command(
+    study_spec: StudySpec, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = runs[1].result.facts.model_copy(update={"diverged": "loss nan at step 2 of 8, learning rate 0.1"})
+    wild = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, facts=facts))
+    made = _study(study_spec, (runs[0], wild))
+    run._show(made, {NEW})
+    assert "(diverged)" in capsys.readouterr().out
+    with pytest.raises(Diverged, match=r"1 of 2 runs diverged; given: .*step 2 of 8.*; .*lower learning rate.*seed 1"):
+        run._tell_divergence(made)
+    run._tell_divergence(_study(study_spec, runs))
 
 
 def test_what_went_differently_is_noted(runs: tuple[StoredRun, StoredRun]) -> None:

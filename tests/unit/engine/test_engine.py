@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from bertspec import device, engine, optimizers
 from bertspec.data import batches
 from bertspec.engine import Material, evaluation, preparation
-from bertspec.errors import DataError, Diverged, InvalidSpec
+from bertspec.errors import DataError, InvalidSpec
 from bertspec.result import RunResult
 from bertspec.sources import checkpoints, tables
 from bertspec.sources.places import Places
@@ -132,8 +133,19 @@ def test_the_loop_is_the_plain_loop(spec: RunSpec) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_the_step(spec: RunSpec) -> None:
     wild = changed(spec, steps=40, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 1e30})
-    with pytest.raises(Diverged, match=r"not a finite number; given: (nan|inf).*step \d+ of 40, learning rate"):
-        ran(wild)
+    result = ran(wild)
+    assert re.fullmatch(r"loss (nan|inf) at step \d+ of 40, learning rate \S+", result.facts.diverged or "")
+    assert result.facts.steps == len(result.curve.loss) < 40
+    assert np.isfinite(result.curve.loss).all()
+    assert not result.outcomes.outputs.any()
+
+
+def test_weights_that_the_last_step_spoiled_say_nothing(spec: RunSpec) -> None:
+    wild = changed(spec, steps=1, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 1e38})
+    result = ran(changed(wild, warmup_fraction=0.0))
+    assert result.facts.diverged == "outputs that are not finite numbers, after the last step"
+    assert result.facts.steps == 1
+    assert not result.outcomes.outputs.any()
 
 
 class Twice:

@@ -103,6 +103,17 @@ def test_a_collapse_is_counted(study_spec: StudySpec, bench: Workbench) -> None:
     assert (found.outcome, found.claim.bound) == ("FAIL", 0)
 
 
+def test_a_run_that_diverges_is_a_collapse_and_stays_in_the_mean(study_spec: StudySpec, bench: Workbench) -> None:
+    wild = study_spec.recipe.model_copy(
+        update={"clip_norm": None, "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=1e30)}
+    )
+    made = study.begin(study_spec.model_copy(update={"recipe": wild, "seeds": (1, 2, 3)}), bench)
+    assert all(run.result.facts.diverged for run in made.runs)
+    found = study.judge(made, Claim("accuracy", "at least", 0.1), SPREAD)
+    assert (found.outcome, found.rule, len(found.values)) == ("FAIL", "collapse", 3)
+    assert study.begin(made.spec, bench).trained == 0
+
+
 def test_a_regression_has_no_classes_to_collapse_to(study_spec: StudySpec, bench: Workbench) -> None:
     task = study_spec.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
     with pytest.raises(InvalidSpec, match="a collapse is of classes; given: 'a regression head'"):

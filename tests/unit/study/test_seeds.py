@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bertspec import engine, study
-from bertspec.errors import BertspecError, Diverged, InvalidSpec, UnknownName
+from bertspec.errors import BertspecError, DeviceError, InvalidSpec, UnknownName
 from bertspec.result import RunObserver, RunResult
 from bertspec.spec import RunSpec, StudySpec
 from bertspec.store import Store
@@ -83,14 +83,14 @@ def test_a_failed_run_is_told_and_the_finished_ones_are_kept(
 
     def fails_on_seed_two(spec: RunSpec, *parts: object, **options: object) -> RunResult:
         if spec.seed == 2:
-            raise Diverged("it diverged")
+            raise DeviceError("the memory is too small")
         return honest(spec, *parts, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "run", fails_on_seed_two)
-    with pytest.raises(Diverged):
+    with pytest.raises(DeviceError):
         study.run(study_spec, dataclasses.replace(bench, tracker=diary))
     assert bench.store.count() == 1
-    assert diary.lines[-1] == "Diverged"
+    assert diary.lines[-1] == "DeviceError"
 
 
 def test_a_result_is_stored_before_it_is_told(study_spec: StudySpec, bench: Workbench) -> None:
