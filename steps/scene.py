@@ -8,7 +8,7 @@ from typing import Any
 
 from bertspec import calibration, metrics
 from bertspec.errors import BertspecError
-from bertspec.report import ClaimEvidence
+from bertspec.evidence import ClaimEvidence
 from bertspec.spec import EncoderSpec, StudySpec, TaskSpec
 from bertspec.study import Study, Workbench
 from bertspec.verdict import Verdict

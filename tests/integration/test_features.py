@@ -365,13 +365,23 @@ def test_a_build_is_compared_with_a_baseline(project: pytest.Pytester) -> None:
     run(project, BOUNDED.format(seeds="1 to 6"), "--least-runs", "5")
     assert len(stored(project)) == 5
     saved = project.run(sys.executable, "-m", "bertspec", "baseline", "save", "1.0")
-    saved.stdout.fnmatch_lines(["*baselines/1.0.json: 1 studies", "*micro*toy*adamw  accuracy 0.* over 5 seeds"])
+    saved.stdout.fnmatch_lines(
+        ["*baselines/1.0.json: 1 studies, 0 ratios of speeds", "*micro*toy*adamw  accuracy 0.* over 5 seeds"]
+    )
     same = run(project, BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
-    same.stdout.fnmatch_lines(["*against 1.0 of *", "PASS *micro*", "1 studies compared, 0 worse*"])
+    same.stdout.fnmatch_lines(
+        [
+            "*against 1.0 of *",
+            "PASS *micro*",
+            "1 of 1 compared, 0 worse*",
+            "memory: not compared*",
+            "time: not compared*",
+        ]
+    )
     file = project.path / "baselines" / "1.0.json"
     file.write_text(file.read_text().replace('"scores": [', '"scores": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, '))
     worse = run(project, BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
-    worse.stdout.fnmatch_lines(["FAIL *micro*", "1 studies compared, 1 worse*"])
+    worse.stdout.fnmatch_lines(["FAIL *micro*", "1 of 1 compared, 1 worse*"])
     assert worse.ret == pytest.ExitCode.TESTS_FAILED
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bertspec import report, study
-from bertspec.report import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
+from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
 from bertspec.spec import StudySpec
 from bertspec.study import Workbench
 

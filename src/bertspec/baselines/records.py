@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bertspec import calibration
 from bertspec.catalog import Catalog
 from bertspec.errors import InvalidSpec, StoreError
-from bertspec.report import SessionEvidence
+from bertspec.evidence import SessionEvidence
 from bertspec.spec import RunSpec
 from bertspec.store import Store, StoredRun
 
-__all__ = ["Baseline", "Reached", "path_of", "reached", "read", "write"]
+__all__ = ["Baseline", "Reached", "Timed", "path_of", "reached", "read", "timed", "write"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -43,6 +43,20 @@ class Reached(_Part):
     spread: float
     """The seed spread that a verdict on this study goes by."""
     spread_source: str
+    accelerator: str | None = None
+    """The name of the GPU on which all of its runs were made; none for a CPU, or for several machines."""
+    peaks: tuple[int, ...] = ()
+    """Peak memory in bytes, one for each seed, where an accelerator counted it for each run alone."""
+
+
+class Timed(_Part):
+    """What was measured in turns: how many times as fast one encoder is as another, a ratio for each round."""
+
+    key: str
+    title: str
+    quantity: str
+    ratios: tuple[float, ...]
+    machine: str
 
 
 class Baseline(_Part):
@@ -54,6 +68,7 @@ class Baseline(_Part):
     session: str
     versions: dict[str, str]
     studies: tuple[Reached, ...]
+    timings: tuple[Timed, ...] = ()
 
 
 def path_of(name: str, root: Path) -> Path:
@@ -79,6 +94,23 @@ def reached(session: SessionEvidence, store: Store, catalog: Catalog) -> tuple[R
         if run is not None and run.spec.task.sabotage is None:
             found.setdefault(_key(run.spec), {})[name] = run
     return tuple(_reached(key, list(runs.values()), catalog) for key, runs in found.items())
+
+
+def timed(session: SessionEvidence) -> tuple[Timed, ...]:
+    """What a session measured in turns."""
+    found = [
+        Timed(
+            key=f"{scenario.title}: {claim.claim.partition(' is at ')[0]}",
+            title=claim.subject,
+            quantity=claim.claim.partition(" is at ")[0].rstrip(","),
+            ratios=claim.values,
+            machine=session.machine,
+        )
+        for scenario in session.scenarios
+        for claim in scenario.claims
+        if claim.rule == "ratio" and claim.values
+    ]
+    return tuple({one.key: one for one in found}.values())
 
 
 def write(baseline: Baseline, file: Path) -> None:
@@ -127,6 +159,9 @@ def _reached(key: str, runs: list[StoredRun], catalog: Catalog) -> Reached:
     runs = sorted(runs, key=lambda run: run.spec.seed)
     spec, metric = runs[0].spec, runs[0].spec.task.metrics[0]
     spread = calibration.spread_of_run(runs[0], metric, catalog)
+    made_on = {(run.result.facts.environment.device, run.result.facts.environment.device_name) for run in runs}
+    [(device, name)] = made_on if len(made_on) == 1 else [("cpu", "")]
+    accelerator = name if device == "cuda" else None
     return Reached(
         key=key,
         title=f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.algorithm}",
@@ -136,4 +171,6 @@ def _reached(key: str, runs: list[StoredRun], catalog: Catalog) -> Reached:
         runs=tuple(run.fingerprint for run in runs),
         spread=spread.limit,
         spread_source=spread.source,
+        accelerator=accelerator,
+        peaks=tuple(run.result.facts.peak_memory_bytes for run in runs) if accelerator else (),
     )

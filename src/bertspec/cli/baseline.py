@@ -24,8 +24,9 @@ examples:
   pytest features/ --against 1.0
 
 A comparison needs five seeds a side: --least-runs 5 makes them, and --against does so by itself. A regression is a
-score that is worse than seeds explain; Holm's correction covers all studies together. Memory and time are not compared
-with a baseline: the peak of a process holds what ran before, and times count only where they were measured in turns.
+score that is worse than seeds explain; Holm's correction covers everything together. Peak memory is compared between
+runs on the same accelerator, which counts each run alone (a margin of 5 %). Of time, only what scenarios measured in
+turns is compared: a ratio of speeds that fell by more than 10 % on the same machine.
 """
 
 
@@ -44,24 +45,30 @@ def execute(arguments: argparse.Namespace) -> int:
 
     from bertspec import baselines
     from bertspec.errors import InvalidSpec
-    from bertspec.report import sessions
+    from bertspec.evidence import sessions
 
     kept, file = bench.store(arguments), baselines.path_of(arguments.name, bench.root())
     record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
     if record is None:
         raise InvalidSpec("no session has left a record", allowed="pytest features/, first", where=kept.root)
     session = sessions.read(record)
-    studies = baselines.reached(session, kept, bench.catalog())
+    studies, timings = baselines.reached(session, kept, bench.catalog()), baselines.timed(session)
     if not studies:
         raise InvalidSpec("the session claimed no quality of any study", where=record)
     today = datetime.datetime.now(datetime.UTC).date()
     baselines.write(
         baselines.Baseline(
-            name=arguments.name, made=today, session=session.session, versions=session.versions, studies=studies
+            name=arguments.name,
+            made=today,
+            session=session.session,
+            versions=session.versions,
+            studies=studies,
+            timings=timings,
         ),
         file,
     )
-    console.show_lines(f"{file}: {len(studies)} studies", *(_line(study) for study in studies))
+    console.show_lines(f"{file}: {len(studies)} studies, {len(timings)} ratios of speeds")
+    console.show_lines(*(_line(study) for study in studies))
     return 0
 
 

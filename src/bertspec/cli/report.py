@@ -37,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     from bertspec import report
     from bertspec.errors import InvalidSpec
-    from bertspec.report import sessions
+    from bertspec.evidence import sessions
 
     kept = bench.store(arguments)
     record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")

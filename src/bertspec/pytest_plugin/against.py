@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +12,12 @@ from bertspec.pytest_plugin.evidence import EvidenceTaker
 from bertspec.pytest_plugin.summary import aligned
 
 if TYPE_CHECKING:
-    from bertspec.baselines import Baseline, Compared
+    from bertspec.baselines import Baseline
+    from bertspec.evidence import Compared
 
 __all__ = ["Against"]
 
-_HEADINGS = ("verdict", "study", "metric", "then", "now", "change", "would have found", "remark")
+_HEADINGS = ("verdict", "study", "quantity", "then", "now", "change", "would have found", "remark")
 _COLOURS = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
 
 
@@ -26,14 +27,12 @@ class Against:
 
     config: pytest.Config
     taker: EvidenceTaker
-    compared: list[Compared] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.baseline = _read(self.config)
 
-    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Compare; a regression fails the session."""
+        """Compare, before the evidence is written; a regression fails the session."""
         if hasattr(self.config, "workerinput"):
             return
         from bertspec import baselines
@@ -41,27 +40,32 @@ class Against:
         from bertspec.pytest_plugin.fixtures import store_root
         from bertspec.store import Store
 
-        now = baselines.reached(
-            self.taker.evidence(self.config), Store(store_root(self.config)), Catalog.beside(self.config.rootpath)
+        evidence, root = self.taker.evidence(self.config), self.config.rootpath
+        studies = baselines.reached(evidence, Store(store_root(self.config)), Catalog.beside(root))
+        self.taker.against = f"{self.baseline.name} of {self.baseline.made}"
+        self.taker.compared = baselines.compare(
+            (*self.baseline.studies, *self.baseline.timings), (*studies, *baselines.timed(evidence))
         )
-        self.compared = list(baselines.compare(self.baseline.studies, now))
-        failed = any(each.outcome == "FAIL" for each in self.compared)
+        failed = any(each.outcome == "FAIL" for each in self.taker.compared)
         if failed and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show what became of every study, and what is not compared."""
-        terminalreporter.write_sep("=", f"against {self.baseline.name} of {self.baseline.made}")
-        for line in aligned([_HEADINGS, *(_row(each) for each in self.compared)]):
+        compared = self.taker.compared
+        terminalreporter.write_sep("=", f"against {self.taker.against}")
+        for line in aligned([_HEADINGS, *(_row(each) for each in compared)]):
             verdict, gap, rest = line.partition(" ")
             colour = _COLOURS.get(verdict)
             terminalreporter.write(verdict, **({colour: True} if colour else {}))
             terminalreporter.write(f"{gap}{rest}\n")
-        found = sum(each.outcome == "FAIL" for each in self.compared)
-        terminalreporter.write_line(
-            f"{len(self.compared)} studies compared, {found} worse (Holm, 5 % over all of them); memory and time: not "
-            "compared, they count only where they are measured in turns"
-        )
+        found = sum(each.outcome == "FAIL" for each in compared)
+        asked = sum(each.outcome != "UNDECIDED" for each in compared)
+        terminalreporter.write_line(f"{asked} of {len(compared)} compared, {found} worse (Holm, 5 % over all of them)")
+        if not any(study.accelerator for study in self.baseline.studies):
+            terminalreporter.write_line("memory: not compared; only an accelerator counts that of one run alone")
+        if not self.baseline.timings:
+            terminalreporter.write_line("time: not compared; the baseline's session measured nothing in turns")
 
 
 def _read(config: pytest.Config) -> Baseline:
@@ -74,6 +78,6 @@ def _read(config: pytest.Config) -> Baseline:
 
 
 def _row(each: Compared) -> tuple[str, ...]:
-    change = f"{each.interval[0]:+.4f} to {each.interval[1]:+.4f}" if each.interval else ""
-    then, now, found = (f"{x:.4f}" if x is not None else "" for x in (each.then, each.now, each.smallest))
-    return (each.outcome, each.title, each.metric, then, now, change, f"-{found}" if found else "", each.reason or "")
+    change = f"{each.interval[0]:+.4g} to {each.interval[1]:+.4g}" if each.interval else ""
+    then, now, found = (f"{x:.4g}" if x is not None else "" for x in (each.then, each.now, each.smallest))
+    return (each.outcome, each.title, each.quantity, then, now, change, f"-{found}" if found else "", each.reason or "")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import platform
+import re
+import sys
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -17,7 +20,7 @@ from bertspec.pytest_plugin.collect import ScenarioItem
 from bertspec.pytest_plugin.definitions import AnyStep
 
 if TYPE_CHECKING:
-    from bertspec.report import SessionEvidence
+    from bertspec.evidence import Compared, SessionEvidence
 
 __all__ = ["EvidenceTaker"]
 
@@ -32,6 +35,10 @@ class EvidenceTaker:
     scenarios: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Pytest's id of each scenario that came to an end, and its evidence."""
     started: str = ""
+    against: str | None = None
+    """The baseline that the session is compared with."""
+    compared: tuple[Compared, ...] = ()
+    """What came of that."""
     written: str = ""
     """The file of the report."""
     trouble: str = ""
@@ -74,8 +81,8 @@ class EvidenceTaker:
         config = session.config
         if hasattr(config, "workerinput") or not self.scenarios:
             return
+        from bertspec.evidence import sessions
         from bertspec.pytest_plugin.fixtures import store_root
-        from bertspec.report import sessions
 
         evidence = self.evidence(config)
         try:
@@ -117,8 +124,8 @@ class EvidenceTaker:
         """All that was gathered so far."""
         from importlib import metadata
 
+        from bertspec.evidence import SessionEvidence
         from bertspec.pytest_plugin.fixtures import session_name
-        from bertspec.report import SessionEvidence
 
         packages = ("bertspec", "numpy", "pytest", "pytest-bdd", "tokenizers", "torch", "transformers")
         return SessionEvidence.model_validate(
@@ -128,8 +135,10 @@ class EvidenceTaker:
                 "finished": _now(),
                 "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
                 "versions": {package: metadata.version(package) for package in packages},
-                "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+                "machine": _machine(),
                 "scenarios": list(self.scenarios.values()),
+                "against": self.against,
+                "compared": self.compared,
             }
         )
 
@@ -185,6 +194,17 @@ def _claims(item: pytest.Item) -> int:
 def _message(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     return str(crash.message if crash is not None else report.longrepr)
+
+
+def _machine() -> str:
+    """Processor, cores and system, and the accelerator where torch was loaded and has one."""
+    processor = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        named = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+        processor = named[1] if named else processor
+    torch = sys.modules.get("torch")
+    accelerator = [torch.cuda.get_device_name()] if torch is not None and torch.cuda.is_available() else []
+    return ", ".join([processor, f"{os.cpu_count()} cores", platform.system(), *accelerator])
 
 
 def _now() -> str:

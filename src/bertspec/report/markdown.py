@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from bertspec.report.evidence import ClaimEvidence, SessionEvidence
+from bertspec.evidence import ClaimEvidence, SessionEvidence
 
 __all__ = ["markdown"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertspec.errors import InvalidSpec
-from bertspec.report.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
+from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
 
 __all__ = ["PROTOCOL", "messages"]
 

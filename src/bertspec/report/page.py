@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from bertspec.evidence import ScenarioEvidence, SessionEvidence
 from bertspec.report import plots
-from bertspec.report.evidence import ScenarioEvidence, SessionEvidence
 from bertspec.report.studies import pareto, studies
 from bertspec.store import Store
 

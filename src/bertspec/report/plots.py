@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec.report.evidence import ClaimEvidence
+from bertspec.evidence import ClaimEvidence
 
 __all__ = ["ClaimPlot", "CurvePlot", "Dot", "ParetoPlot", "claim_plot", "curve_plot", "pareto_plot"]
 

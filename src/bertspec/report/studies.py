@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec.report.evidence import SessionEvidence
+from bertspec.evidence import SessionEvidence
 from bertspec.report.plots import CurvePlot, ParetoPlot, curve_plot, pareto_plot
 from bertspec.store import Store, StoredRun
 

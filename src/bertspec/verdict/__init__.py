@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bertspec.verdict.claims import Claim, Outcome, Rule, Spread, Verdict
 from bertspec.verdict.collapse import collapsed, judge_collapse, refuse_collapse
-from bertspec.verdict.comparison import FEWEST_COMPARED, holm, judge_contrast, judge_ratio
+from bertspec.verdict.comparison import FEWEST_COMPARED, holm, judge_contrast, judge_ratio, relative_change
 from bertspec.verdict.leaks import CEILING_P, leak_p, overlap, refuse_leak, refuse_overlap
 from bertspec.verdict.odds import Odds, odds
 from bertspec.verdict.sequential import FEWEST_RUNS, MARGIN, judge, looks, mean_interval
@@ -34,4 +34,5 @@ __all__ = [
     "refuse_collapse",
     "refuse_leak",
     "refuse_overlap",
+    "relative_change",
 ]

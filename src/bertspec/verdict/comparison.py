@@ -9,7 +9,7 @@ import numpy as np
 
 from bertspec.verdict.claims import Claim, Outcome, Spread, Verdict
 
-__all__ = ["FEWEST_COMPARED", "holm", "judge_contrast", "judge_ratio"]
+__all__ = ["FEWEST_COMPARED", "holm", "judge_contrast", "judge_ratio", "relative_change"]
 
 FEWEST_COMPARED = 5
 """Fewer runs a side decide nothing about a difference, nor fewer rounds about a ratio of speeds."""
@@ -103,6 +103,31 @@ def holm(chances: Sequence[float], *, level: float = 0.05) -> tuple[bool, ...]:
             break
         rejected[place] = True
     return tuple(rejected)
+
+
+def relative_change(
+    before: Sequence[float], after: Sequence[float], *, beyond: float
+) -> tuple[float, tuple[float, float]]:
+    """Whether a positive quantity changed by more than a factor: Welch's t-test of its logarithms.
+
+    Args:
+        before: measurements, at least two.
+        after: the same, later.
+        beyond: the change that is allowed, such as 0.05 for a growth by a twentieth or -0.1 for a fall by a tenth.
+
+    Returns:
+        How often so large a change comes from one that is allowed; and the 95 % interval of the change, minus one.
+    """
+    from scipy import stats  # late: it takes a second
+
+    old, new = np.log(np.asarray(before, dtype=np.float64)), np.log(np.asarray(after, dtype=np.float64))
+    change = float(new.mean() - old.mean())
+    parts = [(max(float(side.var(ddof=1)) / len(side), 1e-18), len(side) - 1) for side in (old, new)]
+    error = math.sqrt(sum(variance for variance, _ in parts))
+    freedom = error**4 / sum(variance**2 / degrees for variance, degrees in parts)
+    half = float(stats.t.ppf(0.975, freedom)) * error
+    distance = math.copysign(1.0, beyond) * (change - math.log1p(beyond)) / error
+    return float(stats.t.sf(distance, freedom)), (math.expm1(change - half), math.expm1(change + half))
 
 
 def _outcome(claim: Claim, value: float, margin: float) -> Outcome:

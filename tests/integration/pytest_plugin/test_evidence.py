@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from cucumber_messages import Envelope, message_converter
 
-from bertspec.report import SessionEvidence, sessions
+from bertspec.evidence import SessionEvidence, sessions
 
 if TYPE_CHECKING:
     from .conftest import Project

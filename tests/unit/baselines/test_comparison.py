@@ -3,12 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertspec.baselines import Reached, compare
+from bertspec.baselines import Reached, Timed, compare
 
 SPREAD = 0.01
 
 
-def reached(key: str, scores: list[float], spread: float = SPREAD) -> Reached:
+def reached(
+    key: str, scores: list[float], spread: float = SPREAD, *, gpu: str | None = None, peaks: tuple[int, ...] = ()
+) -> Reached:
     seeds = tuple(range(1, len(scores) + 1))
     return Reached(
         key=key,
@@ -19,7 +21,13 @@ def reached(key: str, scores: list[float], spread: float = SPREAD) -> Reached:
         runs=tuple(str(seed) for seed in seeds),
         spread=spread,
         spread_source="known",
+        accelerator=gpu,
+        peaks=peaks,
     )
+
+
+def timed(ratios: tuple[float, ...], machine: str = "mine") -> Timed:
+    return Timed(key="k", title="a against b", quantity="examples a second", ratios=ratios, machine=machine)
 
 
 def test_an_equal_build_passes_and_says_what_it_would_have_found() -> None:
@@ -78,3 +86,52 @@ def test_one_bad_study_among_twelve_is_found() -> None:
         after[3] = reached("3", rng.normal(0.9 - 4 * SPREAD, SPREAD, 5).tolist())
         caught += compare(before, after)[3].outcome == "FAIL"
     assert caught / 500 > 0.99
+
+
+def test_memory_is_compared_on_the_same_accelerator() -> None:
+    before = [reached("a", [0.9] * 5, gpu="H100", peaks=(1000, 1004, 998, 1001, 1000))]
+    same, more = ((1002, 1003, 999, 1000, 1001), (1103, 1100, 1101, 1099, 1102))
+    verdicts = [
+        compare(before, [reached("a", [0.9] * 5, gpu="H100", peaks=peaks)])[1] for peaks in (same, more, (1100,) * 5)
+    ]
+    assert [(found.quantity, found.outcome) for found in verdicts] == [
+        ("peak memory, MiB", "PASS"),
+        ("peak memory, MiB", "FAIL"),
+        ("peak memory, MiB", "FAIL"),
+    ]
+
+
+def test_memory_on_another_accelerator_is_undecided() -> None:
+    before = [reached("a", [0.9] * 5, gpu="H100", peaks=(1000,) * 5)]
+    found = compare(before, [reached("a", [0.9] * 5)])[1]
+    assert (found.outcome, found.reason) == ("UNDECIDED", "measured on H100 then, on a CPU now")
+
+
+def test_memory_that_no_accelerator_counted_is_no_question() -> None:
+    assert len(compare([reached("a", [0.9] * 5)], [reached("a", [0.9] * 5)])) == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "outcome"),
+    [
+        ((1.6, 1.55, 1.62, 1.58, 1.6), "PASS"),
+        ((1.2, 1.21, 1.19, 1.2, 1.22), "FAIL"),
+        ((1.5, 1.52, 1.49, 1.5, 1.51), "PASS"),
+    ],
+)
+def test_a_ratio_of_speeds_may_fall_by_a_tenth(now: tuple[float, ...], outcome: str) -> None:
+    [found] = compare([timed((1.6, 1.58, 1.61, 1.6, 1.59))], [timed(now)])
+    assert (found.outcome, found.then) == (outcome, pytest.approx(1.596, abs=1e-3))
+
+
+def test_ratios_of_another_machine_or_of_few_rounds_are_undecided() -> None:
+    before = [timed((1.6,) * 5)]
+    assert compare(before, [timed((1.6,) * 5, "another")])[0].reason == "measured on mine then, on another now"
+    assert str(compare(before, [timed((1.6,) * 3)])[0].reason).startswith("5 rounds then, 3 now")
+
+
+def test_the_correction_covers_quality_and_speed_together() -> None:
+    drop = 0.9 - 1.8 * SPREAD * np.sqrt(2 / 5)
+    assert compare([reached("a", [0.9] * 5)], [reached("a", [drop] * 5)])[0].outcome == "FAIL"
+    both = [reached("a", [0.9] * 5), timed((1.0, 1.01, 0.99, 1.0, 1.0))]
+    assert compare(both, [reached("a", [drop] * 5), both[1]])[0].outcome == "PASS"

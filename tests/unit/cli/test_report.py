@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.cli import main
-from bertspec.report import SessionEvidence, sessions
+from bertspec.evidence import SessionEvidence, sessions
 
 pytestmark = pytest.mark.usefixtures("folder")
 

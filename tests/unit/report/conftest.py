@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertspec.report import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
+from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
 
 HOSTILE = "<script>alert(1)</script>"
 

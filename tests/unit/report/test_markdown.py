@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from bertspec.report import SessionEvidence, markdown
+from bertspec.evidence import SessionEvidence
+from bertspec.report import markdown
 
 
 def test_the_claims_stand_in_a_table(hostile: SessionEvidence) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bertspec import study
-from bertspec.report import ClaimEvidence, SessionEvidence, html
+from bertspec.evidence import ClaimEvidence, SessionEvidence
+from bertspec.report import html
 from bertspec.spec import StudySpec
 from bertspec.store import Store
 from bertspec.study import Workbench

@@ -6,7 +6,7 @@ import pytest
 from bertspec.steps.scene import CLAIM_PROPERTY, Claims, Recipe, refused
 
 from bertspec.errors import DataError, InvalidSpec, UnknownName
-from bertspec.report import ClaimEvidence
+from bertspec.evidence import ClaimEvidence
 from bertspec.spec import EncoderSpec, TaskSpec
 from bertspec.study import Workbench
 from bertspec.verdict import Claim, Spread, judge

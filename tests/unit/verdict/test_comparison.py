@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertspec.verdict import Claim, Spread, holm, judge_contrast, judge_ratio
+from bertspec.verdict import Claim, Spread, holm, judge_contrast, judge_ratio, relative_change
 
 LEAD = Claim("lead", "at least", 0.1)
 KNOWN = Spread(0.02, "known")
@@ -86,3 +86,19 @@ def test_holm_rarely_rejects_a_truth_among_many() -> None:
     rng = np.random.default_rng(0)
     wrong = [any(holm(rng.random(20).tolist())) for _ in range(5000)]
     assert np.mean(wrong) == pytest.approx(0.05, abs=0.01)
+
+
+def test_a_change_that_is_allowed_is_rarely_called_too_large() -> None:
+    rng, wrong, covered = np.random.default_rng(0), 0, 0
+    for _ in range(2000):
+        before, after = rng.lognormal(0.0, 0.05, 5), rng.lognormal(np.log(0.9), 0.05, 5)
+        chance, (low, high) = relative_change(before.tolist(), after.tolist(), beyond=-0.1)
+        wrong += chance < 0.05
+        covered += low <= -0.1 <= high
+    assert wrong / 2000 == pytest.approx(0.05, abs=0.012)
+    assert covered / 2000 == pytest.approx(0.95, abs=0.012)
+
+
+def test_a_large_change_is_seen_even_without_any_noise() -> None:
+    assert relative_change([100.0] * 5, [106.0] * 5, beyond=0.05)[0] < 1e-6
+    assert relative_change([100.0] * 5, [104.0] * 5, beyond=0.05)[0] > 1 - 1e-6

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["ClaimEvidence", "ScenarioEvidence", "SessionEvidence", "StepLine"]
+__all__ = ["ClaimEvidence", "Compared", "ScenarioEvidence", "SessionEvidence", "StepLine"]
 
 
 class Evidence(BaseModel):
@@ -96,6 +96,26 @@ class ScenarioEvidence(Evidence):
     claims: tuple[ClaimEvidence, ...] = ()
 
 
+class Compared(Evidence):
+    """What became of one quantity since a baseline."""
+
+    outcome: Literal["PASS", "FAIL", "UNDECIDED"]
+    """FAIL is a regression; PASS means that none was found; UNDECIDED, that nothing can be said, and why."""
+    title: str
+    """What it is a quantity of, such as ``bert-tiny · bundled/sentiment · adamw``."""
+    quantity: str
+    """A metric, ``peak memory, MiB``, or a ratio of speeds."""
+    then: float | None = None
+    """The mean of the baseline; of a ratio, the geometric mean."""
+    now: float | None = None
+    """The same of this session."""
+    interval: tuple[float, float] | None = None
+    """The 95 % interval of the change, by itself."""
+    smallest: float | None = None
+    """The smallest drop of a metric that would have been found with 95 % probability, had it been the only one."""
+    reason: str | None = None
+
+
 class SessionEvidence(Evidence):
     """Everything that one session showed."""
 
@@ -110,3 +130,6 @@ class SessionEvidence(Evidence):
     machine: str = ""
     """The machine in a few words: processor, cores, accelerator."""
     scenarios: tuple[ScenarioEvidence, ...] = ()
+    against: str | None = None
+    """The baseline that it was compared with, and its date."""
+    compared: tuple[Compared, ...] = ()

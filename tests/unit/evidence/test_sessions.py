@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.errors import StoreError
-from bertspec.report import SessionEvidence, sessions
+from bertspec.evidence import SessionEvidence, sessions
 
 
 def session(finished: str, name: str = "a" * 32) -> SessionEvidence:

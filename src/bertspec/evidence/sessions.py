@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bertspec.errors import StoreError
-from bertspec.report.evidence import SessionEvidence
+from bertspec.evidence.records import SessionEvidence
 
 __all__ = ["latest", "read", "write"]
 

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import pytest
+
+from bertspec import baselines
+from bertspec.evidence import Compared, SessionEvidence
+from bertspec.pytest_plugin import against
+
+
+@pytest.fixture
+def hooks(tmp_path: Path) -> against.Against:
+    """Those of a session that is compared with a baseline of nothing."""
+    empty = SessionEvidence(session="s", started="", finished="", command="pytest", versions={})
+    baselines.write(
+        baselines.Baseline(name="1.0", made="2026-01-31", session="s", versions={}, studies=()),  # type: ignore[arg-type]
+        baselines.path_of("1.0", tmp_path),
+    )
+    options = {"against": "1.0", "bertspec_store": str(tmp_path / "store")}
+    config: Any = SimpleNamespace(getoption=options.get, rootpath=tmp_path)
+    taker: Any = SimpleNamespace(evidence=lambda _: empty, against=None, compared=())
+    return against.Against(config, taker)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "before", "after"),
+    [
+        ("FAIL", pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+        ("PASS", pytest.ExitCode.OK, pytest.ExitCode.OK),
+        ("UNDECIDED", pytest.ExitCode.OK, pytest.ExitCode.OK),
+        ("FAIL", pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED),
+        ("FAIL", pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERRUPTED),
+    ],
+)
+def test_a_regression_fails_a_session_that_passed_otherwise(
+    outcome: Literal["PASS", "FAIL", "UNDECIDED"],
+    before: pytest.ExitCode,
+    after: pytest.ExitCode,
+    hooks: against.Against,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = (Compared(outcome=outcome, title="bert", quantity="accuracy"),)
+    monkeypatch.setattr(baselines, "compare", lambda *_: found)
+    session: Any = SimpleNamespace(exitstatus=before)
+    hooks.pytest_sessionfinish(session)
+    assert session.exitstatus == after
+    assert (hooks.taker.against, hooks.taker.compared) == ("1.0 of 2026-01-31", found)
