@@ -48,7 +48,7 @@ class Recipe:
             UnknownName: a word names nothing.
             InvalidSpec: a value is not allowed, or a metric does not fit the task.
         """
-        seeds = bench.reference_seeds or seeds
+        seeds = bench.reference_seeds or tuple(seed + bench.seed_shift for seed in seeds)
         if self.promised:
             metrics.check(task.model_copy(update={"metrics": self.promised}))
         plan = bench.catalog.study(

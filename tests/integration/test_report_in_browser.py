@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,13 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="not run: there is no Chrom
 @pytest.fixture
 def page_file(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> Path:
     """The page of a session with one claim of each verdict, and with texts that try to run."""
-    labels = (f"bad {HOSTILE}", "good")
-    task = study_spec.task.model_copy(update={"labels": labels, "name": f"reviews {HOSTILE}"})
+    labels, data = (f"bad {HOSTILE}", "good"), tmp_path / "reviews.csv"
+    with data.open("w", newline="") as file:
+        rows = [(f"{HOSTILE} row {number}", labels[number % 2]) for number in range(120)]
+        csv.writer(file).writerows([("review", "verdict"), *rows])
+    hostile = {"dataset": str(data), "generated": None, "text": "review", "label": "verdict", "labels": labels}
+    splits = {"train_split": "train[:64]", "evaluation_split": "train[64:]", "name": f"reviews {HOSTILE}"}
+    task = study_spec.task.model_copy(update={**hostile, **splits})
     made = study.run(study_spec.model_copy(update={"task": task}), bench)
     claims = tuple(
         ClaimEvidence(
@@ -59,7 +65,7 @@ def page_file(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> Path:
         session="a" * 32, started="2026", finished="2026", command=f"pytest {HOSTILE}", scenarios=(scenario, left_out)
     )
     file = tmp_path / "report.html"
-    file.write_text(report.html(session, bench.store), "utf-8")
+    file.write_text(report.html(session, bench.store, bench.places), "utf-8")
     return file
 
 
@@ -91,6 +97,7 @@ def test_the_page_is_whole_quiet_and_readable(chromium: Any, page_file: Path, wi
     ]
     assert page.title().startswith("bertspec report")
     assert page.inner_text("main").count("<script>") >= 6
+    assert page.locator(".row-text").first.text_content().startswith(f"{HOSTILE} row ")
     assert errors == []
     assert [url for url in requests if not url.startswith("data:")] == [page_file.as_uri()]
     for details in page.query_selector_all("details"):

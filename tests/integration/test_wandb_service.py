@@ -20,7 +20,7 @@ from bertspec.sources.places import Places
 from bertspec.spec import EncoderSpec, StudySpec
 from bertspec.store import StoredRun
 from bertspec.study import Workbench
-from bertspec.tracking import WandbTracker, connection, find_run, sync
+from bertspec.tracking import WandbTracker, connection, find_run, link, sync
 from bertspec.verdict import Claim, Spread, Verdict, judge
 from tests.recording import Fault, RecordingServer
 
@@ -55,7 +55,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingServer]:
 def tracked(bench: Workbench) -> Workbench:
     """A bench whose runs are shown in W&B."""
     store = bench.store
-    tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models)
+    tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, places=bench.places)
     return dataclasses.replace(bench, tracker=tracker)
 
 
@@ -108,14 +108,26 @@ def test_the_run_folder_arrives_as_an_artifact_and_the_model_only_on_request(
     assert "model.safetensors" in artifacts[f"model-{second.fingerprint[:16]}"].files
 
 
-def test_the_predictions_carry_the_names_of_the_labels(
+def test_the_predictions_carry_the_texts_and_the_names_of_the_labels(
     study_spec: StudySpec, tracked: Workbench, service: RecordingServer
 ) -> None:
     run = study.run(one(study_spec), tracked).runs[0]
-    tables = [content for name, content in service.runs[run.fingerprint[:16]].files.items() if "predictions" in name]
-    table = json.loads(tables[0])
-    assert table["columns"] == ["row", "reference", "prediction", "output negative", "output positive"]
-    assert {row[1] for row in table["data"]} == {"negative", "positive"}
+    (content,) = [content for name, content in service.runs[run.fingerprint[:16]].files.items() if "predictions" in name]
+    table = json.loads(content)
+    assert table["columns"] == ["row", "text", "reference", "prediction", "output negative", "output positive"]
+    assert {row[2] for row in table["data"]} == {"negative", "positive"}
+    splits = tables.load(study_spec.task, tracked.places)
+    assert [row[1] for row in table["data"]] == splits.evaluation["text"]
+
+
+def test_a_run_that_is_shown_online_leaves_its_address(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+) -> None:
+    run = study.run(one(study_spec), tracked).runs[0]
+    found = link(tracked.store.tracking, run.fingerprint)
+    assert found is not None
+    assert found.startswith(service.url)
+    assert found.endswith(f"/runs/{run.fingerprint[:16]}")
 
 
 def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
@@ -282,6 +294,7 @@ def test_what_was_logged_offline_is_pushed_and_verified(
     run, directory = offline
     assert [(synced.run, synced.outcome) for synced in sync(directory)] == [(run.fingerprint[:16], "arrived")]
     arrived = service.runs[run.fingerprint[:16]]
+    assert str(link(directory, run.fingerprint)).endswith(f"/runs/{run.fingerprint[:16]}")
     assert arrived.state == "finished"
     assert arrived.curve("training/loss") == run.result.curve.loss.tolist()
     assert all(artifact.committed for artifact in service.operations.artifacts.values())

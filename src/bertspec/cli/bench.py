@@ -91,11 +91,12 @@ def workbench(arguments: argparse.Namespace, **changes: Any) -> Workbench:
 
     kept = store(arguments)
     models = kept.models if changes.get("keep_models") else None
-    wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models)
+    places = Places.from_environment(root())
+    wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models, places=places)
     tracker = combine(wandb, ProgressTracker(sys.stderr))
     return Workbench(
         catalog=catalog(),
-        places=Places.from_environment(root()),
+        places=places,
         store=kept,
         tracker=tracker,
         device=arguments.device,

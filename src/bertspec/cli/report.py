@@ -38,13 +38,14 @@ def execute(arguments: argparse.Namespace) -> int:
     from bertspec import report
     from bertspec.errors import InvalidSpec
     from bertspec.evidence import sessions
+    from bertspec.sources.places import Places
 
     kept = bench.store(arguments)
     record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
     if record is None:
         raise InvalidSpec("no session has left a record", allowed="pytest features/, first", where=kept.root)
-    session = sessions.read(record)
-    text = report.html(session, kept) if arguments.format == "html" else report.markdown(session)
+    session, places = sessions.read(record), Places.from_environment(bench.root())
+    text = report.html(session, kept, places) if arguments.format == "html" else report.markdown(session)
     if arguments.output == "-":
         console.show_lines(text.rstrip("\n"))
         return 0

@@ -61,6 +61,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write what the session showed to this file: .html, .md, or .ndjson for Cucumber Messages",
     )
     group.addoption(
+        "--seed-shift",
+        type=_number,
+        metavar="N",
+        help="add this to every seed of the scenarios: their verdicts should hold with other seeds, too (try 1000)",
+    )
+    group.addoption(
         "--least-runs",
         type=_number,
         metavar="RUNS",

@@ -103,12 +103,13 @@ class EvidenceTaker:
         """Write the report that was asked for; a job of GitHub's shows it in its summary, too."""
         from bertspec import report
         from bertspec.pytest_plugin.fixtures import store_root
+        from bertspec.sources.places import Places
         from bertspec.store import Store
 
         target = config.invocation_params.dir / config.getoption("spec_report")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix == ".html":
-            text = report.html(evidence, Store(store_root(config)))
+            text = report.html(evidence, Store(store_root(config)), Places.from_environment(config.rootpath))
         elif target.suffix == ".ndjson":
             sources = {one.path: (config.rootpath / one.path).read_text("utf-8") for one in evidence.scenarios}
             text = report.messages(evidence, sources)

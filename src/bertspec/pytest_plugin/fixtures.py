@@ -52,10 +52,12 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
     store = Store(store_root(pytestconfig))
     progress = ProgressTracker(_terminal(pytestconfig), columns=pytestconfig.get_terminal_writer().fullwidth)
     models = store.models if pytestconfig.getoption("keep_models") else None
-    tracker = combine(WandbTracker(store.tracking, runs=store.root / "runs", models=models), progress)
+    places = Places.from_environment(pytestconfig.rootpath)
+    wandb = WandbTracker(store.tracking, runs=store.root / "runs", models=models, places=places)
+    tracker = combine(wandb, progress)
     yield Workbench(
         catalog=Catalog.beside(pytestconfig.rootpath),
-        places=Places.from_environment(pytestconfig.rootpath),
+        places=places,
         store=store,
         tracker=tracker,
         device=pytestconfig.getoption("bertspec_device"),
@@ -63,6 +65,7 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
         fresh=pytestconfig.getoption("fresh"),
         checkpoint_every=pytestconfig.getoption("checkpoint_every"),
         reference_seeds=tuple(REFERENCE_SEEDS + n for n in range(pytestconfig.getoption("calibrate") or 0)),
+        seed_shift=pytestconfig.getoption("seed_shift") or 0,
         least_runs=pytestconfig.getoption("least_runs") or (FEWEST_COMPARED if against else 0),
         keep_models=pytestconfig.getoption("keep_models"),
     )

@@ -9,17 +9,19 @@ from typing import NamedTuple
 from bertspec.evidence import ScenarioEvidence, SessionEvidence
 from bertspec.report import plots
 from bertspec.report.studies import pareto, studies
+from bertspec.sources.places import Places
 from bertspec.store import Store
 
 __all__ = ["html"]
 
 
-def html(session: SessionEvidence, store: Store) -> str:
+def html(session: SessionEvidence, store: Store, places: Places) -> str:
     """The page of a session. Whatever data sets, names and errors hold is shown as text; nothing in it may run.
 
     Args:
         session: what was shown.
         store: where its runs are; those that are gone are left out.
+        places: where the texts of the hardest rows are; those that are gone are left out, too.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -30,7 +32,7 @@ def html(session: SessionEvidence, store: Store) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    views = studies(session, store)
+    views = studies(session, store, places)
     verdicts = Counter(claim.verdict for scenario in session.scenarios for claim in scenario.claims)
     outcomes = Counter(scenario.outcome for scenario in session.scenarios)
     return environment.get_template("page.html.j2").render(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from bertspec.evidence import SessionEvidence
 from bertspec.report.plots import CurvePlot, ParetoPlot, curve_plot, pareto_plot
+from bertspec.sources import tables
+from bertspec.sources.places import Places
 from bertspec.store import Store, StoredRun
+from bertspec.tracking import link
 
 __all__ = ["Hard", "StudyView", "pareto", "studies"]
 
@@ -24,6 +27,8 @@ class Hard:
 
     row: int
     """Its place in the evaluation split, from 0."""
+    text: tuple[str, ...]
+    """What was read: a text, or a pair; empty where the rows cannot be had any more."""
     reference: str
     said: str
     """What most seeds said instead."""
@@ -42,6 +47,8 @@ class StudyView:
     confusion: tuple[tuple[int, ...], ...]
     """References down, predictions across, summed over the seeds; empty for a regression."""
     hardest: tuple[Hard, ...]
+    links: Mapping[str, str]
+    """Fingerprint → the page of the run in W&B, where it has one."""
 
     @property
     def metrics(self) -> tuple[tuple[str, float], ...]:
@@ -55,7 +62,7 @@ class StudyView:
         return float(np.median([run.result.facts.timings.train_s for run in self.runs]))
 
 
-def studies(session: SessionEvidence, store: Store) -> tuple[StudyView, ...]:
+def studies(session: SessionEvidence, store: Store, places: Places) -> tuple[StudyView, ...]:
     """Every study whose runs the store still has, in the order of its first claim."""
     found: dict[str, dict[str, StoredRun]] = {}
     for name in dict.fromkeys(_fingerprints(session)):
@@ -63,7 +70,8 @@ def studies(session: SessionEvidence, store: Store) -> tuple[StudyView, ...]:
         if run is not None:
             key = run.spec.model_dump_json(exclude={"seed"})
             found.setdefault(key, {})[name] = run
-    return tuple(_view(tuple(sorted(runs.values(), key=lambda run: run.spec.seed))) for runs in found.values())
+    ordered = (tuple(sorted(runs.values(), key=lambda run: run.spec.seed)) for runs in found.values())
+    return tuple(_view(runs, store, places) for runs in ordered)
 
 
 def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
@@ -86,19 +94,21 @@ def _fingerprints(session: SessionEvidence) -> Iterable[str]:
             yield from claim.runs
 
 
-def _view(runs: tuple[StoredRun, ...]) -> StudyView:
+def _view(runs: tuple[StoredRun, ...], store: Store, places: Places) -> StudyView:
     spec = runs[0].spec
     words = (spec.encoder.name, spec.task.name, spec.recipe.optimizer.algorithm, spec.task.sabotage)
     predictions = np.array([run.result.outcomes.predictions for run in runs])
     references = runs[0].result.outcomes.references
     classes = spec.task.head == "classification"
+    shown = {run.fingerprint: link(store.tracking, run.fingerprint) for run in runs}
     return StudyView(
         title=" · ".join(word for word in words if word),
         runs=runs,
         curve=curve_plot([run.result.curve.loss for run in runs]),
         labels=spec.task.labels,
         confusion=_confusion(references, predictions, len(spec.task.labels)) if classes else (),
-        hardest=_hardest(references, predictions, spec.task.labels) if classes else (),
+        hardest=_hardest(references, predictions, spec.task.labels, _texts(runs[0], places)) if classes else (),
+        links={name: url for name, url in shown.items() if url is not None},
     )
 
 
@@ -111,8 +121,15 @@ def _confusion(
     return tuple(tuple(int(count) for count in row) for row in counts)
 
 
+def _texts(run: StoredRun, places: Places) -> Sequence[tuple[str, ...]] | None:
+    return tables.texts(run.spec.task, places, sha256=run.result.facts.provenance.data.sha256)
+
+
 def _hardest(
-    references: NDArray[np.float64], predictions: NDArray[np.float64], labels: tuple[str, ...]
+    references: NDArray[np.float64],
+    predictions: NDArray[np.float64],
+    labels: tuple[str, ...],
+    texts: Sequence[tuple[str, ...]] | None,
 ) -> tuple[Hard, ...]:
     wrong = (predictions != references).sum(axis=0)
     rows = [int(row) for row in np.argsort(-wrong, kind="stable")[:_HARDEST] if wrong[row] > len(predictions) / 2]
@@ -121,4 +138,6 @@ def _hardest(
         others = Counter(int(one) for one in predictions[:, row] if one != references[row])
         return labels[others.most_common(1)[0][0]]
 
-    return tuple(Hard(row, labels[int(references[row])], said(row), int(wrong[row])) for row in rows)
+    return tuple(
+        Hard(row, texts[row] if texts else (), labels[int(references[row])], said(row), int(wrong[row])) for row in rows
+    )

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertspec.errors import DataError, SourceError
+from bertspec.errors import BertspecError, DataError, SourceError
 from bertspec.result import Origin, Place
 from bertspec.sources import generated, hub, sabotage
 from bertspec.sources.places import Places
 from bertspec.spec import TaskSpec
 
-__all__ = ["FILE_READERS", "Splits", "Table", "load"]
+__all__ = ["FILE_READERS", "Splits", "Table", "load", "texts"]
 
 Table = dict[str, list[Any]]
 """Column name → one value per row."""
@@ -70,6 +70,26 @@ def load(task: TaskSpec, places: Places) -> Splits:
     train, evaluation = sabotage.applied(task, train, evaluation)
     digest = _digest(columns, train, evaluation)
     return Splits(train, evaluation, Origin(name=task.dataset, place=place, revision=revision, sha256=digest), clean)
+
+
+def texts(task: TaskSpec, places: Places, *, sha256: str) -> tuple[tuple[str, ...], ...] | None:
+    """What an encoder read of every scored row: a text, or a pair of them.
+
+    Args:
+        task: the task.
+        places: where its rows may be.
+        sha256: the hash of the rows that are meant.
+
+    Returns:
+        none where those rows cannot be had any more, or are others by now.
+    """
+    try:
+        splits = load(task, places)
+    except BertspecError:
+        return None
+    columns = [column for column in (task.text, task.text_pair) if column is not None]
+    same = splits.origin.sha256 == sha256
+    return tuple(zip(*(map(str, splits.evaluation[name]) for name in columns), strict=True)) if same else None
 
 
 def _locate(task: TaskSpec, places: Places) -> tuple[Path, Place, str | None]:

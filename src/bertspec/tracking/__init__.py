@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bertspec.tracking.connection import Connection, connection
+from bertspec.tracking.links import link
 from bertspec.tracking.observers import SilentTracker, Tracker, combine
 from bertspec.tracking.offline import OfflineRun, find_run, read_run
 from bertspec.tracking.progress import ProgressTracker
@@ -21,6 +22,7 @@ __all__ = [
     "combine",
     "connection",
     "find_run",
+    "link",
     "read_run",
     "sampled_steps",
     "sync",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bertspec.errors import SourceError, StoreError, Unreachable
+from bertspec.tracking import links
 from bertspec.tracking.connection import PROBE_S, answers, has_key, without_secrets
 from bertspec.tracking.offline import OfflineRun, read_run
 
@@ -48,7 +49,19 @@ def sync(directory: Path) -> list[SyncedRun]:
     if not files:
         return []
     service = _Service.open()
-    return [_synced(file, service) for file in files]
+    found = [_synced(file, service) for file in files]
+    for run in found:
+        if run.outcome != "failed":
+            _remember(directory, run, service)
+    return found
+
+
+def _remember(directory: Path, run: SyncedRun, service: _Service) -> None:
+    """Where a browser finds it, for the report; that nobody knows is no failure of a sync."""
+    try:
+        links.keep(directory, run.run, service.page(run.detail))
+    except Exception as trouble:  # noqa: BLE001 - the client raises what it likes
+        _log.info("the page of %s is not known: %s", run.name, without_secrets(trouble))
 
 
 def _synced(file: Path, service: _Service) -> SyncedRun:
@@ -111,6 +124,10 @@ class _Service:
     def address(self, record: OfflineRun) -> str:
         """``entity/project/run``."""
         return f"{record.entity or self.api.default_entity}/{record.project}/{record.id}"
+
+    def page(self, address: str) -> str:
+        """Where a browser finds it."""
+        return str(self.api.run(address).url)
 
     def lacks(self, record: OfflineRun) -> str | None:
         """What the service does not hold of a run, or none where it holds everything."""

@@ -8,11 +8,15 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.result import Curve, Outcomes, RunFacts, RunResult
+from bertspec.sources import tables
+from bertspec.sources.places import Places
 from bertspec.spec import RunSpec
+from bertspec.tracking import links
 from bertspec.tracking.connection import answers, without_secrets
 from bertspec.tracking.limits import abandon, within
 from bertspec.verdict import Verdict, collapsed
@@ -53,8 +57,12 @@ class WandbObserver:
     """Kind of artifact → the folder that holds it, if it is there when the run has ended."""
     reopen: Callable[[], wandb.Run | None]
     """Open the same run in an offline record, for a service that failed on the way."""
+    directory: Path
+    """The tracking folder."""
     url: str | None = None
     """The service, where the run is logged online."""
+    places: Places | None = None
+    """Where the texts of the predicted rows are."""
     steps: range = field(default=range(0))
     broken: bool = field(default=False)
 
@@ -91,6 +99,8 @@ class WandbObserver:
         self._guarded(self._check_service)
         self._guarded(lambda: within(_LOG_S, lambda: self._log_result(result)))
         self._guarded(lambda: within(_FINISH_S, lambda: self.run.finish(exit_code=0)))
+        if self.url is not None and self.run.url:
+            self._guarded(lambda: links.keep(self.directory, self.run.id, str(self.run.url)))
 
     def _check_service(self) -> None:
         """One probe here saves the half minute that the client takes to give up."""
@@ -122,20 +132,28 @@ class WandbObserver:
             self.run.config[name] = value
         self._tell_collapse(result.outcomes)
         with data_folder(Path(self.run.settings.wandb_dir) / "data"):
-            self.run.log(
-                {"evaluation/predictions": self._predictions(result.outcomes), **self._confusion(result.outcomes)}
-            )
+            self.run.log({"evaluation/predictions": self._predictions(result), **self._confusion(result.outcomes)})
             self._log_artifacts(facts)
 
-    def _predictions(self, outcomes: Outcomes) -> wandb.Table:
+    def _predictions(self, result: RunResult) -> wandb.Table:
+        """The first rows: what was read, what is right, what was said, and how sure."""
         import wandb
 
-        names = self.spec.task.labels
-        outputs = [f"output {name}" for name in names] or ["output"]
-        columns: list[str | int] = ["row", "reference", "prediction", *outputs]
-        rows = zip(outcomes.references.tolist(), outcomes.predictions.tolist(), outcomes.outputs.tolist(), strict=True)
-        said = [[names[int(number)] if names else number for number in row[:2]] + row[2] for row in rows]
-        return wandb.Table(columns=columns, data=[[i, *row] for i, row in enumerate(said[:_TABLE_ROWS])])
+        task, outcomes, sha256 = self.spec.task, result.outcomes, result.facts.provenance.data.sha256
+        read = tables.texts(task, self.places, sha256=sha256) if self.places is not None else None
+        texts = [name for name in (task.text, task.text_pair) if name is not None] if read is not None else []
+        outputs = [f"output {name}" for name in task.labels] or ["output"]
+        columns: list[str | int] = ["row", *texts, "reference", "prediction", *outputs]
+
+        def named(number: float) -> str | float:
+            return task.labels[int(number)] if task.labels else number
+
+        said = zip(outcomes.references.tolist(), outcomes.predictions.tolist(), outcomes.outputs.tolist(), strict=True)
+        data = [
+            [row, *(read[row] if read is not None else ()), named(reference), named(prediction), *given]
+            for row, (reference, prediction, given) in enumerate(islice(said, _TABLE_ROWS))
+        ]
+        return wandb.Table(columns=columns, data=data)
 
     def _confusion(self, outcomes: Outcomes) -> dict[str, Any]:
         """A confusion matrix, for a classifier."""

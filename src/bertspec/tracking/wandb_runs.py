@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec.result import RunObserver
+from bertspec.sources.places import Places
 from bertspec.spec import RunSpec
 from bertspec.tracking.connection import connection, without_secrets
 from bertspec.tracking.limits import abandon
@@ -47,6 +48,8 @@ class WandbTracker:
     """The folder of finished runs: each is logged as an artifact, where it lies there."""
     models: Path | None = None
     """The folder of fine-tuned models, the same way; none logs no models."""
+    places: Places | None = None
+    """Where the texts of the predicted rows are; none shows predictions without them."""
     _settled: Literal["online", "offline", "disabled"] | None = field(default=None, init=False)
     _url: str | None = field(default=None, init=False)
     _verdicts: list[tuple[str, Verdict]] = field(default_factory=list, init=False)
@@ -60,7 +63,15 @@ class WandbTracker:
         folders = {"run": self.runs, "model": self.models}
         found = {kind: folder / fingerprint for kind, folder in folders.items() if folder is not None}
         url = self._url if self._settled == "online" else None
-        return WandbObserver(opened, spec, found, lambda: self._reopened(description, identity), url)
+        return WandbObserver(
+            opened,
+            spec,
+            found,
+            reopen=lambda: self._reopened(description, identity),
+            directory=self.directory,
+            url=url,
+            places=self.places,
+        )
 
     def judged(self, subject: str, verdict: Verdict) -> None:
         """Keep a verdict for the end of the session."""

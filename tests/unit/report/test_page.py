@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bertspec import study
-from bertspec.evidence import ClaimEvidence, SessionEvidence
+from bertspec.evidence import ClaimEvidence, Compared, SessionEvidence
 from bertspec.report import html
+from bertspec.sources import tables
+from bertspec.sources.places import Places
 from bertspec.spec import StudySpec
 from bertspec.store import Store
 from bertspec.study import Workbench
+
+NOWHERE = Places(None, None)
 
 
 class Reader(HTMLParser):
@@ -43,7 +49,7 @@ class Reader(HTMLParser):
 
 
 def test_hostile_text_stays_text(hostile: SessionEvidence, tmp_path: Path) -> None:
-    page = html(hostile, Store(tmp_path))
+    page = html(hostile, Store(tmp_path), NOWHERE)
     reader = Reader(page)
     assert "script" not in reader.tags
     assert reader.handlers == []
@@ -51,20 +57,20 @@ def test_hostile_text_stays_text(hostile: SessionEvidence, tmp_path: Path) -> No
 
 
 def test_no_request_leaves_the_page(hostile: SessionEvidence, tmp_path: Path) -> None:
-    page = html(hostile, Store(tmp_path))
+    page = html(hostile, Store(tmp_path), NOWHERE)
     assert all(link.startswith(("#", "data:")) for link in Reader(page).links)
     assert "default-src 'none'" in page
 
 
 def test_the_verdicts_are_those_of_the_session(hostile: SessionEvidence, tmp_path: Path) -> None:
-    page = html(hostile, Store(tmp_path))
+    page = html(hostile, Store(tmp_path), NOWHERE)
     assert Reader(page).verdicts == ["FAIL"]
     assert re.search(r'data-count="FAIL">1<', page)
     assert re.search(r'data-count="not run">1<', page)
 
 
 def test_a_claim_is_drawn_with_its_seeds_its_interval_and_its_bound(hostile: SessionEvidence, tmp_path: Path) -> None:
-    page = html(hostile, Store(tmp_path))
+    page = html(hostile, Store(tmp_path), NOWHERE)
     assert page.count('<circle class="seed"') == 3
     assert 'aria-label="measured 0.500, interval 0.400 to 0.600, bound 0.900"' in page
 
@@ -73,7 +79,7 @@ def test_a_claim_without_an_interval_is_told_and_not_drawn(hostile: SessionEvide
     scenario = hostile.scenarios[0]
     bare = ClaimEvidence(claim="no seed collapses", subject="x", verdict="PASS", value=0, bound=0, rule="collapse")
     session = hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"claims": (bare,)}),)})
-    page = html(session, Store(tmp_path))
+    page = html(session, Store(tmp_path), NOWHERE)
     assert "no seed collapses" in page
     assert 'claim-plot"' not in page.split("</style>")[1]
 
@@ -90,7 +96,7 @@ def studied(hostile: SessionEvidence, study_spec: StudySpec, bench: Workbench) -
 
 def test_a_study_is_shown_with_its_curve_its_confusions_and_its_origins(studied: tuple[SessionEvidence, Any]) -> None:
     session, store = studied
-    page = html(session, store)
+    page = html(session, store, NOWHERE)
     runs = list(store.runs())
     assert all(run.fingerprint[:12] in page for run in runs)
     assert "<polyline" in page
@@ -98,8 +104,56 @@ def test_a_study_is_shown_with_its_curve_its_confusions_and_its_origins(studied:
     assert runs[0].result.facts.provenance.data.sha256[:16] in page
 
 
+def test_the_hardest_rows_are_shown_with_their_text(studied: tuple[SessionEvidence, Any]) -> None:
+    session, store = studied
+    page, runs = Reader(html(session, store, NOWHERE)).text, list(store.runs())
+    wrong = sum(run.result.outcomes.predictions != run.result.outcomes.references for run in runs)
+    splits = tables.load(runs[0].spec.task, NOWHERE)
+    assert splits.evaluation[runs[0].spec.task.text][int(np.argmax(wrong))] in page
+
+
+def test_rows_that_have_changed_since_are_not_shown(studied: tuple[SessionEvidence, Any]) -> None:
+    session, store = studied
+    for run in store.runs():
+        provenance = run.result.facts.provenance
+        other = provenance.model_copy(update={"data": provenance.data.model_copy(update={"sha256": "0" * 64})})
+        facts = run.result.facts.model_copy(update={"provenance": other})
+        store.put(dataclasses.replace(run, result=dataclasses.replace(run.result, facts=facts)))
+    assert "not at hand" in html(session, store, NOWHERE)
+
+
+def test_a_run_that_is_shown_in_wandb_is_linked(studied: tuple[SessionEvidence, Any]) -> None:
+    session, store = studied
+    one, two = store.runs()
+    (store.tracking / "links").mkdir(parents=True)
+    for run, url in ((one, "https://wandb.example/x/runs/1"), (two, "javascript:alert(1)")):
+        (store.tracking / "links" / f"{run.fingerprint[:16]}.url").write_text(url)
+    links = Reader(html(session, store, NOWHERE)).links
+    assert "https://wandb.example/x/runs/1" in links
+    assert not any(link.startswith("javascript") for link in links)
+
+
+def test_a_comparison_with_a_baseline_is_shown(hostile: SessionEvidence, tmp_path: Path) -> None:
+    found = Compared(
+        outcome="FAIL",
+        title="bert <i>",
+        quantity="accuracy",
+        then=0.9,
+        now=0.8,
+        interval=(-0.12, -0.08),
+        reason="spread",
+    )
+    missing = Compared(outcome="UNDECIDED", title="albert", quantity="accuracy", then=0.9, reason="it was not run")
+    session = hostile.model_copy(update={"against": "1.0 of 2026-01-31", "compared": (found, missing)})
+    page = html(session, Store(tmp_path), NOWHERE)
+    assert re.findall(r'data-compared="(\w+)"', page) == ["FAIL", "UNDECIDED"]
+    assert "Against 1.0 of 2026-01-31" in page
+    assert "-0.120 to -0.080" in page
+    assert "i" not in Reader(page).tags
+
+
 def test_runs_that_are_gone_are_left_out(studied: tuple[SessionEvidence, Any], tmp_path: Path) -> None:
-    assert "Confusion matrix" not in html(studied[0], Store(tmp_path / "empty"))
+    assert "Confusion matrix" not in html(studied[0], Store(tmp_path / "empty"), NOWHERE)
 
 
 def test_a_thousand_scenarios_are_drawn_in_five_seconds_and_twenty_megabytes(
@@ -108,6 +162,6 @@ def test_a_thousand_scenarios_are_drawn_in_five_seconds_and_twenty_megabytes(
     one = hostile.scenarios[0]
     many = tuple(one.model_copy(update={"line": n, "path": f"features/{n % 20}.feature"}) for n in range(1000))
     began = time.perf_counter()
-    page = html(hostile.model_copy(update={"scenarios": many}), Store(tmp_path))
+    page = html(hostile.model_copy(update={"scenarios": many}), Store(tmp_path), NOWHERE)
     assert time.perf_counter() - began < 5
     assert len(page.encode()) < 20e6

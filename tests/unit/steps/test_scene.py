@@ -81,3 +81,8 @@ def test_reference_seeds_take_the_place_of_the_scenarios_own(
 ) -> None:
     calibrating = dataclasses.replace(bench, reference_seeds=(101, 102, 103))
     assert Recipe(calibrated=("accuracy",)).plan(calibrating, encoder, task, None, (1,)).seeds == (101, 102, 103)
+
+
+def test_seeds_can_be_shifted(bench: Workbench, encoder: EncoderSpec, task: TaskSpec) -> None:
+    shifted = dataclasses.replace(bench, seed_shift=1000)
+    assert Recipe().plan(shifted, encoder, task, None, (1, 2, 7)).seeds == (1001, 1002, 1007)
