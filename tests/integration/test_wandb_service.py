@@ -16,6 +16,7 @@ import pytest
 
 from bertspec import study
 from bertspec.errors import SourceError, Unreachable
+from bertspec.sources import tables
 from bertspec.sources.places import Places
 from bertspec.spec import EncoderSpec, StudySpec
 from bertspec.store import StoredRun
@@ -112,8 +113,8 @@ def test_the_predictions_carry_the_texts_and_the_names_of_the_labels(
     study_spec: StudySpec, tracked: Workbench, service: RecordingServer
 ) -> None:
     run = study.run(one(study_spec), tracked).runs[0]
-    (content,) = [content for name, content in service.runs[run.fingerprint[:16]].files.items() if "predictions" in name]
-    table = json.loads(content)
+    files = service.runs[run.fingerprint[:16]].files
+    table = json.loads(next(content for name, content in files.items() if "predictions" in name))
     assert table["columns"] == ["row", "text", "reference", "prediction", "output negative", "output positive"]
     assert {row[2] for row in table["data"]} == {"negative", "positive"}
     splits = tables.load(study_spec.task, tracked.places)
