@@ -334,6 +334,33 @@ def test_a_calibrated_bound_without_a_record_is_refused_before_training(project:
     assert stored(project) == []
 
 
+def test_what_wandb_leaves_behind_fails_no_test_where_warnings_are_errors(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    project.makepyprojecttoml('[tool.pytest.ini_options]\nfilterwarnings = ["error", "ignore::DeprecationWarning"]\n')
+    project.makeconftest(FORGETFUL)
+    result = run(project, MODEST.format(title="once", seeds="1 to 3") + MODEST.format(title="again", seeds="4 to 6"))
+    result.assert_outcomes(passed=2)
+    assert list((project.path / ".bertspec").rglob("*.wandb"))
+
+
+FORGETFUL = """
+import gc
+
+def pytest_bdd_before_scenario():
+    from wandb.sdk.artifacts import artifact_instance_cache as kept
+
+    kept.artifact_instance_cache_by_client_id.clear()  # it forgets by itself after a hundred
+    gc.collect()
+"""
+MODEST = """
+  Scenario: It is modest {title}
+    When it is fine-tuned with "adamw" on seeds {seeds}
+    Then its accuracy is at most 0.95
+"""
+
+
 def test_calibration_writes_a_record_by_which_later_claims_are_judged(project: pytest.Pytester) -> None:
     (project.path / "my.feature").write_text(OPENING + CALIBRATED + SABOTAGED)
     made = project.runpytest_subprocess("my.feature", "--calibrate=4", "-p", "no:cacheprovider")

@@ -48,6 +48,9 @@ def load(config: pytest.Config) -> None:
         pytest.register_assert_rewrite(package)
     for name in MODULES:
         manager.import_plugin(name)
+    # W&B's client forgets its oldest tables after a hundred, and their folders with a warning. Where warnings are
+    # errors, that would fail whichever test it falls into.
+    config.addinivalue_line("filterwarnings", "ignore:Implicitly cleaning up <TemporaryDirectory:ResourceWarning")
 
 
 def in_sight(config: pytest.Config, *, every: bool = False) -> bool:
