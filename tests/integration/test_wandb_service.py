@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import logging
@@ -15,13 +16,15 @@ import numpy as np
 import pytest
 
 from bertspec import study
+from bertspec.cli import report as report_command
 from bertspec.errors import SourceError, Unreachable
+from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, sessions
 from bertspec.sources import tables
 from bertspec.sources.places import Places
 from bertspec.spec import EncoderSpec, StudySpec
 from bertspec.store import StoredRun
 from bertspec.study import Workbench
-from bertspec.tracking import WandbTracker, connection, find_run, link, sync
+from bertspec.tracking import WandbTracker, connection, find_run, link, publish, sync
 from bertspec.verdict import Claim, Spread, Verdict, judge
 from tests.recording import Fault, RecordingServer
 
@@ -406,3 +409,56 @@ def test_a_run_s_own_error_is_logged_without_the_keys_in_it(
     observer = tracked.tracker.observe(one(study_spec).runs()[0], fingerprint="a" * 64)
     observer.failed(RuntimeError(f"GET https://user:planted-password@host/x with {KEY}"))
     assert service.runs["a" * 16].summary["error"] == "RuntimeError: GET https://host/x with …"
+
+
+def test_a_session_becomes_a_wandb_report(service: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_PROJECT", "encoders")
+    address = publish("bertspec: today", "| PASS |", fingerprints=["a" * 64, "b" * 64], metrics=["accuracy", "f1"])
+    (view,) = service.operations.views
+    assert address.startswith(f"{service.url}/local/encoders/reports/")
+    assert (view["projectName"], view["displayName"]) == ("encoders", "bertspec: today")
+    text, grid = (
+        block for block in json.loads(view["spec"])["blocks"] if block["type"] in ("markdown-block", "panel-grid")
+    )
+    assert text["content"] == "| PASS |"
+    (runs,) = grid["metadata"]["runSets"]
+    assert runs["filters"]["filters"][0]["value"] == ["a" * 64, "b" * 64]
+    assert runs["grouping"] == [{"section": "run", "name": "group"}]
+    panels = [panel["config"] for panel in grid["metadata"]["panelBankSectionConfig"]["panels"]]
+    assert [panel["metrics"] for panel in panels] == [["training/loss"], ["evaluation/accuracy"], ["evaluation/f1"]]
+    assert service.unknown == []
+
+
+def test_the_command_publishes_the_last_session(
+    study_spec: StudySpec, bench: Workbench, service: RecordingServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = study.run(one(study_spec), bench).runs[0]
+    claim = ClaimEvidence(claim="accuracy", subject="x", verdict="PASS", value=1, bound=0, runs=(run.fingerprint,))
+    scenario = ScenarioEvidence(node="x", path="x", line=1, feature="x", title="x", outcome="passed", claims=(claim,))
+    session = SessionEvidence(session="s", started="", finished="2026", command="pytest", scenarios=(scenario,))
+    file = sessions.write(session, bench.store.root / "sessions")
+    asked = argparse.Namespace(store=str(bench.store.root), session=str(file), format="wandb", output=None)
+    assert report_command.execute(asked) == 0
+    assert "/reports/bertspec:-2026--" in capsys.readouterr().out
+    assert run.fingerprint in service.operations.views[0]["spec"]
+    assert "evaluation/accuracy" in service.operations.views[0]["spec"]
+
+
+def test_a_service_that_refuses_a_report_is_told_without_the_key(service: RecordingServer) -> None:
+    def broken(said: dict[str, object]) -> dict[str, object]:
+        raise_key = f"{KEY} is refused"
+        return {"upsertView": None, "errors": raise_key, "said": str(said)}
+
+    service.operations.upsertView = broken  # type: ignore[method-assign]
+    with pytest.raises(SourceError, match="W&B refuses the report") as refusal:
+        publish("x", "y", fingerprints=[], metrics=[])
+    assert KEY not in str(refusal.value)
+
+
+def test_without_the_extra_a_report_says_what_to_install(
+    service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
+    with pytest.raises(SourceError, match=r"pip install 'bertspec\[wandb-report\]'"):
+        publish("x", "y", fingerprints=[], metrics=[])
+    assert service.asked == []

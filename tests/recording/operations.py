@@ -26,6 +26,8 @@ class Operations:
     url: str = ""
     runs: dict[str, Run] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
+    views: list[Variables] = field(default_factory=list)
+    """The reports that were written."""
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def run(self, name: str) -> Run:
@@ -122,6 +124,26 @@ class Operations:
     def RunHistoryKeys(self, said: Variables) -> Variables:  # noqa: N802
         last = max((row.get("_step", -1) for row in self.run(said["name"]).history), default=-1)
         return {"project": {"run": {"historyKeys": {"lastStep": last, "keys": {}}}}}
+
+    # --- reports
+
+    def ProjectInternalId(self, _: Variables) -> Variables:  # noqa: N802
+        return {"project": {"id": opaque("Project:1"), "internalId": opaque("Project:1")}}
+
+    def GetProjects(self, _: Variables) -> Variables:  # noqa: N802
+        page = {"endCursor": None, "hasNextPage": False}
+        return {"models": {"edges": [], "pageInfo": page, "__typename": "ProjectConnection"}}
+
+    def CreateProject(self, said: Variables) -> Variables:  # noqa: N802
+        project = {"id": opaque("Project:1"), "name": said["input"]["name"], "entityName": self.entity}
+        return {"result": {"project": project, "model": project, "inserted": True}}
+
+    def upsertView(self, said: Variables) -> Variables:  # noqa: N802
+        self.views.append(said)
+        kept = {name: said.get(name) for name in ("name", "displayName", "description", "type", "spec")}
+        project = {"id": opaque("Project:1"), "name": said["projectName"], "entityName": said["entityName"]}
+        view = {**kept, "id": opaque(f"View:{len(self.views)}"), "project": project, "updatedAt": "2026-01-01T00:00:00"}
+        return {"upsertView": {"view": view, "inserted": True}}
 
     # --- artifacts
 

@@ -1,26 +1,33 @@
-"""Draw what a session of pytest showed: one HTML page that asks nobody for anything, or a few lines of Markdown."""
+"""Draw what a session of pytest showed: one HTML page that asks nobody for anything, Markdown, or a W&B Report."""
 
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from bertspec.cli import bench, console
+
+if TYPE_CHECKING:
+    from bertspec.evidence import SessionEvidence
+    from bertspec.store import Store
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
 
 NAME = "report"
-HELP = "draw what a session showed, as HTML or Markdown"
+HELP = "draw what a session showed, as HTML, Markdown or a W&B Report"
 EPILOG = """\
 examples:
   bertspec report
   bertspec report --output site/index.html
   bertspec report --output - --format markdown
+  bertspec report --format wandb                  # pip install 'bertspec[wandb-report]'
 
 The page holds every scenario in its own words, each claim with its interval, its bound and its seeds, learning curves,
 confusion matrices, quality against cost, and where everything came from. pytest writes it too: --spec-report=PATH.
+A W&B Report holds the claims, and charts of the session's runs that W&B has; bertspec sync pushes the others.
 """
 
-_FORMATS = {"html": ".html", "markdown": ".md"}
+_FORMATS = {"html": ".html", "markdown": ".md", "wandb": ""}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +52,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if record is None:
         raise InvalidSpec("no session has left a record", allowed="pytest features/, first", where=kept.root)
     session, places = sessions.read(record), Places.from_environment(bench.root())
+    if arguments.format == "wandb":
+        console.show_lines(_published(session, kept))
+        return 0
     text = report.html(session, kept, places) if arguments.format == "html" else report.markdown(session)
     if arguments.output == "-":
         console.show_lines(text.rstrip("\n"))
@@ -54,3 +64,16 @@ def execute(arguments: argparse.Namespace) -> int:
     target.write_text(text, "utf-8")
     console.show_lines(f"{target}: {len(session.scenarios)} scenarios of {session.finished}")
     return 0
+
+
+def _published(session: SessionEvidence, kept: Store) -> str:
+    from bertspec import report, tracking
+
+    names = dict.fromkeys(name for scenario in session.scenarios for claim in scenario.claims for name in claim.runs)
+    runs = [run for run in map(kept.get, names) if run is not None]
+    return tracking.publish(
+        f"bertspec: {session.finished}",
+        report.markdown(session),
+        fingerprints=list(names),
+        metrics=list(dict.fromkeys(metric for run in runs for metric in run.result.facts.scores)),
+    )

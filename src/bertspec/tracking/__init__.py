@@ -9,6 +9,7 @@ from bertspec.tracking.offline import OfflineRun, find_run, read_run
 from bertspec.tracking.progress import ProgressTracker
 from bertspec.tracking.upload import SyncedRun, sync
 from bertspec.tracking.wandb_observer import sampled_steps
+from bertspec.tracking.wandb_report import publish
 from bertspec.tracking.wandb_runs import WandbTracker
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "connection",
     "find_run",
     "link",
+    "publish",
     "read_run",
     "sampled_steps",
     "sync",

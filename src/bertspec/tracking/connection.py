@@ -12,15 +12,18 @@ import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["PROBE_S", "Connection", "answers", "connection", "without_secrets"]
+from bertspec.errors import SourceError, Unreachable
+
+__all__ = ["PROBE_S", "Connection", "answers", "connection", "service_api", "without_secrets"]
 
 _log = logging.getLogger("bertspec.tracking")
 
 PROBE_S = 2.0
 """How long the service may take to answer the one probe, name look-up included."""
 
+_QUESTION_S = 10
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -97,6 +100,32 @@ def answers(url: str, *, busy_counts: bool = False) -> bool:
     asking.start()
     asking.join(PROBE_S)
     return answered.is_set()
+
+
+def service_api() -> Any:
+    """W&B's public client, once the service has answered and said who the key belongs to.
+
+    Raises:
+        Unreachable: the service does not answer.
+        SourceError: there is no key, or the service refuses it.
+    """
+    import wandb
+
+    url = wandb.setup().settings.base_url
+    shown = without_secrets(url)
+    if not has_key(url):
+        raise SourceError(f"there is no key for W&B at {shown}", allowed="wandb login, or WANDB_API_KEY")
+    if not answers(url):
+        raise Unreachable(
+            f"W&B at {shown} does not answer within {PROBE_S:g} s",
+            allowed="the same command later; what was logged offline is kept",
+        )
+    try:
+        api = wandb.Api(timeout=_QUESTION_S)
+        api.default_entity  # noqa: B018 - asks the service who the key belongs to
+    except Exception as refusal:  # noqa: BLE001 - the client raises what it likes
+        raise SourceError(f"W&B at {shown} refuses: {without_secrets(refusal)}") from None
+    return api
 
 
 def without_secrets(text: object) -> str:

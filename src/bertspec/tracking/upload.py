@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bertspec.errors import SourceError, StoreError, Unreachable
+from bertspec.errors import StoreError
 from bertspec.tracking import links
-from bertspec.tracking.connection import PROBE_S, answers, has_key, without_secrets
+from bertspec.tracking.connection import service_api, without_secrets
 from bertspec.tracking.offline import OfflineRun, read_run
 
 __all__ = ["SyncedRun", "sync"]
 
 _log = logging.getLogger("bertspec.tracking")
 
-_QUESTION_S = 10
 _PUSH_S = 600.0
 _ARRIVAL_S = 20.0
 """How long the service may take to show what it was sent."""
@@ -48,7 +47,7 @@ def sync(directory: Path) -> list[SyncedRun]:
     files = sorted(directory.glob("wandb/*run-*/run-*.wandb"))
     if not files:
         return []
-    service = _Service.open()
+    service = _Service(service_api())
     found = [_synced(file, service) for file in files]
     for run in found:
         if run.outcome != "failed":
@@ -100,26 +99,6 @@ def _pushed(file: Path) -> str | None:
 class _Service:
     api: Any
     """W&B's public client."""
-
-    @classmethod
-    def open(cls) -> _Service:
-        import wandb
-
-        url = wandb.setup().settings.base_url
-        shown = without_secrets(url)
-        if not has_key(url):
-            raise SourceError(f"there is no key for W&B at {shown}", allowed="wandb login, or WANDB_API_KEY")
-        if not answers(url):
-            raise Unreachable(
-                f"W&B at {shown} does not answer within {PROBE_S:g} s",
-                allowed="the same command later; what was logged offline is kept",
-            )
-        try:
-            api = wandb.Api(timeout=_QUESTION_S)
-            api.default_entity  # noqa: B018 - asks the service who the key belongs to
-        except Exception as refusal:  # noqa: BLE001 - the client raises what it likes
-            raise SourceError(f"W&B at {shown} refuses: {without_secrets(refusal)}") from None
-        return cls(api)
 
     def address(self, record: OfflineRun) -> str:
         """``entity/project/run``."""

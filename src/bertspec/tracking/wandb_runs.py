@@ -25,9 +25,12 @@ from bertspec.verdict import Verdict
 if TYPE_CHECKING:
     import wandb
 
-__all__ = ["WandbTracker", "sampled_steps"]
+__all__ = ["PROJECT", "WandbTracker", "sampled_steps"]
 
 _log = logging.getLogger("bertspec.tracking")
+
+PROJECT = "bertspec"
+"""Where runs go, unless WANDB_PROJECT says otherwise."""
 
 _TIMEOUT_S = 5.0
 _FINISH_S = 15.0
@@ -43,7 +46,7 @@ class WandbTracker:
     """The folder of the offline records, and of all else that the client writes."""
     mode: Mode = "auto"
     """``auto`` is online where there is a key and the service answers; ``WANDB_MODE`` wins over it."""
-    project: str = "bertspec"
+    project: str = PROJECT
     runs: Path | None = None
     """The folder of finished runs: each is logged as an artifact, where it lies there."""
     models: Path | None = None
