@@ -5,14 +5,14 @@ Feature: Tiny encoders of every family learn sentiment from scratch
   the ceiling of 0.95 that 5 % of flipped labels leave.
 
   # What seeds 11 to 20 reached, mean and standard deviation (2026-11-23, torch 2.13.0, one Zen 4 core): bert 0.949
-  # and 0.000, distilbert 0.949 and 0.001, electra 0.949 and 0.000, roberta 0.945 and 0.010, albert 0.945 and 0.011,
-  # modernbert 0.918 and 0.050. The bounds lie two prior seed spreads (0.05) below; modernbert's, whose own spread is
-  # larger, lies two and a third standard errors of three seeds below.
+  # and 0.000, distilbert 0.949 and 0.001, electra 0.949 and 0.000, roberta 0.945 and 0.010, albert 0.945 and 0.011. The
+  # bounds lie two prior seed spreads (0.05) below. ModernBERT trains for six epochs, not three: after three, some of its
+  # seeds are still far from done: 1001 stopped at 0.71 and 1003 at 0.61, where 20 others lay between 0.86 and 0.95.
 
   Scenario Outline: <encoder> learns <task> from scratch with <optimizer>
     Given the encoder "<encoder>"
     And the task "<task>"
-    And bounds from "our seeds 11 to 20 of 2026-11-23, less two prior seed spreads"
+    And bounds from "our seeds 11 to 20 of 2026-11-23, or 101 to 120 of 2026-11-24, less two prior seed spreads"
     When it is fine-tuned with "<optimizer>" on seeds 1 to 10
     Then its accuracy is at least <accuracy>
     And it is at its calibrated accuracy
@@ -29,4 +29,4 @@ Feature: Tiny encoders of every family learn sentiment from scratch
       | encoder         | task              | optimizer | accuracy |
       | distilbert-tiny | bundled/sentiment | adamw     | 0.90     |
       | albert-tiny     | bundled/sentiment | adamw     | 0.90     |
-      | modernbert-tiny | bundled/sentiment | adamw     | 0.85     |
+      | modernbert-tiny | bundled/sentiment | adamw     | 0.90     |
