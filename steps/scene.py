@@ -11,7 +11,7 @@ from bertspec.errors import BertspecError
 from bertspec.evidence import ClaimEvidence
 from bertspec.spec import EncoderSpec, StudySpec, TaskSpec
 from bertspec.study import Study, Workbench
-from bertspec.verdict import Verdict
+from bertspec.verdict import Claim, Verdict
 
 __all__ = ["CLAIM_PROPERTY", "Claims", "Recipe", "Refusal", "refused"]
 
@@ -106,6 +106,7 @@ def _evidence(
         bound=claim.bound,
         direction=claim.direction,
         upper=claim.upper,
+        promise=_promises(claim),
         interval=verdict.interval,
         split_interval=verdict.split_interval,
         rule=verdict.rule,
@@ -119,6 +120,14 @@ def _evidence(
         origin=study.origin if study else origin,
         runs=tuple(run.fingerprint for run in study.runs) if study else (),
     )
+
+
+def _promises(claim: Claim) -> bool:
+    """Whether it says that something is good: of a metric, by the way in which it improves."""
+    if claim.denied:
+        return False
+    known = [metric for metric in metrics.METRICS.values() if claim.quantity in (metric.name, metric.title)]
+    return known[0].promised_by(claim.direction) if known else claim.direction != "at most"
 
 
 @dataclass(frozen=True, slots=True)

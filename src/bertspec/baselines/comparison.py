@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bertspec import metrics
 from bertspec.baselines.records import Reached, Timed
 from bertspec.evidence import Compared
 from bertspec.verdict import FEWEST_COMPARED, holm, relative_change
@@ -78,6 +79,7 @@ def _quality(old: Reached, new: Reached) -> _Question:
     known = Compared(outcome="UNDECIDED", title=new.title, quantity=new.metric, then=then, now=now)
     if few := _too_few("seeds", len(old.scores), len(new.scores)):
         return _Question(known.model_copy(update={"reason": few}))
+    worse = -1.0 if metrics.find(new.metric).better == "higher" else 1.0
     error = max(old.spread, new.spread) * math.sqrt(1 / len(old.scores) + 1 / len(new.scores))
     found = {
         "outcome": "PASS",
@@ -85,7 +87,9 @@ def _quality(old: Reached, new: Reached) -> _Question:
         "smallest": (1.645 + 1.645) * error,
         "reason": f"seed spread: {new.spread_source}",
     }
-    return _Question(known.model_copy(update=found), chance=0.5 * math.erfc(-((now - then) / error) / math.sqrt(2.0)))
+    return _Question(
+        known.model_copy(update=found), chance=0.5 * math.erfc(worse * (now - then) / error / math.sqrt(2))
+    )
 
 
 def _memory(old: Reached, new: Reached) -> _Question:

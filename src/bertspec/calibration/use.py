@@ -41,21 +41,22 @@ def judge_contrast(of: Study, other: Study, claim: Claim, *, factor: float = 1.0
 
 
 def at_its_record(of: Study, metric: str) -> Claim:
-    """The claim that a metric is where its record says, two s⁺ below the mean of the reference runs.
+    """The claim that a metric is where its record says, at most two s⁺ worse than the mean of the reference runs.
 
     Raises:
         InvalidSpec: the study has no record that may be used.
         UnknownName: no metric is called so.
     """
-    found, name = reference(of), metrics.find(metric).name
-    if found.record is None or name not in found.record.metrics:
+    found, known = reference(of), metrics.find(metric)
+    if found.record is None or known.name not in found.record.metrics:
         raise _missing(of.spec, metric, found)
-    measured, runs = found.record.metrics[name], len(found.record.seeds)
-    bound = round(measured.mean - _SPREADS_BELOW * measured.limit, 4)
+    measured, runs, lower = found.record.metrics[known.name], len(found.record.seeds), known.better == "lower"
+    bound = round(measured.mean + (1 if lower else -1) * _SPREADS_BELOW * measured.limit, 4)
     source = (
-        f"calibrated: {measured.mean:.4f} in {runs} runs of {found.record.made}, less 2 spreads of {measured.limit:g}"
+        f"calibrated: {measured.mean:.4f} in {runs} runs of {found.record.made}, "
+        f"{'plus' if lower else 'less'} 2 spreads of {measured.limit:g}"
     )
-    return Claim(metric, "at least", bound, source=source)
+    return Claim(metric, "at most" if lower else "at least", bound, source=source)
 
 
 def require(spec: StudySpec, bench: Workbench, names: tuple[str, ...]) -> None:

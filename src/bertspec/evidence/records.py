@@ -33,6 +33,8 @@ class ClaimEvidence(Evidence):
     """The side of the bound that was claimed."""
     upper: float | None = None
     """The upper bound of a range."""
+    promise: bool = True
+    """Whether it says that something is good; not so a claim that must be refused, or that little is learned."""
     interval: tuple[float, float] | None = None
     """The 95 % interval of the value over training seeds, or over timed rounds."""
     split_interval: tuple[float, float] | None = None

@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A score: larger is better."""
+    """A score of predictions."""
 
     name: str
     title: str
@@ -36,13 +36,23 @@ class Metric:
     binary: bool = False
     """Whether it needs a positive class, number 1 of two."""
     lowest: float = 0.0
-    """The worst score there is."""
+    """The least that it can be."""
     highest: float = 1.0
-    """The score of a perfect prediction."""
+    """The most that it can be."""
+    better: Literal["higher", "lower"] = "higher"
+    """The way in which it improves."""
+
+    def promised_by(self, direction: Literal["at least", "at most", "between"]) -> bool:
+        """Whether a claim in this direction says that something is good; the other way it says that it is bad."""
+        return direction != ("at most" if self.better == "higher" else "at least")
 
 
 def _accuracy(references: Array, predictions: Array) -> float:
     return float((references == predictions).mean())
+
+
+def _error_rate(references: Array, predictions: Array) -> float:
+    return float((references != predictions).mean())
 
 
 def _f1(references: Array, predictions: Array) -> float:
@@ -86,6 +96,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         metric.name: metric
         for metric in (
             Metric("accuracy", "accuracy", "classification", _accuracy),
+            Metric("error_rate", "error rate", "classification", _error_rate, better="lower"),
             Metric("f1", "F1", "classification", _f1, binary=True),
             Metric("macro_f1", "macro F1", "classification", _macro_f1),
             Metric("matthews", "Matthews correlation", "classification", _matthews, lowest=-1.0),

@@ -110,11 +110,12 @@ def curve_plot(losses: Sequence[NDArray[np.float64]]) -> CurvePlot | None:
     return CurvePlot(" ".join(points(thinned.mean(axis=0))), " ".join(band), _number(low), _number(high), steps)
 
 
-def pareto_plot(points: Sequence[tuple[str, float, float]]) -> ParetoPlot | None:
+def pareto_plot(points: Sequence[tuple[str, float, float]], *, less_is_better: bool = False) -> ParetoPlot | None:
     """Quality against cost; none for fewer than two points.
 
     Args:
-        points: a name, a cost (less is better) and a quality (more is better) each.
+        points: a name, a cost (less is better) and a quality each.
+        less_is_better: whether that holds of the quality, too, as of an error rate.
     """
     if len(points) < 2:
         return None
@@ -123,10 +124,11 @@ def pareto_plot(points: Sequence[tuple[str, float, float]]) -> ParetoPlot | None
     low, high = _padded(min(qualities), max(qualities))
     across, up = _scale(cheap, dear, _LEFT, WIDTH - _MARGIN), _scale(low, high, HEIGHT - _BOTTOM, _MARGIN)
 
+    sign = -1 if less_is_better else 1
+
     def front(cost: float, quality: float) -> bool:
-        return not any(
-            c <= cost and q >= quality and (c, q) != (cost, quality) for c, q in zip(costs, qualities, strict=True)
-        )
+        rivals = zip(costs, qualities, strict=True)
+        return not any(c <= cost and sign * (q - quality) >= 0 and (c, q) != (cost, quality) for c, q in rivals)
 
     dots = tuple(Dot(across(c), up(q), name, front(c, q)) for name, c, q in points)
     return ParetoPlot(dots, _number(low), _number(high), _number(cheap), _number(dear))

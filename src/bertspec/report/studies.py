@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bertspec import metrics
 from bertspec.evidence import SessionEvidence
 from bertspec.report.plots import CurvePlot, ParetoPlot, curve_plot, pareto_plot
 from bertspec.sources import tables
@@ -76,16 +77,19 @@ def studies(session: SessionEvidence, store: Store, places: Places) -> tuple[Stu
 
 def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
     """For each task and its main metric, quality against the seconds of training; sabotaged studies are left out."""
-    points: dict[str, list[tuple[str, float, float]]] = {}
+    points: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     for view in views:
         spec = view.runs[0].spec
         if spec.task.sabotage is None and not spec.recipe.frozen_encoder:
             name, mean = view.metrics[0]
-            points.setdefault(f"{spec.task.name}: {name}", []).append(
+            points.setdefault((spec.task.name, name), []).append(
                 (f"{spec.encoder.name} · {spec.recipe.optimizer.algorithm}", view.train_s, mean)
             )
-    drawn = {task: pareto_plot(each) for task, each in points.items()}
-    return {task: plot for task, plot in drawn.items() if plot is not None}
+    drawn = {
+        f"{task}: {metric}": pareto_plot(each, less_is_better=metrics.find(metric).better == "lower")
+        for (task, metric), each in points.items()
+    }
+    return {title: plot for title, plot in drawn.items() if plot is not None}
 
 
 def _fingerprints(session: SessionEvidence) -> Iterable[str]:

@@ -35,14 +35,15 @@ def judge(study: Study, claim: Claim, spread: Spread) -> Verdict:
     Raises:
         BertspecError: the metric does not fit the task, or a run failed.
     """
-    metric, allowance = metrics.find(claim.quantity).name, len(study.spec.seeds)
+    known, allowance = metrics.find(claim.quantity), len(study.spec.seeds)
+    metric = known.name
     found = verdict.judge(claim, study.scores(metric), spread=spread, allowance=allowance)
     while found.more is not None:
         study.extend(found.more)
         found = verdict.judge(claim, study.scores(metric), spread=spread, allowance=allowance)
     runs = study.runs[: len(found.values)]
     found = _with_sampling(found, runs, metric)
-    settled = claim.direction == "at most" or found.outcome == "FAIL" or len(runs) < verdict.FEWEST_RUNS
+    settled = not known.promised_by(claim.direction) or found.outcome == "FAIL" or len(runs) < verdict.FEWEST_RUNS
     return found if settled else _guarded(found, study, runs, metric)
 
 
@@ -108,7 +109,8 @@ def _guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: st
         noise = task.generated.label_noise
         chances = [verdict.leak_p(one.predictions, one.references, clean, noise) for one in outcomes]
         ceiling = metrics.score(metric, outcomes[0].references, clean)
-        refused = verdict.refuse_leak(refused, ceiling=ceiling, chances=chances)
+        better = metrics.find(metric).better
+        refused = verdict.refuse_leak(refused, ceiling=ceiling, chances=chances, better=better)
     if refused.rule == "mean" and task.head == "classification":
         refused = verdict.refuse_collapse(refused, collapses(runs))
     return refused

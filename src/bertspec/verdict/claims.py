@@ -35,15 +35,22 @@ class Claim:
     """Where the bound comes from."""
     words: str | None = None
     """The claim as it is told, where its numbers alone would not tell it."""
+    denied: bool = False
+    """Whether the opposite is claimed: that this does not pass."""
+
+    @property
+    def highest(self) -> float:
+        """The bound; of a range, the upper one."""
+        return self.bound if self.upper is None else self.upper
 
     def holds(self, value: float, *, margin: float = 0.0) -> bool:
         """Whether a value is on the claimed side, that far from the bound."""
-        above, below = value - margin >= self.bound, value + margin <= (self.upper or self.bound)
+        above, below = value - margin >= self.bound, value + margin <= self.highest
         return {"at least": above, "at most": below, "between": above and below}[self.direction]
 
     def fails(self, value: float, *, margin: float = 0.0) -> bool:
         """Whether a value is on the other side, further than that from the bound."""
-        below, above = value + margin < self.bound, value - margin > (self.upper or self.bound)
+        below, above = value + margin < self.bound, value - margin > self.highest
         return {"at least": below, "at most": above, "between": above or below}[self.direction]
 
     def __str__(self) -> str:
@@ -126,7 +133,7 @@ class Verdict:
         reason = None if by else f"it was decided by the {self.rule}, not by the {rule}"
         if self.passed:
             reason = "the claim passes"
-        opposite = replace(self.claim, words=f"not: {self.claim}")
+        opposite = replace(self.claim, words=f"not: {self.claim}", denied=True)
         outcome: Outcome = "PASS" if by and not self.passed else "FAIL"
         why = reason or f"{self.outcome} by the {self.rule}" + (f": {self.reason}" if self.reason else "")
         return replace(self, outcome=outcome, claim=opposite, reason=why, teeth=None, odds=None, more=None)

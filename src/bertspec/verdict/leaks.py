@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +40,24 @@ def leak_p(
     return float(stats.binom.sf(found - 1, int(against.sum()), noise))
 
 
-def refuse_leak(verdict: Verdict, *, ceiling: float, chances: Sequence[float]) -> Verdict:
-    """FAIL where the mean is above the ceiling and chance does not explain it; else the verdict itself.
+def refuse_leak(
+    verdict: Verdict, *, ceiling: float, chances: Sequence[float], better: Literal["higher", "lower"] = "higher"
+) -> Verdict:
+    """FAIL where the mean is beyond the ceiling and chance does not explain it; else the verdict itself.
 
     Args:
         verdict: the verdict on the mean.
         ceiling: what the labels before noise score against those of this split.
         chances: :func:`leak_p` of each run; the smallest counts, times their number (Bonferroni).
+        better: the way in which the metric improves: what is beyond an error rate's ceiling lies below it.
     """
     chance = min(1.0, min(chances) * len(chances))
-    if verdict.value <= ceiling or chance >= CEILING_P:
+    beyond = verdict.value > ceiling if better == "higher" else verdict.value < ceiling
+    if not beyond or chance >= CEILING_P:
         return verdict
+    side = "above the ceiling" if better == "higher" else "below the floor"
     return verdict.overruled(
-        "ceiling", f"above the ceiling of {ceiling:.4f}, the best that can be known (p = {chance:.1g}): a leak"
+        "ceiling", f"{side} of {ceiling:.4f}, the best that can be known (p = {chance:.1g}): a leak"
     )
 
 

@@ -47,6 +47,13 @@ def test_a_rise_is_no_regression() -> None:
     assert found.outcome == "PASS"
 
 
+def test_an_error_rate_that_rises_is_a_regression() -> None:
+    then, up, down = (
+        reached("a", [rate] * 5).model_copy(update={"metric": "error_rate"}) for rate in (0.1, 0.13, 0.07)
+    )
+    assert [compare([then], [now])[0].outcome for now in (up, down)] == ["FAIL", "PASS"]
+
+
 def test_fewer_than_five_seeds_are_undecided() -> None:
     [found] = compare([reached("a", [0.9] * 5)], [reached("a", [0.1] * 3)])
     assert found.outcome == "UNDECIDED"

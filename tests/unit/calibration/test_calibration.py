@@ -120,6 +120,14 @@ def test_a_calibrated_bound_lies_two_spreads_below_the_mean(study_spec: StudySpe
     assert f"in 4 runs of {record.made}" in str(claim.source)
 
 
+def test_the_calibrated_bound_of_an_error_rate_lies_above_its_mean(study_spec: StudySpec, own: Workbench) -> None:
+    task = study_spec.task.model_copy(update={"metrics": ("error_rate",)})
+    spec = study_spec.model_copy(update={"task": task, "seeds": (1, 2, 3)})
+    _, record = calibration.calibrate(spec, own, seeds=SEEDS)
+    claim, measured = calibration.at_its_record(study.begin(spec, own), "error rate"), record.metrics["error_rate"]
+    assert (claim.direction, claim.bound) == ("at most", pytest.approx(measured.mean + 2 * measured.limit, abs=1e-4))
+
+
 def test_a_bound_without_a_record_is_refused(study_spec: StudySpec, own: Workbench) -> None:
     with pytest.raises(InvalidSpec, match="a record: bertspec calibrate FEATURE"):
         calibration.require(study_spec, own, ("accuracy",))

@@ -13,7 +13,7 @@ P = np.array([1.0, 0.0, 0.0, 1.0, 1.0])
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("accuracy", 3 / 5), ("f1", 2 / 3), ("macro_f1", (2 / 3 + 1 / 2) / 2), ("matthews", 1 / 6)],
+    [("accuracy", 3 / 5), ("error_rate", 2 / 5), ("f1", 2 / 3), ("macro_f1", (2 / 3 + 1 / 2) / 2), ("matthews", 1 / 6)],
 )
 def test_a_classification_score_is_the_textbook_value(name: str, expected: float) -> None:
     assert metrics.score(name, R, P) == pytest.approx(expected)
@@ -39,6 +39,15 @@ def test_a_metric_is_found_by_its_title() -> None:
     assert metrics.find("macro F1").name == "macro_f1"
 
 
+@pytest.mark.parametrize(
+    ("name", "promises"),
+    [("accuracy", {"at least", "between"}), ("error_rate", {"at most", "between"})],
+)
+def test_a_claim_is_a_promise_in_the_direction_in_which_its_metric_improves(name: str, promises: set[str]) -> None:
+    metric = metrics.find(name)
+    assert {each for each in ("at least", "at most", "between") if metric.promised_by(each)} == promises  # type: ignore[arg-type]
+
+
 def test_an_unknown_metric_is_answered_with_the_closest() -> None:
     with pytest.raises(UnknownName, match="did you mean accuracy"):
         metrics.find("acuracy")
@@ -47,7 +56,7 @@ def test_an_unknown_metric_is_answered_with_the_closest() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"metrics": ("pearson",)}, "does not fit a classification head.*accuracy, f1, macro_f1, matthews"),
+        ({"metrics": ("pearson",)}, "does not fit a classification head.*accuracy, error_rate, f1, macro_f1, matthews"),
         ({"metrics": ("f1",), "labels": ("a", "b", "c")}, "exactly two labels"),
     ],
 )

@@ -9,7 +9,7 @@ from bertspec.errors import DataError, InvalidSpec, UnknownName
 from bertspec.evidence import ClaimEvidence
 from bertspec.spec import EncoderSpec, TaskSpec
 from bertspec.study import Workbench
-from bertspec.verdict import Claim, Spread, judge
+from bertspec.verdict import Claim, Spread, Verdict, judge
 
 SPREAD = Spread(0.01, "0.0100, known")
 
@@ -24,6 +24,22 @@ def test_a_claim_that_passes_is_entered_with_all_its_evidence() -> None:
     assert (kept.verdict, kept.value, kept.bound, kept.origin) == ("PASS", pytest.approx(0.9), 0.5, "3 rounds")
     assert (kept.rule, kept.values, kept.spread, kept.spread_source) == ("mean", (0.9,) * 3, 0.01, "0.0100, known")
     assert (kept.odds, kept.teeth, kept.bound_source) == (found.odds, found.teeth, "published: somebody, 2019")
+
+
+@pytest.mark.parametrize(
+    ("claim", "promise"),
+    [
+        (Claim("accuracy", "at least", 0.5), True),
+        (Claim("accuracy", "at most", 0.99), False),
+        (Claim("error rate", "at most", 0.99), True),
+        (Claim("lead in accuracy", "at least", 0.1), True),
+        (Claim("accuracy", "at least", 0.95, denied=True), False),
+    ],
+)
+def test_an_entry_says_whether_its_claim_promises_something(claim: Claim, promise: bool) -> None:
+    book = Claims([])
+    book.settle(Verdict("PASS", claim, 0.9), subject="x")
+    assert ClaimEvidence.model_validate(book.properties[0][1]).promise is promise
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.1, 0.1], [0.9]], ids=["FAIL", "UNDECIDED"])

@@ -95,6 +95,15 @@ def test_a_collapse_fails_a_claim_of_quality_and_no_other(six: Study) -> None:
     assert study.judge(one_class, Claim("accuracy", "at most", 0.9), SPREAD).passed
 
 
+def test_an_error_rate_promises_in_the_other_direction(six: Study) -> None:
+    at_most = Claim("error rate", "at most", 0.3)
+    assert study.judge(says(six, truth(six)), at_most, SPREAD).passed
+    assert study.judge(says(six, np.zeros(200)), Claim("error rate", "at most", 0.9), SPREAD).rule == "collapse"
+    assert study.judge(says(six, np.zeros(200)), Claim("error rate", "at least", 0.1), SPREAD).passed
+    leaked = study.judge(says(six, six.runs[0].result.outcomes.references), at_most, SPREAD)
+    assert (leaked.outcome, leaked.rule) == ("FAIL", "ceiling")
+
+
 def test_a_collapse_is_counted(study_spec: StudySpec, bench: Workbench) -> None:
     still = study_spec.recipe.model_copy(
         update={"steps": 1, "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=1e-12)}

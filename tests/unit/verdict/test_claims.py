@@ -17,6 +17,12 @@ def test_a_claim_reads_as_its_sentence() -> None:
     assert str(Claim("accuracy", "between", 0.8, 0.9)) == "accuracy is between 0.8 and 0.9"
 
 
+def test_a_range_may_end_at_zero() -> None:
+    negative = Claim("correlation", "between", -1.0, 0.0)
+    assert negative.holds(-0.5)
+    assert negative.fails(0.5)
+
+
 def test_a_verdict_shows_its_evidence_in_one_line() -> None:
     assert str(verdict(0.95)).startswith(
         "PASS: accuracy is at least 0.9: measured 0.9500 [0.9385, 0.9615]; a true mean"

@@ -58,3 +58,11 @@ def test_more_overlap_than_allowed_fails() -> None:
     assert (refused.outcome, refused.rule) == ("FAIL", "overlap")
     assert "2 of 100 scored rows were trained on (1 letter by letter); 1.0% may be" in str(refused)
     assert refuse_overlap(passed(0.99), (1, 1, 100), allowed=0.01).passed
+
+
+def test_an_error_rate_leaks_below_its_floor() -> None:
+    low = Verdict("PASS", Claim("error rate", "at most", 0.1), 0.01)
+    assert refuse_leak(low, ceiling=0.05, chances=[1e-9], better="lower").rule == "ceiling"
+    assert "below the floor of 0.0500" in str(refuse_leak(low, ceiling=0.05, chances=[1e-9], better="lower"))
+    high = Verdict("PASS", Claim("error rate", "at most", 0.1), 0.06)
+    assert refuse_leak(high, ceiling=0.05, chances=[1e-9], better="lower").passed

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bertspec.evidence import ClaimEvidence
+from bertspec.report.plots import claim_plot, curve_plot, pareto_plot
+
+POINTS = [("cheap and poor", 1.0, 0.7), ("dear and good", 4.0, 0.9), ("dear and poor", 5.0, 0.8)]
+
+
+def claim(direction: str) -> ClaimEvidence:
+    return ClaimEvidence.model_validate(
+        {
+            "claim": "accuracy",
+            "subject": "x",
+            "verdict": "PASS",
+            "value": 0.6,
+            "bound": 0.5,
+            "upper": 0.8 if direction == "between" else None,
+            "direction": direction,
+            "interval": (0.55, 0.65),
+            "values": (0.58, 0.62),
+        }
+    )
+
+
+@pytest.mark.parametrize(("less", "front"), [(False, {"cheap and poor", "dear and good"}), (True, {"cheap and poor"})])
+def test_the_front_holds_what_nothing_beats_in_both(less: bool, front: set[str]) -> None:
+    plot = pareto_plot(POINTS, less_is_better=less)
+    assert plot is not None
+    assert {dot.name for dot in plot.dots if dot.front} == front
+
+
+def test_one_point_is_no_comparison() -> None:
+    assert pareto_plot(POINTS[:1]) is None
+
+
+@pytest.mark.parametrize(("direction", "side"), [("at least", "right"), ("at most", "left"), ("between", "between")])
+def test_a_claim_is_drawn_in_the_order_of_its_numbers(direction: str, side: str) -> None:
+    plot = claim_plot(claim(direction))
+    assert plot is not None
+    assert plot.side == side
+    assert plot.bound < plot.interval[0] < plot.seeds[0] < plot.value < plot.seeds[1] < plot.interval[1]
+
+
+def test_runs_of_different_lengths_have_no_common_curve() -> None:
+    assert curve_plot([np.ones(10), np.ones(4)]) is None
+    assert curve_plot([np.ones(10), np.ones(10)]) is not None
