@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bertspec.evidence import ClaimEvidence
 
-__all__ = ["ClaimPlot", "CurvePlot", "Dot", "ParetoPlot", "claim_plot", "curve_plot", "pareto_plot"]
+__all__ = ["ClaimPlot", "CurvePlot", "Dot", "ParetoPlot", "Point", "claim_plot", "curve_plot", "pareto_plot"]
 
 WIDTH, HEIGHT = 640.0, 240.0
 """Of the large plots, in user units; they scale with the page."""
@@ -19,6 +20,8 @@ _CLAIM_WIDTH = 320.0
 _MARGIN = 12.0
 _LEFT, _BOTTOM = 56.0, 32.0
 _POINTS = 100
+_LEAST_SPAN = 0.04
+"""Of the scale of quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,32 @@ class ClaimPlot:
     """Which side of the bound was claimed: left, right or between."""
 
 
+class Point(NamedTuple):
+    """A study in the plot of quality against cost."""
+
+    name: str
+    cost: float
+    """Less is better."""
+    quality: float
+    """The mean over the seeds."""
+    worst: float
+    """The lowest of the seeds."""
+    best: float
+    """The highest of the seeds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A named point of a plot."""
+    """A point where it is drawn."""
 
     x: float
     y: float
+    whisker: tuple[float, float]
+    """From the lowest to the highest seed."""
     name: str
-    front: bool = False
+    cost: float
+    quality: float
+    front: bool
     """Whether no other point is better in one way and no worse in the other."""
 
 
@@ -68,7 +89,6 @@ class ParetoPlot:
     dots: tuple[Dot, ...]
     least: str
     most: str
-    cheapest: str
     dearest: str
 
 
@@ -110,28 +130,36 @@ def curve_plot(losses: Sequence[NDArray[np.float64]]) -> CurvePlot | None:
     return CurvePlot(" ".join(points(thinned.mean(axis=0))), " ".join(band), _number(low), _number(high), steps)
 
 
-def pareto_plot(points: Sequence[tuple[str, float, float]], *, less_is_better: bool = False) -> ParetoPlot | None:
-    """Quality against cost; none for fewer than two points.
+def pareto_plot(points: Sequence[Point], *, less_is_better: bool = False) -> ParetoPlot | None:
+    """Quality against cost, the cheapest first; none for fewer than two points.
 
     Args:
-        points: a name, a cost (less is better) and a quality each.
+        points: the studies.
         less_is_better: whether that holds of the quality, too, as of an error rate.
     """
     if len(points) < 2:
         return None
-    costs, qualities = [cost for _, cost, _ in points], [quality for _, _, quality in points]
-    cheap, dear = _padded(0.0, max(costs))
-    low, high = _padded(min(qualities), max(qualities))
+    ordered = sorted(points, key=lambda point: point.cost)
+    cheap, dear = _padded(0.0, ordered[-1].cost)
+    low, high = min(point.worst for point in points), max(point.best for point in points)
+    room = max(0.0, _LEAST_SPAN - (high - low)) / 2  # smaller differences are not worth a second look
+    low, high = _padded(low - room, high + room)
     across, up = _scale(cheap, dear, _LEFT, WIDTH - _MARGIN), _scale(low, high, HEIGHT - _BOTTOM, _MARGIN)
-
     sign = -1 if less_is_better else 1
 
-    def front(cost: float, quality: float) -> bool:
-        rivals = zip(costs, qualities, strict=True)
-        return not any(c <= cost and sign * (q - quality) >= 0 and (c, q) != (cost, quality) for c, q in rivals)
+    def front(point: Point) -> bool:
+        return not any(
+            other.cost <= point.cost
+            and sign * (other.quality - point.quality) >= 0
+            and (other.cost, other.quality) != (point.cost, point.quality)
+            for other in points
+        )
 
-    dots = tuple(Dot(across(c), up(q), name, front(c, q)) for name, c, q in points)
-    return ParetoPlot(dots, _number(low), _number(high), _number(cheap), _number(dear))
+    dots = tuple(
+        Dot(across(p.cost), up(p.quality), (up(p.worst), up(p.best)), p.name, p.cost, p.quality, front(p))
+        for p in ordered
+    )
+    return ParetoPlot(dots, _number(low), _number(high), f"{dear:.0f}")
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

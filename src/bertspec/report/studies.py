@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from bertspec import metrics
 from bertspec.evidence import SessionEvidence
-from bertspec.report.plots import CurvePlot, ParetoPlot, curve_plot, pareto_plot
+from bertspec.report.plots import CurvePlot, ParetoPlot, Point, curve_plot, pareto_plot
 from bertspec.sources import tables
 from bertspec.sources.places import Places
+from bertspec.spec import RecipeSpec
 from bertspec.store import Store, StoredRun
 from bertspec.tracking import link
 
@@ -48,8 +49,22 @@ class StudyView:
     confusion: tuple[tuple[int, ...], ...]
     """References down, predictions across, summed over the seeds; empty for a regression."""
     hardest: tuple[Hard, ...]
+    promised: bool
+    """Whether a claim says that it is good; sabotage is not."""
     links: Mapping[str, str]
     """Fingerprint → the page of the run in W&B, where it has one."""
+
+    @property
+    def recipe(self) -> str:
+        """What tells it from other studies of the same encoder, task and optimizer."""
+        recipe = self.runs[0].spec.recipe
+        parts = [
+            f"learning rate {recipe.optimizer.learning_rate:g}",
+            _length(recipe),
+            f"batches of {recipe.batch_size}",
+        ]
+        parts += [f"up to {recipe.max_length} tokens", *["encoder frozen"] * recipe.frozen_encoder]
+        return ", ".join(parts)
 
     @property
     def metrics(self) -> tuple[tuple[str, float], ...]:
@@ -72,18 +87,22 @@ def studies(session: SessionEvidence, store: Store, places: Places) -> tuple[Stu
             key = run.spec.model_dump_json(exclude={"seed"})
             found.setdefault(key, {})[name] = run
     ordered = (tuple(sorted(runs.values(), key=lambda run: run.spec.seed)) for runs in found.values())
-    return tuple(_view(runs, store, places) for runs in ordered)
+    promised = {
+        name for scenario in session.scenarios for claim in scenario.claims if claim.promise for name in claim.runs
+    }
+    return tuple(_view(runs, store, places, promised) for runs in ordered)
 
 
 def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
-    """For each task and its main metric, quality against the seconds of training; sabotaged studies are left out."""
-    points: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
+    """For each task and its main metric, the quality that is promised against the seconds of training."""
+    points: dict[tuple[str, str], list[Point]] = {}
     for view in views:
-        spec = view.runs[0].spec
-        if spec.task.sabotage is None and not spec.recipe.frozen_encoder:
-            name, mean = view.metrics[0]
-            points.setdefault((spec.task.name, name), []).append(
-                (f"{spec.encoder.name} · {spec.recipe.optimizer.algorithm}", view.train_s, mean)
+        if view.promised:
+            spec, (metric, mean) = view.runs[0].spec, view.metrics[0]
+            seeds = [run.result.facts.scores[metric] for run in view.runs]
+            name = f"{spec.encoder.name} · {spec.recipe.optimizer.algorithm} · {_length(spec.recipe)}"
+            points.setdefault((spec.task.name, metric), []).append(
+                Point(name, view.train_s, mean, min(seeds), max(seeds))
             )
     drawn = {
         f"{task}: {metric}": pareto_plot(each, less_is_better=metrics.find(metric).better == "lower")
@@ -92,13 +111,17 @@ def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
     return {title: plot for title, plot in drawn.items() if plot is not None}
 
 
+def _length(recipe: RecipeSpec) -> str:
+    return f"{recipe.steps} steps" if recipe.steps is not None else f"{recipe.epochs:g} epochs"
+
+
 def _fingerprints(session: SessionEvidence) -> Iterable[str]:
     for scenario in session.scenarios:
         for claim in scenario.claims:
             yield from claim.runs
 
 
-def _view(runs: tuple[StoredRun, ...], store: Store, places: Places) -> StudyView:
+def _view(runs: tuple[StoredRun, ...], store: Store, places: Places, promised: Container[str]) -> StudyView:
     spec = runs[0].spec
     words = (spec.encoder.name, spec.task.name, spec.recipe.optimizer.algorithm, spec.task.sabotage)
     predictions = np.array([run.result.outcomes.predictions for run in runs])
@@ -112,6 +135,7 @@ def _view(runs: tuple[StoredRun, ...], store: Store, places: Places) -> StudyVie
         labels=spec.task.labels,
         confusion=_confusion(references, predictions, len(spec.task.labels)) if classes else (),
         hardest=_hardest(references, predictions, spec.task.labels, _texts(runs[0], places)) if classes else (),
+        promised=any(run.fingerprint in promised for run in runs),
         links={name: url for name, url in shown.items() if url is not None},
     )
 

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from bertspec.evidence import ClaimEvidence
-from bertspec.report.plots import claim_plot, curve_plot, pareto_plot
+from bertspec.report.plots import Point, claim_plot, curve_plot, pareto_plot
 
-POINTS = [("cheap and poor", 1.0, 0.7), ("dear and good", 4.0, 0.9), ("dear and poor", 5.0, 0.8)]
+POINTS = [
+    Point("dear and good", 4.0, 0.9, 0.88, 0.92),
+    Point("cheap and poor", 1.0, 0.7, 0.7, 0.7),
+    Point("dear and poor", 5.0, 0.8, 0.8, 0.8),
+]
 
 
 def claim(direction: str) -> ClaimEvidence:
@@ -30,6 +34,8 @@ def test_the_front_holds_what_nothing_beats_in_both(less: bool, front: set[str])
     plot = pareto_plot(POINTS, less_is_better=less)
     assert plot is not None
     assert {dot.name for dot in plot.dots if dot.front} == front
+    assert [dot.name for dot in plot.dots] == ["cheap and poor", "dear and good", "dear and poor"]
+    assert plot.dots[1].whisker[0] > plot.dots[1].y > plot.dots[1].whisker[1]  # downward is larger
 
 
 def test_one_point_is_no_comparison() -> None:
