@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from bertspec import encoders, heads
 from bertspec.catalog import Catalog
-from bertspec.data.batches import Batch
+from bertspec.data.batches import PaddedBatch
 from bertspec.errors import InvalidSpec, SourceError
 from bertspec.sources import checkpoints
 from bertspec.sources.places import Places
@@ -28,9 +28,11 @@ def built(encoder: EncoderSpec, task: TaskSpec, places: Places) -> tuple[heads.H
     return heads.build(encoder, files, task, tokenizer).eval(), tokenizer
 
 
-def batch(tokenizer: Any, *texts: str) -> Batch:
+def batch(tokenizer: Any, *texts: str) -> PaddedBatch:
     encoded = tokenizer(list(texts), padding=True, return_tensors="pt", return_token_type_ids=True)
-    return Batch(np.arange(len(texts)), encoded["input_ids"], encoded["token_type_ids"], encoded["attention_mask"])
+    return PaddedBatch(
+        np.arange(len(texts)), encoded["input_ids"], encoded["token_type_ids"], encoded["attention_mask"]
+    )
 
 
 @pytest.mark.parametrize("name", FAMILIES)

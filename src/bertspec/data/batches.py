@@ -12,19 +12,19 @@ from torch import Tensor
 
 from bertspec.data.tokens import Tokens
 
-__all__ = ["Batch", "evaluation_batches", "pad", "training_batches"]
+__all__ = ["Batch", "PackedBatch", "PaddedBatch", "evaluation_batches", "pack", "pad", "training_batches"]
 
 WINDOW_BATCHES = 16
-"""Training sorts by length inside windows of this many batches: near-equal lengths, still random batches."""
+"""Where batches are padded, training sorts by length inside windows of this many: near-equal lengths, still random."""
 
 EVALUATION_TOKENS = 4_096
-"""Padded tokens per evaluation batch."""
+"""Tokens per evaluation batch, counted as if it were padded."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class PaddedBatch:
     """Padded examples on a device."""
 
     rows: Rows
@@ -37,21 +37,51 @@ class Batch:
     """Shape (batch, length): 1 for tokens, 0 for padding."""
 
 
-def training_batches(lengths: NDArray[np.int64], *, batch_size: int, seed: int) -> Iterator[Rows]:
+@dataclass(frozen=True, slots=True)
+class PackedBatch:
+    """Examples one after the other, the longest first, without padding."""
+
+    rows: Rows
+    """Shape (batch,): the examples' row numbers, in the batch's order."""
+    lengths: NDArray[np.int64]
+    """Shape (batch,): tokens per example, never rising."""
+    input_ids: Tensor
+    """Shape (tokens,)."""
+    token_type_ids: Tensor
+    """Shape (tokens,)."""
+    places: Tensor
+    """Shape (tokens,): the place of each token in its example, from 0."""
+    starts: Tensor
+    """Shape (batch,): the first token of each example."""
+
+
+Batch = PackedBatch | PaddedBatch
+
+
+def training_batches(
+    lengths: NDArray[np.int64], *, batch_size: int, seed: int, window_batches: int = 1
+) -> Iterator[Rows]:
     """Row numbers of batches without end; each pass sees every example once.
 
     The last batch of a pass may be smaller. The same arguments give the same batches.
+
+    Args:
+        lengths: tokens per example.
+        batch_size: examples per batch.
+        seed: of the order.
+        window_batches: inside windows of so many batches, examples of similar length go together; with one,
+            batches are purely random.
     """
     rng = np.random.default_rng(seed)
     while True:
-        yield from _one_pass(lengths, batch_size, rng)
+        yield from _one_pass(lengths, batch_size, batch_size * window_batches, rng)
 
 
-def _one_pass(lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[Rows]:
+def _one_pass(lengths: NDArray[np.int64], batch_size: int, size: int, rng: np.random.Generator) -> list[Rows]:
     order = rng.permutation(len(lengths))
     batches: list[Rows] = []
-    for start in range(0, len(order), batch_size * WINDOW_BATCHES):
-        window = order[start : start + batch_size * WINDOW_BATCHES]
+    for start in range(0, len(order), size):
+        window = order[start : start + size]
         window = window[np.argsort(lengths[window], kind="stable")]
         batches += [window[i : i + batch_size] for i in range(0, len(window), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
@@ -67,12 +97,23 @@ def evaluation_batches(lengths: NDArray[np.int64], *, token_budget: int = EVALUA
         start += size
 
 
-def pad(tokens: Tokens, rows: Rows, *, pad_id: int, device: torch.device) -> Batch:
+def pad(tokens: Tokens, rows: Rows, *, pad_id: int, device: torch.device) -> PaddedBatch:
     """Gather examples and pad them to the longest of them."""
-    lengths = tokens.lengths[rows]
+    lengths = tokens.lengths_of(rows)
     inside = np.arange(int(lengths.max()))[None, :] < lengths[:, None]
     places = np.where(inside, tokens.offsets[rows][:, None] + np.arange(inside.shape[1])[None, :], 0)
     ids = np.where(inside, tokens.ids[places], pad_id)
     types = np.where(inside, tokens.types[places], 0)
     as_tensor = [torch.from_numpy(array.astype(np.int64)).to(device) for array in (ids, types, inside)]
-    return Batch(rows, *as_tensor)
+    return PaddedBatch(rows, *as_tensor)
+
+
+def pack(tokens: Tokens, rows: Rows, *, device: torch.device) -> PackedBatch:
+    """Gather examples one after the other, the longest first."""
+    rows = rows[np.argsort(-tokens.lengths_of(rows), kind="stable")]
+    lengths = tokens.lengths_of(rows)
+    starts = np.cumsum(lengths) - lengths
+    places = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
+    found = places + np.repeat(tokens.offsets[rows], lengths)
+    arrays = (tokens.ids[found], tokens.types[found], places, starts)
+    return PackedBatch(rows, lengths, *(torch.from_numpy(array.astype(np.int64)).to(device) for array in arrays))

@@ -43,6 +43,11 @@ class Tokens:
         """Tokens per example, special tokens included."""
         return np.diff(self.offsets)
 
+    def lengths_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same for some rows."""
+        lengths: NDArray[np.int64] = self.offsets[rows + 1] - self.offsets[rows]
+        return lengths
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

@@ -54,10 +54,10 @@ def _outputs(head: Head, tokens: Tokens, pad_id: int, device: Device, token_budg
     order: list[NDArray[np.int64]] = []
     found: list[Tensor] = []
     for rows in batches.evaluation_batches(tokens.lengths, token_budget=token_budget):
-        batch = batches.pad(tokens, rows, pad_id=pad_id, device=device.torch)
+        batch = head.batch(tokens, rows, pad_id=pad_id)
         with device.autocast():
             found.append(head(batch).float())
-        order.append(rows)
+        order.append(batch.rows)
     whole = torch.cat(found).cpu().numpy()
     in_order = np.empty_like(whole)
     in_order[np.concatenate(order)] = whole

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bertspec import encoders, heads, losses, optimizers
-from bertspec.data import batches
 from bertspec.data.batches import Batch
 from bertspec.data.examples import Examples, read
 from bertspec.data.tokens import Tokens, encode
@@ -65,10 +64,9 @@ class Prepared:
     device: Device
 
     def batch(self, split: Split, rows: NDArray[np.int64]) -> tuple[Batch, Tensor]:
-        """Padded token ids, and labels of shape (batch,), on the device."""
-        device = self.device.torch
-        padded = batches.pad(split.tokens, rows, pad_id=self.tokenizer.pad_token_id or 0, device=device)
-        return padded, torch.from_numpy(split.labels[rows]).to(device, torch.float32)
+        """Token ids, and labels of shape (batch,) in the batch's order, on the device."""
+        batch = self.head.batch(split.tokens, rows, pad_id=self.tokenizer.pad_token_id or 0)
+        return batch, torch.from_numpy(split.labels[batch.rows]).to(self.device.torch, torch.float32)
 
 
 def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | None) -> Prepared:

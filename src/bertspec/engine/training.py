@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from bertspec.data import batches
 from bertspec.engine.preparation import Prepared
@@ -120,6 +120,11 @@ class _Training:
     progress: Progress
     snapshots: Snapshots | None
     began: float = field(init=False)
+    weights: list[nn.Parameter] = field(init=False)
+    """All that is trained; looking for them anew took a tenth of a tiny encoder's step."""
+
+    def __post_init__(self) -> None:
+        self.weights = [weight for weight in self.prepared.head.parameters() if weight.requires_grad]
 
     def take_up(self) -> None:
         """Restore weights, optimizer, random numbers and progress from the newest snapshot."""
@@ -136,8 +141,12 @@ class _Training:
 
     def batches_to_come(self, seed: int, total: int) -> Iterator[NDArray[np.int64]]:
         """The sampler's state is its seed and the number of batches drawn."""
-        lengths = self.prepared.train.tokens.lengths
-        order = batches.training_batches(lengths, batch_size=self.recipe.batch_size, seed=seed)
+        order = batches.training_batches(
+            self.prepared.train.tokens.lengths,
+            batch_size=self.recipe.batch_size,
+            seed=seed,
+            window_batches=1 if self.prepared.head.packs else batches.WINDOW_BATCHES,
+        )
         return islice(order, self.progress.step, total)
 
     def step(self, rows: NDArray[np.int64], rate: float) -> float:
@@ -148,7 +157,7 @@ class _Training:
         progress.loss[progress.step] = loss
         progress.step += 1
         progress.examples += len(rows)
-        progress.tokens += int(self.prepared.train.tokens.lengths[rows].sum())
+        progress.tokens += int(self.prepared.train.tokens.lengths_of(rows).sum())
         if self.snapshots is not None and self.snapshots.due(progress.step, total):
             progress.seconds = self.prepared.device.clock() - self.began
             self.snapshots.save(progress.step, self._state())
@@ -176,12 +185,12 @@ class _Training:
                 len(rows), where, said
             )  # outside the handler, which holds the tensors of the failed attempt
         if self.recipe.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.prepared.head.parameters(), self.recipe.clip_norm)
+            torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.clip_norm)
         return loss
 
     def _accumulated(self, rows: NDArray[np.int64], where: str) -> Tensor:
         """The mean loss over the batch, its gradients summed part by part."""
-        self.prepared.head.zero_grad()
+        self._clear()
         size = self.progress.micro_batch
         if len(rows) <= size:
             return self._backward(rows, 1.0, where)
@@ -201,9 +210,13 @@ class _Training:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
+    def _clear(self) -> None:
+        for weight in self.weights:
+            weight.grad = None
+
     def _take_less(self, batch: int, where: str, said: str) -> None:
         tried = min(self.progress.micro_batch, batch)
-        self.prepared.head.zero_grad()
+        self._clear()
         self.prepared.device.release_memory()
         if tried == 1:
             raise DeviceError(

@@ -37,9 +37,10 @@ def test_the_last_batch_of_a_pass_may_be_smaller() -> None:
     assert sorted(len(rows) for rows in first_pass(1, batch_size=100)) == [10, 100, 100]
 
 
-def test_batches_hold_examples_of_near_length() -> None:
+def test_batches_of_a_window_hold_examples_of_near_length() -> None:
     lengths = np.random.default_rng(0).integers(3, 128, 10 * WINDOW_BATCHES * 4)
-    batches = list(islice(training_batches(lengths, batch_size=10, seed=0), WINDOW_BATCHES * 4))
+    windowed = training_batches(lengths, batch_size=10, seed=0, window_batches=WINDOW_BATCHES)
+    batches = list(islice(windowed, WINDOW_BATCHES * 4))
     padded = sum(len(rows) * lengths[rows].max() for rows in batches)
     at_random = sum(len(rows) * lengths[rows].max() for rows in np.split(np.arange(len(lengths)), len(batches)))
     assert padded < 1.15 * lengths.sum() < at_random

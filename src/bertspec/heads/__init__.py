@@ -1,4 +1,4 @@
-"""An encoder with a head: a model that reads padded batches."""
+"""An encoder with a head: a model that reads packed batches, or padded ones."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from bertspec import encoders
-from bertspec.data.batches import Batch
-from bertspec.errors import SourceError, StoreError
+from bertspec.data import batches
+from bertspec.data.batches import Batch, PackedBatch, Rows
+from bertspec.data.tokens import Tokens
+from bertspec.errors import InvalidSpec, SourceError, StoreError
+from bertspec.heads import dropout, packing
 from bertspec.sources.checkpoints import EncoderFiles
 from bertspec.spec import EncoderSpec, TaskSpec
 
@@ -39,20 +42,60 @@ class Head(nn.Module):
         self.model = model
         accepted = inspect.signature(model.forward).parameters
         self._typed = "token_type_ids" in accepted and getattr(model.config, "type_vocab_size", 0) > 1
+        self._narrowing = packing.install(model)
+        dropout.replace(model)
 
     @property
     def longest(self) -> int | None:
         """How many tokens the encoder has positions for, or none where it has no such limit."""
         config = self.model.config
         positions: int | None = getattr(config, "max_position_embeddings", None)
-        if positions is None:
-            return None
-        return positions - config.pad_token_id - 1 if config.model_type in _OFFSET_POSITIONS else positions
+        return None if positions is None else positions - self._first_position
+
+    @property
+    def _first_position(self) -> int:
+        config = self.model.config
+        return config.pad_token_id + 1 if config.model_type in _OFFSET_POSITIONS else 0
+
+    @property
+    def packs(self) -> bool:
+        """Whether it reads packed batches best: on a CPU, where its family can read them."""
+        return self._narrowing is not None and next(self.parameters()).device.type == "cpu"
+
+    def batch(self, tokens: Tokens, rows: Rows, *, pad_id: int) -> Batch:
+        """Some examples as this head reads them best, on its device."""
+        device = next(self.parameters()).device
+        if self.packs:
+            return batches.pack(tokens, rows, device=device)
+        return batches.pad(tokens, rows, pad_id=pad_id, device=device)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Outputs of shape (batch, width of the head), in the compute type."""
+        """Outputs of shape (batch, width of the head), in the compute type and the batch's order.
+
+        Raises:
+            InvalidSpec: the batch is packed, and the family cannot read such.
+        """
+        if isinstance(batch, PackedBatch):
+            return self._packed(batch)
         typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids} if self._typed else {}
         outputs: Tensor = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **typed).logits
+        return outputs
+
+    def _packed(self, batch: PackedBatch) -> Tensor:
+        config = self.model.config
+        if self._narrowing is None:
+            raise InvalidSpec("this family cannot read packed batches", given=config.model_type, allowed="padded ones")
+        typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids[None]} if self._typed else {}
+        self._narrowing.starts = batch.starts
+        try:
+            outputs: Tensor = self.model(
+                input_ids=batch.input_ids[None],
+                position_ids=batch.places[None] + self._first_position,
+                packing=packing.Packing(batch, config.num_attention_heads),
+                **typed,
+            ).logits
+        finally:
+            self._narrowing.starts = None
         return outputs
 
     def freeze_encoder(self) -> None:
