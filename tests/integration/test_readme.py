@@ -43,8 +43,8 @@ def test_the_example_s_rows_are_those_that_are_shown_and_no_text_stands_twice(wa
 
 def test_the_task_reads_them(walked: Path) -> None:
     splits = tables.load(Catalog.beside(walked).task("reviews"), Places(None, None))
-    assert (len(splits.train["text"]), len(splits.evaluation["text"])) == (128, 32)
-    assert sum(splits.evaluation["label"]) == 16
+    assert (len(splits.train["review"]), len(splits.evaluation["review"])) == (128, 32)
+    assert splits.evaluation["verdict"].count("good") == 16
 
 
 def test_every_step_of_its_feature_is_defined(walked: Path) -> None:
