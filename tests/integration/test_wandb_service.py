@@ -88,14 +88,19 @@ def test_a_finished_run_arrives_whole(study_spec: StudySpec, tracked: Workbench,
         arrived, facts = service.runs[stored.fingerprint[:16]], stored.result.facts
         assert arrived.state == "finished"
         assert arrived.curve("training/loss") == stored.result.curve.loss.tolist()
+        assert arrived.curve("training/learning_rate") == stored.result.curve.learning_rate.tolist()
         assert arrived.summary["evaluation/accuracy"] == facts.scores["accuracy"]
+        assert arrived.summary["timings/train_s"] == facts.timings.train_s
+        assert arrived.described["displayName"] == f"bert-micro · bundled/sentiment · adamw · seed {facts.seed}"
+        assert arrived.config["seed"] == facts.seed
         assert arrived.config["fingerprint"] == stored.fingerprint
         assert arrived.config["recipe"]["optimizer"]["learning_rate"] == 1e-3
         assert arrived.config["provenance"]["data"]["sha256"] == facts.provenance.data.sha256
         assert arrived.described["jobType"] == "train"
         assert set(arrived.described["tags"]) == {"bert-micro", "bundled/sentiment", "adamw", "from scratch"}
         assert arrived.summary["evaluation/predictions"]["nrows"] == 40
-    assert len({service.runs[run.fingerprint[:16]].described["groupName"] for run in done.runs}) == 1
+    (group,) = {service.runs[run.fingerprint[:16]].described["groupName"] for run in done.runs}
+    assert group.startswith("bert-micro · bundled/sentiment · adamw · ")
 
 
 def test_the_run_folder_arrives_as_an_artifact_and_the_model_only_on_request(
@@ -132,6 +137,19 @@ def test_a_run_that_is_shown_online_leaves_its_address(
     assert found is not None
     assert found.startswith(service.url)
     assert found.endswith(f"/runs/{run.fingerprint[:16]}")
+
+
+def test_a_run_that_is_made_again_is_the_next_version_of_its_artifact(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+) -> None:
+    run = study.run(one(study_spec), tracked).runs[0]
+    study.run(one(study_spec), dataclasses.replace(tracked, fresh=True, session="another"))
+    name = f"run-{run.fingerprint[:16]}"
+    first, second = (each for each in service.operations.artifacts.values() if each.name == name)
+    assert first.described["digest"] != second.described["digest"]
+    assert second.aliases == {"latest", "seed-1"}
+    kept = tracked.store.folder(run.fingerprint) / "run.json"
+    assert second.files["run.json"] == kept.read_bytes() != first.files["run.json"]
 
 
 def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
@@ -263,6 +281,31 @@ def test_a_service_that_is_busy_for_a_while_gets_the_result_all_the_same(
     arrived = service.runs[run.fingerprint[:16]]
     assert arrived.state == "finished"
     assert arrived.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
+
+
+def test_a_service_that_hangs_in_mid_run_costs_seconds_and_no_result(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.fault, service.fault_after = Fault.HANGING, 4
+    took = seconds(lambda: study.run(one(study_spec), tracked))
+    assert took < 30
+    (run,) = tracked.store.runs()
+    assert caplog.text.count("W&B failed in mid-run, the run itself goes on") == 1
+    record = find_run(tracked.store.tracking, run.fingerprint)
+    assert record is not None
+    assert record.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
+    service.fault = Fault.NONE
+    assert "arrived" in [synced.outcome for synced in sync(tracked.store.tracking)]
+    assert service.runs[run.fingerprint[:16]].curve("training/loss") == run.result.curve.loss.tolist()
+
+
+def test_a_service_that_answers_nothing_but_503_costs_seconds_and_one_warning(
+    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.fault = Fault.UNAVAILABLE
+    assert study.run(study_spec, tracked).trained == 2
+    assert caplog.text.count("does not answer") == 1
+    assert service.runs == {}
 
 
 def test_a_service_that_dies_in_mid_run_costs_no_result_and_is_told_later(

@@ -57,6 +57,7 @@ _BUG = 70
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
     arguments = argparse.Namespace(verbose=0)
+    _open_what_is_closed()
     try:
         return _run(argv, arguments)
     except KeyboardInterrupt:
@@ -67,6 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - the last one that could tell it
         return _told(error, verbose=arguments.verbose)
+
+
+def _open_what_is_closed() -> None:
+    """A caller may start us without a stream (``>&-``): Python then has none, and nothing is read or heard."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - to the end
 
 
 def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:

@@ -114,6 +114,9 @@ class _Witness:
 
     trained: set[str] = field(default_factory=set)
 
+    def settle(self) -> None:
+        """Nothing is shown here."""
+
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         from bertspec.tracking import SilentTracker
 

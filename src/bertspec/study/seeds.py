@@ -16,6 +16,8 @@ from bertspec.verdict import looks
 if TYPE_CHECKING:
     from bertspec.device import Device
     from bertspec.engine import Material
+    from bertspec.sources.checkpoints import EncoderFiles
+    from bertspec.sources.tables import Splits
 
 __all__ = ["Study", "begin", "gather", "run"]
 
@@ -88,7 +90,9 @@ def begin(spec: StudySpec, bench: Workbench) -> Study:
 
 
 def _prepared(spec: StudySpec, bench: Workbench) -> Study:
-    material = gather(spec, bench.places)
+    found = _sources(spec, bench.places)
+    bench.tracker.settle()  # before torch is loaded: what is away is told within seconds
+    material = _material(*found)
     from bertspec import device
 
     return Study(spec, bench, material, device.choose(bench.device, spec.recipe))
@@ -100,9 +104,16 @@ def gather(spec: StudySpec, places: Places) -> Material:
     Raises:
         BertspecError: something is missing, or is not what was promised.
     """
+    return _material(*_sources(spec, places))
+
+
+def _sources(spec: StudySpec, places: Places) -> tuple[EncoderFiles, Splits]:
     from bertspec.sources import checkpoints, tables
 
-    files, splits = checkpoints.find(spec.encoder, places), tables.load(spec.task, places)
+    return checkpoints.find(spec.encoder, places), tables.load(spec.task, places)
+
+
+def _material(files: EncoderFiles, splits: Splits) -> Material:
     from bertspec.engine import Material  # after them: what cannot be had is told before torch is loaded
 
     return Material(files=files, splits=splits)

@@ -12,6 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from bertspec.errors import SourceError, Unreachable
@@ -139,6 +140,10 @@ def without_secrets(text: object) -> str:
 def _secrets() -> list[str]:
     """The longest first: one may be part of another. Shorter ones than eight letters are words."""
     known = [os.environ.get(name, "") for name in ("WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")]
+    with contextlib.suppress(ImportError, OSError, UnicodeDecodeError):
+        from huggingface_hub import constants
+
+        known.append(Path(constants.HF_TOKEN_PATH).read_text("utf-8").strip())  # where `hf auth login` keeps it
     with contextlib.suppress(OSError, netrc.NetrcParseError):
         known += [password or "" for _, _, password in netrc.netrc(os.environ.get("NETRC")).hosts.values()]
     return sorted((secret for secret in known if len(secret) >= 8), key=len, reverse=True)

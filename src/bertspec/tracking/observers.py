@@ -15,6 +15,9 @@ __all__ = ["SilentTracker", "Tracker", "combine"]
 class Tracker(Protocol):
     """A place where runs are shown."""
 
+    def settle(self) -> None:
+        """Runs may follow: find out where they will be shown, and tell now what a user would not expect."""
+
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """The observer of one run that is about to start."""
 
@@ -43,6 +46,9 @@ class SilentObserver:
 
 class SilentTracker:
     """Shows nothing."""
+
+    def settle(self) -> None:
+        """Nothing."""
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """An observer that says nothing."""
@@ -80,6 +86,10 @@ class _Observers:
 @dataclass(frozen=True, slots=True)
 class _Trackers:
     parts: tuple[Tracker, ...]
+
+    def settle(self) -> None:
+        for part in self.parts:
+            part.settle()
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         return _Observers(tuple(part.observe(spec, fingerprint=fingerprint) for part in self.parts))

@@ -35,6 +35,9 @@ class ProgressTracker:
     columns: int | None = None
     """The width of the terminal; none leaves it to be found out."""
 
+    def settle(self) -> None:
+        """A terminal is there or not."""
+
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """The bar of one run."""
         del fingerprint

@@ -57,6 +57,15 @@ class WandbTracker:
     _url: str | None = field(default=None, init=False)
     _verdicts: list[tuple[str, Verdict]] = field(default_factory=list, init=False)
 
+    def settle(self) -> None:
+        """Ask once whether the service answers, and say so where it should and does not."""
+        if self._settled is not None:
+            return
+        settled = connection(self.mode)
+        self._settled, self._url = settled.mode, settled.url
+        if settled.surprising:
+            _log.warning("%s; runs are logged offline, and `bertspec sync` pushes them later", settled.reason)
+
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """Open the W&B run of one run. One that is made again replaces what W&B shows of it."""
         description, identity = _description(spec, fingerprint), fingerprint[:16]
@@ -99,11 +108,7 @@ class WandbTracker:
 
     def _opened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
         """Open a W&B run as the service allows; the first failure decides for those that follow."""
-        if self._settled is None:
-            settled = connection(self.mode)
-            self._settled, self._url = settled.mode, settled.url
-            if settled.surprising:
-                _log.warning("%s; runs are logged offline, and `bertspec sync` pushes them later", settled.reason)
+        self.settle()
         if self._settled == "online":
             opened = self._open(description, identity, "online")
             if opened is not None:

@@ -21,6 +21,9 @@ class Diary:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
+    def settle(self) -> None:
+        self.lines.append("settled")
+
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         self.lines.append(f"seed {spec.seed} opens {len(fingerprint)}")
         return self
@@ -73,7 +76,8 @@ def test_a_fresh_session_does_not_go_by_the_clock(study_spec: StudySpec, bench: 
 def test_every_run_is_told_to_the_tracker(study_spec: StudySpec, bench: Workbench) -> None:
     diary = Diary()
     study.run(study_spec, dataclasses.replace(bench, tracker=diary))
-    assert diary.lines == ["seed 1 opens 64", "8 steps", "seed 1 ends", "seed 2 opens 64", "8 steps", "seed 2 ends"]
+    trained = ["seed 1 opens 64", "8 steps", "seed 1 ends", "seed 2 opens 64", "8 steps", "seed 2 ends"]
+    assert diary.lines == ["settled", *trained]
 
 
 def test_a_failed_run_is_told_and_the_finished_ones_are_kept(
