@@ -83,18 +83,23 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
     tokenizer = encoders.tokenizer(material.files)
     key = f"{material.files.tokenizer_origin.sha256} {tokenizers.__version__}"
 
-    def split(examples: Examples) -> Split:
-        tokens = encode(tokenizer, examples, max_length=recipe.max_length, key=key, cache=cache)
-        return Split(tokens, examples.labels)
+    def encoded(examples: Examples) -> Tokens:
+        return encode(tokenizer, examples, max_length=recipe.max_length, key=key, cache=cache)
 
-    train = split(read(material.splits.train, task, task.train_split))
-    evaluation = split(read(material.splits.evaluation, task, task.evaluation_split))
+    train = read(material.splits.train, task, task.train_split)
+    evaluation = read(material.splits.evaluation, task, task.evaluation_split)
+    tokens: tuple[Tokens, ...] = encoded(train), encoded(evaluation)
     head = heads.build(spec.encoder, material.files, task, tokenizer).to(device.torch)
     _refuse_too_long(spec, head)
+    if head.packs:
+        tokens = head.narrow(*tokens)
     if recipe.frozen_encoder:
         head.freeze_encoder()
     optimizer = optimizers.build(recipe.optimizer, head)
-    return Prepared(tokenizer, head, optimizer, loss, train, evaluation, device)
+    train_split, evaluation_split = (
+        Split(ids, examples.labels) for ids, examples in zip(tokens, (train, evaluation), strict=True)
+    )
+    return Prepared(tokenizer, head, optimizer, loss, train_split, evaluation_split, device)
 
 
 def _refuse_too_long(spec: RunSpec, head: heads.Head) -> None:

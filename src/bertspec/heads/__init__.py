@@ -18,6 +18,7 @@ from bertspec.data.batches import Batch, PackedBatch, Rows
 from bertspec.data.tokens import Tokens
 from bertspec.errors import InvalidSpec, SourceError, StoreError
 from bertspec.heads import dropout, packing
+from bertspec.heads.vocabulary import Vocabulary
 from bertspec.sources.checkpoints import EncoderFiles
 from bertspec.spec import EncoderSpec, TaskSpec
 
@@ -43,6 +44,7 @@ class Head(nn.Module):
         accepted = inspect.signature(model.forward).parameters
         self._typed = "token_type_ids" in accepted and getattr(model.config, "type_vocab_size", 0) > 1
         self._narrowing = packing.install(model)
+        self._vocabulary: Vocabulary | None = None
         dropout.replace(model)
 
     @property
@@ -98,6 +100,20 @@ class Head(nn.Module):
             self._narrowing.starts = None
         return outputs
 
+    def narrow(self, *splits: Tokens) -> tuple[Tokens, ...]:
+        """Keep the word embeddings of these splits only, and give their examples with the ids that this leaves.
+
+        See :mod:`bertspec.heads.vocabulary`; what is saved has all of them.
+        """
+        self._vocabulary = Vocabulary.narrow(self.model, *splits)
+        return tuple(self._vocabulary.of(tokens) for tokens in splits)
+
+    def widen(self) -> None:
+        """Take up the word embeddings that :meth:`narrow` left out; token ids are the tokenizer's again."""
+        if self._vocabulary is not None:
+            self._vocabulary.widen(self.model)
+            self._vocabulary = None
+
     def freeze_encoder(self) -> None:
         """Leave every weight as it is but those of the head, which a fine-tuning may bring along new."""
         for name, weight in self.named_parameters():
@@ -109,6 +125,7 @@ class Head(nn.Module):
         Raises:
             StoreError: the folder cannot be written.
         """
+        self.widen()
         try:
             with _quietly():
                 self.model.save_pretrained(folder)

@@ -1,0 +1,351 @@
+"""The ways in which people fine-tune an encoder today, beside the engine: same model, rows, batch size, rate, epochs, seed.
+
+``python peers.py NAME … --rows 1024`` runs each in turn in this process and prints one JSON line for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertspec import study
+from bertspec.catalog import Catalog
+from bertspec.engine import Material
+from bertspec.sources.places import Places
+from bertspec.spec import RunSpec
+
+BORN = (
+    time.time()
+    - time.clock_gettime(time.CLOCK_BOOTTIME)
+    + float(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+)
+"""When this process began, imports and the interpreter's own start included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one way of fine-tuning took, and what came of it."""
+
+    train_examples: int
+    train_tokens: int
+    """Padding excluded."""
+    train_s: float
+    evaluation_examples: int
+    evaluate_s: float
+    accuracy: float
+    predictions: NDArray[np.int64]
+    """Shape (evaluation examples,)."""
+
+    @property
+    def examples_per_s(self) -> float:
+        return self.train_examples / self.train_s
+
+    @property
+    def evaluated_per_s(self) -> float:
+        return self.evaluation_examples / self.evaluate_s
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One fine-tuning, as every way of doing it gets it."""
+
+    spec: RunSpec
+    material: Material
+
+    @property
+    def bf16(self) -> bool:
+        from bertspec import device
+
+        return device.choose("cpu", self.spec.recipe).precision == "bf16"
+
+    @property
+    def epochs(self) -> float:
+        return self.spec.recipe.epochs or 1.0
+
+    def model(self) -> Any:
+        """The plain transformers model, with fp32 weights."""
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        from bertspec import encoders
+
+        torch.manual_seed(self.spec.seed)
+        files = self.material.files
+        config = encoders.configuration(
+            self.spec.encoder, files, outputs=self.spec.task.outputs, vocabulary=encoders.tokenizer(files)
+        )
+        if files.folder is None:
+            return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        return AutoModelForSequenceClassification.from_pretrained(files.folder, config=config, dtype=torch.float32)
+
+    def rows(self, *, pad_to: int | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Token ids and labels of the training rows and of the evaluation rows, padded to a length or not at all."""
+        from bertspec import encoders
+
+        tokenizer, task = encoders.tokenizer(self.material.files), self.spec.task
+        splits = self.material.splits
+
+        def encoded(table: Any) -> list[dict[str, Any]]:
+            made = tokenizer(
+                list(table[task.text]),
+                None if task.text_pair is None else list(table[task.text_pair]),
+                truncation=True,
+                max_length=self.spec.recipe.max_length,
+                padding=False if pad_to is None else "max_length",
+            )
+            names = {name: number for number, name in enumerate(task.labels)}
+            labels = [names.get(label, label) for label in table[task.label]]
+            return [
+                {"labels": label, "length": len(ids), **{column: made[column][row] for column in made}}
+                for row, (ids, label) in enumerate(zip(made["input_ids"], labels, strict=True))
+            ]
+
+        return encoded(splits.train), encoded(splits.evaluation)
+
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Pad to the longest, as ``DataCollatorWithPadding`` does; the length that the sampler needs is dropped."""
+        from bertspec import encoders
+
+        kept = [{key: value for key, value in row.items() if key != "length"} for row in rows]
+        padded: dict[str, Any] = encoders.tokenizer(self.material.files).pad(kept, return_tensors="pt")
+        return padded
+
+    def measured(self, train_s: float, evaluate_s: float, predictions: NDArray[np.int64], tokens: int) -> Measured:
+        from bertspec.data.examples import read
+
+        task, splits = self.spec.task, self.material.splits
+        labels = read(splits.evaluation, task, task.evaluation_split).labels
+        return Measured(
+            train_examples=round(self.epochs * len(splits.train[task.text])),
+            train_tokens=round(self.epochs * tokens),
+            train_s=train_s,
+            evaluation_examples=len(labels),
+            evaluate_s=evaluate_s,
+            accuracy=float((predictions == labels).mean()),
+            predictions=predictions,
+        )
+
+
+def _trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
+    import torch
+    from transformers import Trainer, TrainingArguments, default_data_collator
+
+    recipe, longest = job.spec.recipe, job.spec.recipe.max_length
+    train, evaluation = job.rows(pad_to=longest if padded else None)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder,
+            per_device_train_batch_size=recipe.batch_size,
+            per_device_eval_batch_size=settings.pop("per_device_eval_batch_size", recipe.batch_size),
+            learning_rate=recipe.optimizer.learning_rate,
+            weight_decay=recipe.optimizer.weight_decay,
+            num_train_epochs=job.epochs,
+            warmup_steps=recipe.warmup_fraction,
+            lr_scheduler_type=recipe.schedule,
+            max_grad_norm=recipe.clip_norm or 0.0,
+            seed=job.spec.seed,
+            use_cpu=not torch.cuda.is_available(),
+            report_to="none",
+            disable_tqdm=True,
+            save_strategy="no",
+            logging_strategy="no",
+            remove_unused_columns=False,
+            dataloader_pin_memory=torch.cuda.is_available(),
+            **settings,
+        )
+        trainer = Trainer(
+            model=job.model(),
+            args=arguments,
+            train_dataset=train,
+            eval_dataset=evaluation,
+            data_collator=_without_length(default_data_collator) if padded else job.collate,
+        )
+        began = time.perf_counter()
+        trainer.train()
+        trained = time.perf_counter()
+        logits = trainer.predict(evaluation).predictions
+        done = time.perf_counter()
+    tokens = sum(sum(row["attention_mask"]) for row in train)
+    return job.measured(trained - began, done - trained, logits.argmax(axis=1), tokens)
+
+
+def _without_length(collate: Callable[[list[dict[str, Any]]], Any]) -> Callable[[list[dict[str, Any]]], Any]:
+    return lambda rows: collate([{key: value for key, value in row.items() if key != "length"} for row in rows])
+
+
+def trainer_padded(job: Job) -> Measured:
+    """Hugging Face's Trainer as ``run_glue.py`` calls it: every row padded to ``max_length``, fp32."""
+    return _trainer(job, padded=True)
+
+
+def trainer_dynamic(job: Job) -> Measured:
+    """The same, each batch padded to its longest row."""
+    return _trainer(job)
+
+
+def trainer_tuned(job: Job) -> Measured:
+    """The fastest Trainer found on a CPU: grouped by length, bf16 where the hardware has it, fused AdamW, no logging."""
+    return _trainer(
+        job,
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        bf16=job.bf16,
+        optim="adamw_torch_fused",
+        logging_nan_inf_filter=False,
+        dataloader_num_workers=0,
+        per_device_eval_batch_size=32,
+    )
+
+
+def plain_loop(job: Job) -> Measured:
+    """What people write by hand: windows sorted by length, autocast where it pays, fused AdamW."""
+    import torch
+
+    recipe = job.spec.recipe
+    model = job.model()
+    train, evaluation = job.rows()
+    optimizer = torch.optim.AdamW(
+        model.parameters(), recipe.optimizer.learning_rate, weight_decay=recipe.optimizer.weight_decay, fused=True
+    )
+    steps = round(job.epochs * -(-len(train) // recipe.batch_size))
+    warmup = round(recipe.warmup_fraction * steps)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / max(1, warmup), (steps - step) / max(1, steps - warmup))
+    )
+    rng = np.random.default_rng(job.spec.seed)
+    precision = torch.autocast("cpu", torch.bfloat16, enabled=job.bf16)
+    began = time.perf_counter()
+    model.train()
+    order = _sorted_windows([row["length"] for row in train], recipe.batch_size, rng)
+    for _ in range(steps):
+        batch = job.collate([train[row] for row in next(order)])
+        with precision:
+            loss = model(**batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm or float("inf"))
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    trained = time.perf_counter()
+    predictions = _predict(job, model, evaluation, precision)
+    done = time.perf_counter()
+    return job.measured(trained - began, done - trained, predictions, sum(row["length"] for row in train))
+
+
+def _sorted_windows(lengths: list[int], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    while True:
+        order = rng.permutation(len(lengths))
+        windows = [order[start : start + 50 * size] for start in range(0, len(order), 50 * size)]
+        batches = [
+            window[np.argsort(np.take(lengths, window))][start : start + size]
+            for window in windows
+            for start in range(0, len(window), size)
+        ]
+        yield from (batches[i] for i in rng.permutation(len(batches)))
+
+
+def _predict(job: Job, model: Any, rows: list[dict[str, Any]], precision: Any) -> NDArray[np.int64]:
+    import torch
+
+    order = np.argsort([row["length"] for row in rows])
+    predictions = np.empty(len(rows), np.int64)
+    model.eval()
+    with torch.no_grad(), precision:
+        for start in range(0, len(rows), 32):
+            some = order[start : start + 32]
+            predictions[some] = model(**job.collate([rows[row] for row in some])).logits.argmax(-1).numpy()
+    return predictions
+
+
+def engine(job: Job) -> Measured:
+    """Bertspec's own engine."""
+    from bertspec import device
+    from bertspec import engine as ours
+    from bertspec.tracking import SilentTracker
+
+    observer = SilentTracker().observe(job.spec, fingerprint="")
+    result = ours.run(job.spec, job.material, observer, device=device.choose("cpu", job.spec.recipe))
+    facts = result.facts
+    return Measured(
+        train_examples=facts.train_examples,
+        train_tokens=facts.train_tokens,
+        train_s=facts.timings.train_s,
+        evaluation_examples=facts.evaluation_examples,
+        evaluate_s=facts.timings.evaluate_s,
+        accuracy=float((result.outcomes.predictions == result.outcomes.references).mean()),
+        predictions=result.outcomes.predictions.astype(np.int64),
+    )
+
+
+PEERS: dict[str, Callable[[Job], Measured]] = {
+    "trainer-padded": trainer_padded,
+    "trainer-dynamic": trainer_dynamic,
+    "trainer-tuned": trainer_tuned,
+    "plain-loop": plain_loop,
+    "engine": engine,
+}
+
+
+def job_of(
+    encoder: str, task: str, *, rows: int | None, seed: int, evaluation_rows: int | None = None, **changes: Any
+) -> Job:
+    """A job by names, with the first rows of its training split."""
+    catalog = Catalog.beside(Path.cwd())
+    asked = catalog.task(task)
+    updates: dict[str, Any] = {}
+    if rows is not None:
+        updates["train_split"] = f"{asked.train_split}[:{rows}]"
+    if evaluation_rows is not None:
+        updates["evaluation_split"] = f"{asked.evaluation_split}[:{evaluation_rows}]"
+    asked = asked.model_copy(update=updates)
+    plan = catalog.study(catalog.encoder(encoder), asked, seeds=(seed,), recipe="fine-tuning", changes=changes)
+    return Job(plan.runs()[0], study.gather(plan, Places.from_environment(Path.cwd())))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peers", nargs="+", choices=PEERS)
+    parser.add_argument("--encoder", default="minilm")
+    parser.add_argument("--task", default="sst2-sentences")
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--evaluation-rows", type=int)
+    arguments = parser.parse_args()
+    for seed in arguments.seeds:
+        job = job_of(
+            arguments.encoder,
+            arguments.task,
+            rows=arguments.rows,
+            seed=seed,
+            evaluation_rows=arguments.evaluation_rows,
+            epochs=arguments.epochs,
+        )
+        for name in arguments.peers:
+            measured = dataclasses.asdict(PEERS[name](job))
+            del measured["predictions"]
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            sys.stdout.write(
+                json.dumps(
+                    {"peer": name, "seed": seed, **measured, "peak_bytes": peak, "since_start_s": time.time() - BORN}
+                )
+                + "\n"
+            )
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
