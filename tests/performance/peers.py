@@ -1,6 +1,12 @@
-"""The ways in which people fine-tune an encoder today, beside the engine: same model, rows, batch size, rate, epochs, seed.
+"""The ways in which people fine-tune an encoder today, beside the engine.
 
-``python peers.py NAME … --rows 1024`` runs each in turn in this process and prints one JSON line for each.
+All of them get the same model, rows, batch size, learning rate, schedule, clipping, epochs and seed; weights are fp32,
+and the compute type is the recipe's.
+
+    python tests/performance/peers.py trainer-tuned engine trainer-tuned engine --rows 1024
+
+runs each in turn in one process and prints a line of JSON for each. One name alone gives its peak memory, and the time
+from the start of the process.
 """
 
 from __future__ import annotations
@@ -26,13 +32,6 @@ from bertspec.catalog import Catalog
 from bertspec.engine import Material
 from bertspec.sources.places import Places
 from bertspec.spec import RunSpec
-
-BORN = (
-    time.time()
-    - time.clock_gettime(time.CLOCK_BOOTTIME)
-    + float(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
-)
-"""When this process began, imports and the interpreter's own start included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Job:
     def bf16(self) -> bool:
         from bertspec import device
 
-        return device.choose("cpu", self.spec.recipe).precision == "bf16"
+        return device.choose("auto", self.spec.recipe).precision == "bf16"
 
     @property
     def epochs(self) -> float:
@@ -197,7 +196,7 @@ def trainer_dynamic(job: Job) -> Measured:
 
 
 def trainer_tuned(job: Job) -> Measured:
-    """The fastest Trainer found on a CPU: grouped by length, bf16 where the hardware has it, fused AdamW, no logging."""
+    """The fastest Trainer found on a CPU: grouped by length, bf16 where the hardware has it, no logging."""
     return _trainer(
         job,
         train_sampling_strategy="group_by_length",
@@ -277,7 +276,7 @@ def engine(job: Job) -> Measured:
     from bertspec.tracking import SilentTracker
 
     observer = SilentTracker().observe(job.spec, fingerprint="")
-    result = ours.run(job.spec, job.material, observer, device=device.choose("cpu", job.spec.recipe))
+    result = ours.run(job.spec, job.material, observer, device=device.choose("auto", job.spec.recipe))
     facts = result.facts
     return Measured(
         train_examples=facts.train_examples,
@@ -300,51 +299,71 @@ PEERS: dict[str, Callable[[Job], Measured]] = {
 
 
 def job_of(
-    encoder: str, task: str, *, rows: int | None, seed: int, evaluation_rows: int | None = None, **changes: Any
+    encoder: str,
+    task: str,
+    *,
+    seed: int,
+    recipe: str = "fine-tuning",
+    rows: int | None = None,
+    evaluation_rows: int | None = None,
+    **changes: Any,
 ) -> Job:
-    """A job by names, with the first rows of its training split."""
+    """A job by names, with the first rows of its splits."""
     catalog = Catalog.beside(Path.cwd())
     asked = catalog.task(task)
-    updates: dict[str, Any] = {}
-    if rows is not None:
-        updates["train_split"] = f"{asked.train_split}[:{rows}]"
-    if evaluation_rows is not None:
-        updates["evaluation_split"] = f"{asked.evaluation_split}[:{evaluation_rows}]"
-    asked = asked.model_copy(update=updates)
-    plan = catalog.study(catalog.encoder(encoder), asked, seeds=(seed,), recipe="fine-tuning", changes=changes)
-    return Job(plan.runs()[0], study.gather(plan, Places.from_environment(Path.cwd())))
+    plan = catalog.study(catalog.encoder(encoder), asked, seeds=(seed,), recipe=recipe, changes=changes)
+    material = study.gather(plan, Places.from_environment(Path.cwd()))
+    splits = material.splits
+    fewer = dataclasses.replace(
+        splits, train=_first(splits.train, rows), evaluation=_first(splits.evaluation, evaluation_rows)
+    )
+    return Job(plan.runs()[0], dataclasses.replace(material, splits=fewer))
+
+
+def _first(table: Any, rows: int | None) -> Any:
+    return table if rows is None else {column: table[column][:rows] for column in table}
+
+
+def peak_bytes() -> int:
+    """The peak resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", nargs="+", choices=PEERS)
     parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--task", default="sst2-sentences")
-    parser.add_argument("--rows", type=int)
-    parser.add_argument("--epochs", type=float, default=1.0)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--recipe", default="fine-tuning")
+    parser.add_argument("--rows", type=int, help="of the training split; all without it")
     parser.add_argument("--evaluation-rows", type=int)
-    arguments = parser.parse_args()
-    for seed in arguments.seeds:
+    parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    given = parser.parse_args()
+    for seed in given.seeds:
         job = job_of(
-            arguments.encoder,
-            arguments.task,
-            rows=arguments.rows,
+            given.encoder,
+            given.task,
             seed=seed,
-            evaluation_rows=arguments.evaluation_rows,
-            epochs=arguments.epochs,
+            recipe=given.recipe,
+            rows=given.rows,
+            evaluation_rows=given.evaluation_rows,
+            epochs=given.epochs,
+            learning_rate=given.learning_rate,
         )
-        for name in arguments.peers:
+        for name in given.peers:
             measured = dataclasses.asdict(PEERS[name](job))
             del measured["predictions"]
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            sys.stdout.write(
-                json.dumps(
-                    {"peer": name, "seed": seed, **measured, "peak_bytes": peak, "since_start_s": time.time() - BORN}
-                )
-                + "\n"
-            )
+            line = {"peer": name, "seed": seed, **measured, "peak_bytes": peak_bytes(), "since_start_s": _age_s()}
+            sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
+
+
+def _age_s() -> float:
+    """Since this process began, the interpreter's own start included (Linux)."""
+    began = float(Path("/proc/self/stat").read_text("ascii").rsplit(")", 1)[1].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,169 @@
+"""The engine beside its peers, in turns: A B C A B C …, five rounds, every way of fine-tuning once a round.
+
+Nothing here is a timed test: the table is printed, and ``--benchmark-json`` and ``--benchmark-compare-fail`` go by the
+engine's own time of training. tests/performance/peers.py says what the peers are.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bertspec import verdict
+from bertspec.verdict import Claim
+
+if TYPE_CHECKING:
+    from peers import Measured
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # the peers are a script, too
+
+ROUNDS = 5
+OURS = "engine"
+
+
+class EngineClock:
+    """A timer that stands still while others run."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What is trained in every round, and by whom."""
+
+    encoder: str
+    task: str
+    recipe: str
+    rows: int
+    evaluation_rows: int
+    peers: tuple[str, ...]
+
+
+TINY = Scale(
+    "bert-tiny",
+    "bundled/sentiment",
+    "from-scratch",
+    rows=960,
+    evaluation_rows=500,
+    peers=("trainer-padded", "trainer-dynamic", "trainer-tuned", "plain-loop", OURS),
+)
+MINILM = Scale(
+    "minilm",
+    "sst2-sentences",
+    "fine-tuning",
+    rows=1024,
+    evaluation_rows=872,
+    peers=("trainer-tuned", "plain-loop", OURS),
+)
+PADDED = Scale("minilm", "sst2-sentences", "fine-tuning", rows=96, evaluation_rows=96, peers=("trainer-padded", OURS))
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        pytest.param(TINY, id="bert-tiny"),
+        pytest.param(MINILM, id="minilm", marks=pytest.mark.full),
+        pytest.param(PADDED, id="minilm-padded", marks=pytest.mark.full),
+    ],
+)
+def test_training_and_evaluation_beside_the_peers(
+    scale: Scale, benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import peers
+
+    clock, found = EngineClock(), {name: [] for name in scale.peers}
+    benchmark._timer = clock
+
+    def one_round(seed: int) -> None:
+        job = peers.job_of(
+            scale.encoder,
+            scale.task,
+            seed=seed,
+            recipe=scale.recipe,
+            rows=scale.rows,
+            evaluation_rows=scale.evaluation_rows,
+            epochs=1.0,
+        )
+        for name in scale.peers:
+            found[name].append(peers.PEERS[name](job))
+        clock.seconds += found[OURS][-1].train_s
+
+    seeds = iter(range(1, ROUNDS + 2))
+    benchmark.pedantic(one_round, setup=lambda: ((next(seeds),), {}), rounds=ROUNDS, warmup_rounds=1)
+    rounds = {name: measured[-ROUNDS:] for name, measured in found.items()}
+    lines = table(rounds)
+    benchmark.extra_info["table"] = lines
+    with capsys.disabled():
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
+    # The same work was done by all: as many examples, and every row scored.
+    assert len({(m.train_examples, m.evaluation_examples) for each in rounds.values() for m in each}) == 1
+
+
+def table(rounds: dict[str, list[Measured]]) -> list[str]:
+    """One line for each way: medians, and how often the engine does as much in the same time."""
+    head = f"{'':16}{'examples/s':>12}{'tokens/s':>10}{'engine, times':>26}{'evaluated/s':>13}{'engine, times':>26}"
+    return [head, *(_line(name, measured, rounds[OURS]) for name, measured in rounds.items())]
+
+
+def _line(name: str, measured: list[Measured], ours: list[Measured]) -> str:
+    train = statistics.median(each.examples_per_s for each in measured)
+    tokens = statistics.median(each.train_tokens / each.train_s for each in measured)
+    evaluated = statistics.median(each.evaluated_per_s for each in measured)
+    ratios = [one.examples_per_s / two.examples_per_s for one, two in zip(ours, measured, strict=True)]
+    others = [one.evaluated_per_s / two.evaluated_per_s for one, two in zip(ours, measured, strict=True)]
+    return f"{name:16}{train:12.1f}{tokens:10.0f}{_ratio(ratios):>26}{evaluated:13.1f}{_ratio(others):>26}"
+
+
+def _ratio(ratios: list[float]) -> str:
+    judged = verdict.judge_ratio(Claim("examples a second, as a ratio,", "at least", 1.0), ratios)
+    assert judged.interval is not None
+    return f"{judged.value:.2f} [{judged.interval[0]:.2f}, {judged.interval[1]:.2f}]"
+
+
+@pytest.mark.full
+def test_many_short_runs_and_peak_memory(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    """Twelve fine-tunings of MiniLM, from the start of a process to the last result: one of ours, twelve Trainers."""
+    seeds = [str(seed) for seed in range(1, 13)]
+
+    def ours() -> list[dict[str, float]]:
+        return ran(OURS, seeds)
+
+    def theirs() -> list[dict[str, float]]:
+        return [line for seed in seeds for line in ran("trainer-tuned", [seed])]
+
+    one, many = _timed(benchmark, ours, theirs)
+    assert len(one) == len(many) == len(seeds)
+    took, took_many = one[-1]["since_start_s"], sum(line["since_start_s"] for line in many)
+    first, peak = one[0]["peak_bytes"], statistics.median(line["peak_bytes"] for line in many)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\ntwelve short runs: engine {took:.1f} s, Trainer {took_many:.1f} s, {took_many / took:.2f} times"
+            f"\npeak memory: engine {first / 2**20:.0f} MiB, Trainer {peak / 2**20:.0f} MiB, {first / peak:.2f} times\n"
+        )
+
+
+def _timed(benchmark: BenchmarkFixture, *acts: Callable[[], list[dict[str, float]]]) -> list[list[dict[str, float]]]:
+    found: list[list[dict[str, float]]] = []
+    benchmark.pedantic(lambda: found.extend(act() for act in acts), rounds=1)
+    return found
+
+
+def ran(peer: str, seeds: Iterable[str]) -> list[dict[str, float]]:
+    """One process of the script, and its lines."""
+    command = [sys.executable, str(HERE / "peers.py"), peer, "--rows", "128", "--evaluation-rows", "128", "--seeds"]
+    done = subprocess.run([*command, *seeds], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"peer"')]
