@@ -27,10 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec import study
-from bertspec.catalog import Catalog
 from bertspec.engine import Material
-from bertspec.sources.places import Places
 from bertspec.spec import RunSpec
 
 
@@ -138,7 +135,8 @@ class Job:
         )
 
 
-def _trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
+def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
+    """Hugging Face's Trainer, with any of its settings."""
     import torch
     from transformers import Trainer, TrainingArguments, default_data_collator
 
@@ -165,7 +163,7 @@ def _trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
             dataloader_pin_memory=torch.cuda.is_available(),
             **settings,
         )
-        trainer = Trainer(
+        running = Trainer(
             model=job.model(),
             args=arguments,
             train_dataset=train,
@@ -173,9 +171,9 @@ def _trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
             data_collator=_without_length(default_data_collator) if padded else job.collate,
         )
         began = time.perf_counter()
-        trainer.train()
+        running.train()
         trained = time.perf_counter()
-        logits = trainer.predict(evaluation).predictions
+        logits = running.predict(evaluation).predictions
         done = time.perf_counter()
     tokens = sum(sum(row["attention_mask"]) for row in train)
     return job.measured(trained - began, done - trained, logits.argmax(axis=1), tokens)
@@ -187,17 +185,17 @@ def _without_length(collate: Callable[[list[dict[str, Any]]], Any]) -> Callable[
 
 def trainer_padded(job: Job) -> Measured:
     """Hugging Face's Trainer as ``run_glue.py`` calls it: every row padded to ``max_length``, fp32."""
-    return _trainer(job, padded=True)
+    return trainer(job, padded=True)
 
 
 def trainer_dynamic(job: Job) -> Measured:
     """The same, each batch padded to its longest row."""
-    return _trainer(job)
+    return trainer(job)
 
 
 def trainer_tuned(job: Job) -> Measured:
     """The fastest Trainer found on a CPU: grouped by length, bf16 where the hardware has it, no logging."""
-    return _trainer(
+    return trainer(
         job,
         train_sampling_strategy="group_by_length",
         length_column_name="length",
@@ -309,6 +307,10 @@ def job_of(
     **changes: Any,
 ) -> Job:
     """A job by names, with the first rows of its splits."""
+    from bertspec import study  # late: a machine that is lent for a measurement may lack what the store needs
+    from bertspec.catalog import Catalog
+    from bertspec.sources.places import Places
+
     catalog = Catalog.beside(Path.cwd())
     asked = catalog.task(task)
     plan = catalog.study(catalog.encoder(encoder), asked, seeds=(seed,), recipe=recipe, changes=changes)

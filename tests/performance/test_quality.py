@@ -33,7 +33,7 @@ def interval_of_equivalence(differences: list[float]) -> tuple[float, float]:
         # The margins: the prior seed spread of docs/verdicts.md, and half of it where the task is easier.
         pytest.param("bert-tiny", "bundled/sentiment", {"recipe": "from-scratch", "epochs": 3.0}, 0.0125, id="bundled"),
         pytest.param(
-            "minilm", "sst2-sentences", {"rows": 2048, "epochs": 2.0, "learning_rate": 1e-4}, 0.025, id="sst2"
+            "minilm", "sst2-sentences", {"rows": 1536, "epochs": 2.0, "learning_rate": 1e-4}, 0.025, id="sst2"
         ),
     ],
 )
@@ -62,4 +62,4 @@ def test_the_engine_is_as_good_as_the_best_tuned_trainer(
 
 def test_a_lasting_difference_is_not_taken_for_equal() -> None:
     low, high = interval_of_equivalence([0.03, 0.02, 0.025, 0.03, 0.02])
-    assert not (-0.0125 < low and high < 0.0125)
+    assert not (low > -0.0125 and high < 0.0125)
