@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bertspec.data.batches import WINDOW_BATCHES, evaluation_batches, pad, training_batches
+from bertspec.data.batches import WINDOW_BATCHES, evaluation_batches, pack, pad, training_batches
 from bertspec.data.tokens import Tokens
 
 LENGTHS = np.random.default_rng(0).integers(3, 40, 210)
@@ -37,6 +37,15 @@ def test_the_last_batch_of_a_pass_may_be_smaller() -> None:
     assert sorted(len(rows) for rows in first_pass(1, batch_size=100)) == [10, 100, 100]
 
 
+def test_a_pass_is_a_permutation_cut_into_batches() -> None:
+    """What a plain loop draws: which examples meet is left to chance alone. Only their order in a batch is ours."""
+    rng = np.random.default_rng(3)
+    permutation = rng.permutation(len(LENGTHS))
+    expected = [sorted(permutation[start : start + 10].tolist()) for start in range(0, len(LENGTHS), 10)]
+    order = rng.permutation(len(expected))
+    assert [sorted(rows) for rows in first_pass(3)] == [expected[place] for place in order]
+
+
 def test_batches_of_a_window_hold_examples_of_near_length() -> None:
     lengths = np.random.default_rng(0).integers(3, 128, 10 * WINDOW_BATCHES * 4)
     windowed = training_batches(lengths, batch_size=10, seed=0, window_batches=WINDOW_BATCHES)
@@ -61,3 +70,16 @@ def test_padding_is_masked_and_nothing_else_changes() -> None:
     assert batch.input_ids.tolist() == [[4, 9, 9], [5, 6, 7]]
     assert batch.token_type_ids.tolist() == [[0, 0, 0], [0, 1, 1]]
     assert batch.attention_mask.tolist() == [[1, 0, 0], [1, 1, 1]]
+
+
+def test_a_packed_batch_holds_its_examples_one_after_the_other_the_longest_first() -> None:
+    tokens = Tokens(
+        np.arange(1, 8, dtype=np.int32), np.array([0, 0, 1, 0, 0, 1, 1], np.int8), np.array([0, 3, 4, 7], np.int64)
+    )
+    batch = pack(tokens, np.array([1, 0, 2]), device=torch.device("cpu"))
+    assert batch.rows.tolist() == [0, 2, 1]
+    assert batch.lengths.tolist() == [3, 3, 1]
+    assert batch.input_ids.tolist() == [1, 2, 3, 5, 6, 7, 4]
+    assert batch.token_type_ids.tolist() == [0, 0, 1, 0, 1, 1, 0]
+    assert batch.places.tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert batch.starts.tolist() == [0, 3, 6]
