@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -101,10 +103,7 @@ class Device:
 
     def peak_memory_bytes(self) -> int:
         """The peak since :meth:`forget_peak` on a GPU; of the whole process so far on a CPU."""
-        if self.kind == "cuda":
-            return torch.cuda.max_memory_allocated()
-        unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes there, KiB elsewhere
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return torch.cuda.max_memory_allocated() if self.kind == "cuda" else _peak_resident_bytes()
 
     def forget_peak(self) -> None:
         """Start a new memory peak, where the device can."""
@@ -123,6 +122,16 @@ class Device:
             python=platform.python_version(),
             versions={package: version(package) for package in packages},
         )
+
+
+def _peak_resident_bytes() -> int:
+    """Of this process alone: Linux's ru_maxrss begins with what the process that started it once had."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text("ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def choose(kind: Literal["auto", "cpu", "cuda"], recipe: RecipeSpec) -> Device:

@@ -15,7 +15,6 @@ import argparse
 import dataclasses
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -326,11 +325,6 @@ def _first(table: Any, rows: int | None) -> Any:
     return table if rows is None else {column: table[column][:rows] for column in table}
 
 
-def peak_bytes() -> int:
-    """The peak resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", nargs="+", choices=PEERS)
@@ -343,6 +337,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     given = parser.parse_args()
+    from bertspec import device
+
     for seed in given.seeds:
         job = job_of(
             given.encoder,
@@ -357,7 +353,13 @@ def main() -> None:
         for name in given.peers:
             measured = dataclasses.asdict(PEERS[name](job))
             del measured["predictions"]
-            line = {"peer": name, "seed": seed, **measured, "peak_bytes": peak_bytes(), "since_start_s": _age_s()}
+            line = {
+                "peer": name,
+                "seed": seed,
+                **measured,
+                "peak_bytes": device.choose("cpu", job.spec.recipe).peak_memory_bytes(),
+                "since_start_s": _age_s(),
+            }
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
 

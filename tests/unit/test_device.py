@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -62,6 +65,14 @@ def test_the_environment_names_what_could_change_a_number(recipe: RecipeSpec) ->
     environment = device.choose("cpu", recipe).environment()
     assert environment.versions["torch"] == torch.__version__
     assert environment.threads == 1
+
+
+def test_the_peak_is_of_this_process_and_not_of_the_one_that_started_it(recipe: RecipeSpec) -> None:
+    grown = bytearray(b"1") * 700_000_000  # more than torch and this test take
+    code = "from bertspec import device\nprint(device.Device('cpu', 'fp32', 1).peak_memory_bytes())\n"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(child.stdout) < 700_000_000 < device.choose("cpu", recipe).peak_memory_bytes()
+    del grown
 
 
 def test_memory_has_a_peak(recipe: RecipeSpec) -> None:

@@ -175,7 +175,7 @@ def _padded(rows: Tensor, group: _Group) -> Tensor:
 
 def _restore(padded: Tensor, group: _Group, packed: Tensor) -> None:
     """The same the other way round, into its place."""
-    packed[group.tokens] = padded.view(-1, padded.shape[-1]).index_select(0, group.restore)
+    torch.index_select(padded.view(-1, padded.shape[-1]), 0, group.restore, out=packed[group.tokens])
 
 
 def _scaled(one: Tensor, two: Tensor, scale: float) -> Tensor:
