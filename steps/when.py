@@ -69,15 +69,25 @@ def they_are_timed(
 
 
 @when(
-    parsers.parse('the encoders "{first}" and "{second}" answer in turns, {rounds:d} rounds, at {numbers} tokens'),
+    parsers.parse(
+        'the encoders "{first}" and "{second}" answer in turns, {rounds:d} rounds of {calls:d} texts, '
+        "at {numbers} tokens"
+    ),
     target_fixture="turns",
 )
 def they_answer_in_turns(
-    first: str, second: str, rounds: int, numbers: str, recipe: Recipe, workbench: Workbench, benchmark: Any
+    first: str,
+    second: str,
+    rounds: int,
+    calls: int,
+    numbers: str,
+    recipe: Recipe,
+    workbench: Workbench,
+    benchmark: Any,
 ) -> Turns:
-    """In each round and at each length 100 single texts, and 4 batches of 32; nothing is trained or stored."""
+    """In each round and at each length so many single texts, and 4 batches of 32; nothing is trained or stored."""
     pair = [workbench.catalog.encoder(name) for name in (first, second)]
-    return recipe.measure(workbench, pair, Grid(lengths(numbers), rounds=rounds), benchmark)
+    return recipe.measure(workbench, pair, Grid(lengths(numbers), rounds=rounds, calls=calls), benchmark)
 
 
 @when("a fine-tuning is asked for with", target_fixture="refusal")

@@ -82,8 +82,8 @@ class AtLength:
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """Texts a second in batches, for each round."""
-        return tuple(self.batch_size * len(seconds) / sum(seconds) for seconds in self.batches_s)
+        """Texts a second in batches, for each round: by its median batch, which a moment of other work leaves alone."""
+        return tuple(self.batch_size / float(np.median(seconds)) for seconds in self.batches_s)
 
     @property
     def examples_per_second(self) -> float:
@@ -148,7 +148,16 @@ class Pair:
         return _by(self.first.rates, self.second.rates)
 
     def judge_latency(self, percentile: Percentile, bound: float) -> Verdict:
-        """The verdict on a claim that one text takes at most so many times as long: on the median of the rounds."""
+        """The verdict on a claim that one text takes at most so many times as long: on the median of the rounds.
+
+        Raises:
+            InvalidSpec: a round has so few calls that its slowest would stand for that percentile.
+        """
+        calls, needed = len(self.first.latencies.rounds[0]), 100 // (100 - percentile)
+        if calls < needed:
+            raise InvalidSpec(
+                f"a {percentile}th percentile needs more calls in each round", given=calls, allowed=f"at least {needed}"
+            )
         quantity = f"p{percentile} latency of one text of {self.first.length} tokens, as a ratio,"
         return verdict.judge_ratio(Claim(quantity, "at most", bound), self.latency_ratios(percentile))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bertspec.errors import InvalidSpec
-from bertspec.inference.records import AtLength, Grid, Latencies, Measurement, Pair, Turns
+from bertspec.inference.records import AtLength, Grid, Latencies, Measurement, Pair, Percentile, Turns
 from bertspec.result import Environment
 
 ENVIRONMENT = Environment(device="cpu", device_name="x", precision="fp32", threads=1, python="3", versions={})
@@ -31,8 +31,8 @@ def test_one_slow_call_of_a_hundred_is_outside_of_the_percentiles() -> None:
     assert Latencies(((*HUNDRED[:99], 60.0),)).at(99) == 0.099
 
 
-def test_throughput_counts_all_batches_of_a_round_and_is_the_median_of_the_rounds() -> None:
-    found = AtLength(16, 32, Latencies(()), ((0.1, 0.3), (0.2, 0.2), (8.0, 8.0)), None)
+def test_throughput_goes_by_the_median_batch_of_the_median_round() -> None:
+    found = AtLength(16, 32, Latencies(()), ((0.1, 0.2, 60.0), (0.2, 0.2, 0.1), (8.0, 8.0, 8.0)), None)
     assert found.rates == pytest.approx((160, 160, 4))
     assert (found.examples_per_second, found.tokens_per_second) == pytest.approx((160, 2560))
 
@@ -60,6 +60,17 @@ def test_a_claim_on_throughput_is_judged_from_below(bound: float, outcome: str) 
     found = Pair(at_length(), at_length(slower=2.0)).judge_rate(bound)
     assert (found.outcome, found.value) == (outcome, pytest.approx(2.0))
     assert str(found.claim) == f"texts of 16 tokens a second, as a ratio, is at least {bound}"
+
+
+@pytest.mark.parametrize(("percentile", "fewest"), [(50, 2), (95, 20), (99, 100)])
+def test_the_slowest_of_a_few_calls_is_no_percentile(percentile: Percentile, fewest: int) -> None:
+    def pair(calls: int) -> Pair:
+        one = AtLength(16, 1, Latencies((HUNDRED[:calls],) * 5), ((1.0,),) * 5, None)
+        return Pair(one, one)
+
+    assert pair(fewest).judge_latency(percentile, 1.0).passed
+    with pytest.raises(InvalidSpec, match=f"given: {fewest - 1}; allowed: at least {fewest}"):
+        pair(fewest - 1).judge_latency(percentile, 1.0)
 
 
 def test_few_rounds_decide_nothing() -> None:
