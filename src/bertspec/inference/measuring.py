@@ -1,9 +1,10 @@
 """Encoders measured as their users meet them: one text at a time, and many at once.
 
 Latency is what one text takes from token ids to its answer on the host, building the batch included; p95 means that
-95 of 100 such calls took at most as long. Throughput is texts a second in batches. The texts are drawn from the
-ordinary words of the vocabulary and have exactly the length that is told, so that a batch has no padding; a text of
-one's own shows what its tokenising adds. The weights of the head are new: speed does not depend on them.
+95 of 100 such calls took at most as long. Throughput is texts a second in batches, by the median batch of the median
+round. The texts are drawn from the ordinary words of the vocabulary and have exactly the length that is told, so that
+a batch has no padding; a text of one's own shows what its tokenising adds. The weights of the head are new: speed does
+not depend on them.
 
 Two encoders answer in turns, call by call and batch by batch, in one process, every other time in the other order, so
 that what else the machine does falls on both. Only ratios of such turns are claimed; seconds alone, which are of one
