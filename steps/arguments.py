@@ -9,7 +9,7 @@ import yaml
 
 from bertspec.errors import InvalidSpec
 
-__all__ = ["fields", "seeds"]
+__all__ = ["fields", "lengths", "seeds"]
 
 _RANGE = re.compile(r"(\d+)\s+to\s+(\d+)")
 
@@ -23,9 +23,21 @@ def seeds(words: str) -> tuple[int, ...]:
     if match := _RANGE.fullmatch(words.strip()):
         first, last = int(match[1]), int(match[2])
         return tuple(range(first, last + 1))
-    parts = [part for part in re.split(r"\s*,\s*|\s+and\s+|\s+", words.strip()) if part]
+    parts = _listed(words)
     if not all(part.isdigit() for part in parts):
         raise InvalidSpec("the seeds are not understood", given=words, allowed="'1 to 3', or '1, 2 and 5'")
+    return tuple(int(part) for part in parts)
+
+
+def lengths(words: str) -> tuple[int, ...]:
+    """``64``, or ``8, 32 and 64`` → the lengths in that order.
+
+    Raises:
+        InvalidSpec: the words are neither.
+    """
+    parts = _listed(words)
+    if not parts or not all(part.isdigit() for part in parts):
+        raise InvalidSpec("the lengths are not understood", given=words, allowed="'64', or '8, 32 and 64'")
     return tuple(int(part) for part in parts)
 
 
@@ -39,3 +51,7 @@ def fields(table: list[list[str]]) -> dict[str, Any]:
         raise InvalidSpec("a table of fields has two columns", given=table[0], allowed="| field | value |")
     rows = table[1:] if table[0] == ["field", "value"] else table
     return {field: yaml.safe_load(value) for field, value in rows}
+
+
+def _listed(words: str) -> list[str]:
+    return [part for part in re.split(r"\s*,\s*|\s+and\s+|\s+", words.strip()) if part]

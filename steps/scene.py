@@ -9,9 +9,12 @@ from typing import Any
 from bertspec import calibration, metrics
 from bertspec.errors import BertspecError
 from bertspec.evidence import ClaimEvidence
+from bertspec.inference import measuring
+from bertspec.inference.records import Grid, Turns
 from bertspec.spec import EncoderSpec, StudySpec, TaskSpec
 from bertspec.study import Study, Workbench
-from bertspec.verdict import Claim, Verdict
+from bertspec.study.timing import Benchmark
+from bertspec.verdict import Verdict
 
 __all__ = ["CLAIM_PROPERTY", "Claims", "Recipe", "Refusal", "refused"]
 
@@ -64,6 +67,19 @@ class Recipe:
             calibration.require(plan, bench, self.calibrated)
         return plan
 
+    def measure(self, bench: Workbench, encoders: Sequence[EncoderSpec], grid: Grid, benchmark: Benchmark) -> Turns:
+        """Let encoders answer in turns, in the precision and with the threads that this recipe, or their own, says.
+
+        Raises:
+            BertspecError: see :func:`bertspec.inference.measuring.measure`.
+        """
+        recipes = [
+            bench.catalog.recipe(self.name or encoder.recipe, encoder=encoder, changes=self.changes)
+            for encoder in encoders
+        ]
+        device = measuring.footing(recipes, bench.device)
+        return measuring.measure(encoders, grid, places=bench.places, device=device, benchmark=benchmark)
+
 
 @dataclass(frozen=True, slots=True)
 class Claims:
@@ -106,7 +122,7 @@ def _evidence(
         bound=claim.bound,
         direction=claim.direction,
         upper=claim.upper,
-        promise=_promises(claim),
+        promise=_promises(verdict),
         interval=verdict.interval,
         split_interval=verdict.split_interval,
         rule=verdict.rule,
@@ -122,10 +138,11 @@ def _evidence(
     )
 
 
-def _promises(claim: Claim) -> bool:
-    """Whether it says that something is good: of a metric, by the way in which it improves."""
-    if claim.denied:
-        return False
+def _promises(verdict: Verdict) -> bool:
+    """Whether it says that something is good: of a metric, by the way in which it improves; of a ratio, always."""
+    claim = verdict.claim
+    if claim.denied or verdict.rule == "ratio":
+        return not claim.denied
     known = [metric for metric in metrics.METRICS.values() if claim.quantity in (metric.name, metric.title)]
     return known[0].promised_by(claim.direction) if known else claim.direction != "at most"
 

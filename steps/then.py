@@ -6,6 +6,7 @@ from pytest_bdd import parsers, then
 
 from bertspec import calibration
 from bertspec import study as studies
+from bertspec.inference.records import Percentile, Turns
 from bertspec.study import Study, Timing, Workbench
 from bertspec.study.timing import Act
 from bertspec.verdict import Claim, Rule
@@ -99,6 +100,34 @@ def one_is_at_least_times_the_other(
 def one_is_faster(act: Act, first: str, second: str, bound: float, timing: Timing, claims: Claims) -> None:
     """The median of the rounds' ratios."""
     claims.settle(timing.judge(act, bound), subject=f"{first} against {second}", origin=f"{len(timing.rounds)} rounds")
+
+
+@then(
+    parsers.re(
+        r'"(?P<first>.+)" answers one text of (?P<length>\d+) tokens in at most (?P<bound>[\d.]+) times the time of '
+        r'"(?P<second>.+)", at the (?P<percentile>50|95|99)th percentile'
+    ),
+    converters={"length": int, "bound": float, "percentile": int},
+)
+def one_answers_sooner(
+    first: str, second: str, length: int, percentile: Percentile, bound: float, turns: Turns, claims: Claims
+) -> None:
+    """The median of the rounds' ratios; in each round, the percentile of its calls."""
+    verdict = turns.pair(first, second, length).judge_latency(percentile, bound)
+    claims.settle(verdict, subject=f"{first} against {second}", origin=f"{turns.grid.rounds} rounds")
+
+
+@then(
+    parsers.re(
+        r'"(?P<first>.+)" answers at least (?P<bound>[\d.]+) times as many texts of (?P<length>\d+) tokens '
+        r'a second as "(?P<second>.+)"'
+    ),
+    converters={"length": int, "bound": float},
+)
+def one_answers_more(first: str, second: str, length: int, bound: float, turns: Turns, claims: Claims) -> None:
+    """The same for texts a second, in batches of 32."""
+    verdict = turns.pair(first, second, length).judge_rate(bound)
+    claims.settle(verdict, subject=f"{first} against {second}", origin=f"{turns.grid.rounds} rounds")
 
 
 @then(parsers.parse('it is refused before training: "{words}"'))

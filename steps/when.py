@@ -7,10 +7,11 @@ from typing import Any
 from pytest_bdd import parsers, when
 
 from bertspec import study as studies
+from bertspec.inference.records import Grid, Turns
 from bertspec.spec import EncoderSpec, TaskSpec
 from bertspec.study import Study, Timing, Workbench
 
-from .arguments import fields, seeds
+from .arguments import fields, lengths, seeds
 from .interruption import Pair, cut_off_and_taken_up
 from .scene import Recipe, Refusal, refused
 
@@ -65,6 +66,28 @@ def they_are_timed(
     pair = [workbench.catalog.encoder(name) for name in (first, second)]
     one, two = (recipe.plan(workbench, encoder, task, None, (1,)) for encoder in pair)
     return studies.time_in_turns(one, two, workbench, rounds=rounds, benchmark=benchmark)
+
+
+@when(
+    parsers.parse(
+        'the encoders "{first}" and "{second}" answer in turns, {rounds:d} rounds of {calls:d} texts, '
+        "at {numbers} tokens"
+    ),
+    target_fixture="turns",
+)
+def they_answer_in_turns(
+    first: str,
+    second: str,
+    rounds: int,
+    calls: int,
+    numbers: str,
+    recipe: Recipe,
+    workbench: Workbench,
+    benchmark: Any,
+) -> Turns:
+    """In each round and at each length so many single texts, and 4 batches of 32; nothing is trained or stored."""
+    pair = [workbench.catalog.encoder(name) for name in (first, second)]
+    return recipe.measure(workbench, pair, Grid(lengths(numbers), rounds=rounds, calls=calls), benchmark)
 
 
 @when("a fine-tuning is asked for with", target_fixture="refusal")

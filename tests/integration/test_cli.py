@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -135,3 +136,23 @@ def test_an_interrupted_run_says_so_and_goes_on_later(environment: dict[str, str
     assert told == f"interrupted; 0 runs are kept in {tmp_path / 'store'}\n"
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "(resumed after step " in again.stdout
+
+
+def test_an_encoder_is_measured_from_the_shell(environment: dict[str, str], tmp_path: Path) -> None:
+    words = "measure --encoder bert-tiny --against bert-tiny --lengths 4 --rounds 5 --calls 2 --batch-size 2 --json"
+    done = subprocess.run(
+        [*BERTSPEC, *words.split()], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert [each["encoder"] for each in found["encoders"]] == ["bert-tiny", "bert-tiny"]
+    assert all(0.01 < ratio < 100 for ratio in found["ratios"][0]["p50"])
+    assert found["peak_memory_bytes"] > 50_000_000
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_beyond_the_positions_is_refused_in_one_line(environment: dict[str, str]) -> None:
+    words = ["measure", "--encoder", "bert-tiny", "--lengths", "512"]
+    done = subprocess.run([*BERTSPEC, *words], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "given: '512 tokens'; allowed: at most 66; where: encoder 'bert-tiny'" in done.stderr

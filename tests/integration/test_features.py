@@ -192,6 +192,45 @@ def test_two_encoders_are_timed_in_turns(project: pytest.Pytester) -> None:
     assert stored(project) == []
 
 
+def test_two_encoders_answer_in_turns(project: pytest.Pytester) -> None:
+    (project.path / "configs" / "encoders" / "other.yaml").write_text(ENCODER)
+    result = run(
+        project,
+        """
+  @performance
+  Scenario: It answers about as soon as its twin
+    When the encoders "micro" and "other" answer in turns, 5 rounds of 20 texts, at 4 and 8 tokens
+    Then "micro" answers one text of 8 tokens in at most 20 times the time of "other", at the 95th percentile
+    And "other" answers at least 0.05 times as many texts of 4 tokens a second as "micro"
+
+  @performance
+  Scenario: It is not a hundred times as fast as its twin
+    When the encoders "micro" and "other" answer in turns, 5 rounds of 20 texts, at 4 tokens
+    Then "micro" answers at least 100 times as many texts of 4 tokens a second as "other"
+
+  @performance
+  Scenario: Nobody knows the slowest of a hundred
+    When the encoders "micro" and "other" answer in turns, 5 rounds of 20 texts, at 4 tokens
+    Then "micro" answers one text of 4 tokens in at most 20 times the time of "other", at the 99th percentile
+
+  @performance
+  Scenario: Nobody measured that length
+    When the encoders "micro" and "other" answer in turns, 5 rounds of 20 texts, at 4 tokens
+    Then "micro" answers one text of 8 tokens in at most 20 times the time of "other", at the 50th percentile
+""",
+    )
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*a 99th percentile needs more calls in each round; given: 20; allowed: at least 100*",
+            "*this length was not measured; given: 8; allowed: 4; where: micro*",
+            "*PASS*p95 latency of one text of 8 tokens, as a ratio, is at most 20*5 rounds*",
+            "*FAIL*texts of 4 tokens a second, as a ratio, is at least 100*5 rounds*",
+        ]
+    )
+    assert stored(project) == []
+
+
 def test_what_is_refused_can_be_claimed(project: pytest.Pytester) -> None:
     result = run(
         project,

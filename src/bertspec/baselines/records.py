@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bertspec import calibration
 from bertspec.catalog import Catalog
 from bertspec.errors import InvalidSpec, StoreError
-from bertspec.evidence import SessionEvidence
+from bertspec.evidence import ClaimEvidence, SessionEvidence
 from bertspec.spec import RunSpec
 from bertspec.store import Store, StoredRun
 
@@ -99,18 +99,25 @@ def reached(session: SessionEvidence, store: Store, catalog: Catalog) -> tuple[R
 def timed(session: SessionEvidence) -> tuple[Timed, ...]:
     """What a session measured in turns."""
     found = [
-        Timed(
-            key=f"{scenario.title}: {claim.claim.partition(' is at ')[0]}",
-            title=claim.subject,
-            quantity=claim.claim.partition(" is at ")[0].rstrip(","),
-            ratios=claim.values,
-            machine=session.machine,
-        )
+        _timed(scenario.title, claim, session.machine)
         for scenario in session.scenarios
         for claim in scenario.claims
         if claim.rule == "ratio" and claim.values
     ]
     return tuple({one.key: one for one in found}.values())
+
+
+def _timed(scenario: str, claim: ClaimEvidence, machine: str) -> Timed:
+    """A time that is claimed to be short becomes a speed: of every ratio that is kept, more is better."""
+    words = claim.claim.partition(" is at ")[0]
+    short = claim.direction == "at most"
+    return Timed(
+        key=f"{scenario}: {words}",
+        title=claim.subject,
+        quantity=("inverse of the " if short else "") + words.rstrip(","),
+        ratios=tuple(1 / ratio for ratio in claim.values) if short else claim.values,
+        machine=machine,
+    )
 
 
 def write(baseline: Baseline, file: Path) -> None:

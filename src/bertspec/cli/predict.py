@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bertspec.cli import bench, complete, console
 
 if TYPE_CHECKING:
-    from bertspec.inference import Prediction
+    from bertspec.inference.prediction import Prediction
     from bertspec.spec import TaskSpec
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute", "rows"]
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Read, predict and write in parts, so that a file of any size passes through."""
     from bertspec import study
-    from bertspec.inference import Predictor
+    from bertspec.inference.prediction import Predictor
 
     work = bench.workbench(arguments)
     run = bench.stored_run(arguments.run, work.store)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from bertspec.baselines import Reached, Timed, compare
+from bertspec.baselines import timed as timed_of
+from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence
 
 SPREAD = 0.01
 
@@ -129,6 +131,26 @@ def test_memory_that_no_accelerator_counted_is_no_question() -> None:
 def test_a_ratio_of_speeds_may_fall_by_a_tenth(now: tuple[float, ...], outcome: str) -> None:
     [found] = compare([timed((1.6, 1.58, 1.61, 1.6, 1.59))], [timed(now)])
     assert (found.outcome, found.then) == (outcome, pytest.approx(1.596, abs=1e-3))
+
+
+def test_a_time_that_is_claimed_to_be_short_is_kept_as_a_speed() -> None:
+    more = ClaimEvidence(
+        claim="texts a second, as a ratio, is at least 2",
+        subject="a against b",
+        verdict="PASS",
+        value=2.5,
+        bound=2,
+        rule="ratio",
+        values=(2.5, 3.0),
+    )
+    said = {"claim": "p95 latency, as a ratio, is at most 0.8", "direction": "at most", "values": (0.5, 0.4)}
+    claims = (more.model_copy(update=said), more)
+    scenario = ScenarioEvidence(node="n", path="p", line=1, feature="f", title="t", outcome="passed", claims=claims)
+    found = timed_of(SessionEvidence(session="s", started="", finished="", command="", scenarios=(scenario,)))
+    assert [(one.quantity, one.ratios) for one in found] == [
+        ("inverse of the p95 latency, as a ratio", (2.0, 2.5)),
+        ("texts a second, as a ratio", (2.5, 3.0)),
+    ]
 
 
 def test_ratios_of_another_machine_or_of_few_rounds_are_undecided() -> None:

@@ -164,7 +164,7 @@ def test_a_file_and_standard_input_are_predicted(
 @pytest.mark.usefixtures("made")
 def test_without_texts_no_model_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
-    monkeypatch.setattr("bertspec.inference.Predictor.load", None)
+    monkeypatch.setattr("bertspec.inference.prediction.Predictor.load", None)
     assert main(["predict", "latest"]) == 0
     assert said(capsys) == ""
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from bertspec.steps.arguments import fields, seeds
+from bertspec.steps.arguments import fields, lengths, seeds
 
 from bertspec.errors import InvalidSpec
 
@@ -18,6 +18,17 @@ def test_seeds_are_read_as_people_write_them(words: str, expected: tuple[int, ..
 def test_seeds_that_are_not_understood_are_refused(words: str) -> None:
     with pytest.raises(InvalidSpec, match="'1 to 3', or '1, 2 and 5'"):
         seeds(words)
+
+
+@pytest.mark.parametrize(("words", "expected"), [("64", (64,)), ("16 and 64", (16, 64)), ("8, 32 and 64", (8, 32, 64))])
+def test_lengths_are_read_as_people_write_them(words: str, expected: tuple[int, ...]) -> None:
+    assert lengths(words) == expected
+
+
+@pytest.mark.parametrize("words", ["8 to 64", "", "long"])
+def test_lengths_that_are_not_understood_are_refused(words: str) -> None:
+    with pytest.raises(InvalidSpec, match="'64', or '8, 32 and 64'"):
+        lengths(words)
 
 
 def test_a_table_holds_fields_with_or_without_a_header() -> None:

@@ -9,7 +9,7 @@ from bertspec.errors import DataError, InvalidSpec, UnknownName
 from bertspec.evidence import ClaimEvidence
 from bertspec.spec import EncoderSpec, TaskSpec
 from bertspec.study import Workbench
-from bertspec.verdict import Claim, Spread, Verdict, judge
+from bertspec.verdict import Claim, Spread, Verdict, judge, judge_ratio
 
 SPREAD = Spread(0.01, "0.0100, known")
 
@@ -40,6 +40,12 @@ def test_an_entry_says_whether_its_claim_promises_something(claim: Claim, promis
     book = Claims([])
     book.settle(Verdict("PASS", claim, 0.9), subject="x")
     assert ClaimEvidence.model_validate(book.properties[0][1]).promise is promise
+
+
+def test_that_something_takes_at_most_so_long_is_a_promise() -> None:
+    book = Claims([])
+    book.settle(judge_ratio(Claim("latency, as a ratio,", "at most", 0.9), (0.8,) * 5), subject="x")
+    assert ClaimEvidence.model_validate(book.properties[0][1]).promise
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.1, 0.1], [0.9]], ids=["FAIL", "UNDECIDED"])

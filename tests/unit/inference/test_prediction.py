@@ -7,7 +7,7 @@ import pytest
 
 from bertspec import study
 from bertspec.errors import DataError, InvalidSpec
-from bertspec.inference import Predictor
+from bertspec.inference.prediction import Predictor
 from bertspec.sources import tables
 from bertspec.spec import StudySpec
 from bertspec.store import StoredRun

@@ -1,0 +1,206 @@
+"""What is measured of encoders that answer, and what is told of it. Without torch: a report may read it cheaply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bertspec import verdict
+from bertspec.errors import InvalidSpec
+from bertspec.result import Environment
+from bertspec.verdict import Claim, Verdict
+
+__all__ = ["PERCENTILES", "AtLength", "Grid", "Latencies", "Measurement", "OfText", "Pair", "Percentile", "Turns"]
+
+Percentile = Literal[50, 95, 99]
+PERCENTILES: tuple[Percentile, ...] = (50, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What is measured, and how often.
+
+    Raises:
+        InvalidSpec: a number is not positive, or a length stands twice.
+    """
+
+    lengths: tuple[int, ...]
+    """Tokens per text."""
+    batch_size: int = 32
+    """Texts per batch, where throughput is measured."""
+    rounds: int = 7
+    """Every round measures every length, so that a noisy minute falls on all of them."""
+    calls: int = 100
+    """Texts that are answered one by one, at each length of each round."""
+    batches: int = 4
+    """Batches at each length of each round."""
+    text: str | None = None
+    """A text that is tokenised and answered, one call after the other, beside the lengths."""
+
+    def __post_init__(self) -> None:
+        numbers = (*self.lengths, self.batch_size, self.rounds, self.calls, self.batches)
+        if not self.lengths or min(numbers) < 1 or len(set(self.lengths)) < len(self.lengths):
+            raise InvalidSpec(
+                "this cannot be measured",
+                given=f"lengths {', '.join(map(str, self.lengths))}; {self.rounds} rounds of {self.calls} calls",
+                allowed="different lengths, and positive numbers",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """Seconds from one text to its answer."""
+
+    rounds: tuple[tuple[float, ...], ...]
+    """For each round, those of its calls."""
+
+    def at(self, percentile: Percentile) -> float:
+        """So many of a hundred calls, over all rounds, took at most as long."""
+        return _at([call for calls in self.rounds for call in calls], percentile)
+
+    def of_rounds(self, percentile: Percentile) -> tuple[float, ...]:
+        """The same for each round by itself."""
+        return tuple(_at(calls, percentile) for calls in self.rounds)
+
+
+@dataclass(frozen=True, slots=True)
+class AtLength:
+    """How one encoder answers texts of one length."""
+
+    length: int
+    """Tokens per text."""
+    batch_size: int
+    latencies: Latencies
+    """Of single texts: a batch of one."""
+    batches_s: tuple[tuple[float, ...], ...]
+    """For each round, the seconds of its batches."""
+    joules: float | None
+    """What the processor used during all batches, or none where that cannot be read."""
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Texts a second in batches, for each round: by its median batch, which a moment of other work leaves alone."""
+        return tuple(self.batch_size / float(np.median(seconds)) for seconds in self.batches_s)
+
+    @property
+    def examples_per_second(self) -> float:
+        """Texts a second in batches: the median of the rounds."""
+        return float(np.median(self.rates))
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The same, counted in tokens."""
+        return self.examples_per_second * self.length
+
+    @property
+    def joules_per_1000(self) -> float | None:
+        """Energy for a thousand texts in batches."""
+        answered = self.batch_size * sum(map(len, self.batches_s))
+        return None if self.joules is None else 1000 * self.joules / answered
+
+
+@dataclass(frozen=True, slots=True)
+class OfText:
+    """How one encoder answers one text, its tokenising included."""
+
+    length: int
+    """Tokens of the text, special ones included; it is cut where the encoder has no more positions."""
+    latencies: Latencies
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How one encoder answers, over a grid of lengths."""
+
+    encoder: str
+    lengths: tuple[AtLength, ...]
+    text: OfText | None
+
+    def at(self, length: int) -> AtLength:
+        """What was measured at a length.
+
+        Raises:
+            InvalidSpec: it was not.
+        """
+        found = [each for each in self.lengths if each.length == length]
+        if not found:
+            known = ", ".join(str(each.length) for each in self.lengths)
+            raise InvalidSpec("this length was not measured", given=length, allowed=known, where=self.encoder)
+        return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two encoders at one length, measured in turns. Every ratio is the first one's by the second one's."""
+
+    first: AtLength
+    second: AtLength
+
+    def latency_ratios(self, percentile: Percentile) -> tuple[float, ...]:
+        """How many times as long one text takes, for each round."""
+        return _by(*(each.latencies.of_rounds(percentile) for each in (self.first, self.second)))
+
+    def rate_ratios(self) -> tuple[float, ...]:
+        """How many times as many texts a second are answered in batches, for each round."""
+        return _by(self.first.rates, self.second.rates)
+
+    def judge_latency(self, percentile: Percentile, bound: float) -> Verdict:
+        """The verdict on a claim that one text takes at most so many times as long: on the median of the rounds.
+
+        Raises:
+            InvalidSpec: a round has so few calls that its slowest would stand for that percentile.
+        """
+        calls, needed = len(self.first.latencies.rounds[0]), 100 // (100 - percentile)
+        if calls < needed:
+            raise InvalidSpec(
+                f"a {percentile}th percentile needs more calls in each round", given=calls, allowed=f"at least {needed}"
+            )
+        quantity = f"p{percentile} latency of one text of {self.first.length} tokens, as a ratio,"
+        return verdict.judge_ratio(Claim(quantity, "at most", bound), self.latency_ratios(percentile))
+
+    def judge_rate(self, bound: float) -> Verdict:
+        """The verdict on a claim that at least so many times as many texts a second are answered, likewise."""
+        quantity = f"texts of {self.first.length} tokens a second, as a ratio,"
+        return verdict.judge_ratio(Claim(quantity, "at least", bound), self.rate_ratios())
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """One encoder, or two that were measured in turns."""
+
+    grid: Grid
+    measurements: tuple[Measurement, ...]
+    """In the order in which the encoders were named."""
+    peak_memory_bytes: int
+    """On a CPU of the whole process: Python, torch and the loading of weights are in it, and both of two encoders."""
+    no_energy: str | None
+    """Why no energy could be read, or none where it was."""
+    environment: Environment
+
+    def pair(self, first: str, second: str, length: int) -> Pair:
+        """Both encoders at one length, in either order.
+
+        Raises:
+            InvalidSpec: other encoders, or other lengths, were measured.
+        """
+        names = [each.encoder for each in self.measurements]
+        if sorted(names) != sorted((first, second)):
+            raise InvalidSpec(
+                "these encoders were not measured in turns",
+                given=f"{first} and {second}",
+                allowed=" and ".join(names),
+            )
+        one, two = self.measurements if names[0] == first else self.measurements[::-1]
+        return Pair(one.at(length), two.at(length))
+
+
+def _at(seconds: Sequence[float], percentile: Percentile) -> float:
+    """One of the values that were measured: nothing is made up between two of them."""
+    return float(np.percentile(seconds, percentile, method="inverted_cdf"))
+
+
+def _by(ones: Sequence[float], others: Sequence[float]) -> tuple[float, ...]:
+    return tuple(one / other for one, other in zip(ones, others, strict=True))

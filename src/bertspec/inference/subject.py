@@ -1,0 +1,90 @@
+"""An encoder that is ready to answer: loaded once, with a new head on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bertspec import encoders, heads
+from bertspec.data.examples import Examples
+from bertspec.data.tokens import Tokens, encode
+from bertspec.device import Device
+from bertspec.errors import InvalidSpec
+from bertspec.sources import checkpoints
+from bertspec.sources.places import Places
+from bertspec.spec import EncoderSpec, TaskSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["Subject"]
+
+_TASK = TaskSpec(
+    name="two classes", dataset="none", text="text", head="classification", labels=("0", "1"), metrics=("accuracy",)
+)
+"""How long an answer takes does not depend on what the weights of the head have learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An encoder with its tokenizer, on a device."""
+
+    name: str
+    head: heads.Head
+    tokenizer: PreTrainedTokenizerBase
+    device: Device
+
+    @classmethod
+    def load(cls, encoder: EncoderSpec, places: Places, device: Device) -> Subject:
+        """Load an encoder, or draw its weights where it is one from scratch.
+
+        Raises:
+            BertspecError: the encoder cannot be had, or cannot be built.
+        """
+        files = checkpoints.find(encoder, places)
+        tokenizer = encoders.tokenizer(files)
+        head = heads.build(encoder, files, _TASK, tokenizer).to(device.torch).eval()
+        return cls(encoder.name, head, tokenizer, device)
+
+    def refuse_too_long(self, lengths: tuple[int, ...]) -> None:
+        """Refuse lengths that the encoder has no positions for.
+
+        Raises:
+            InvalidSpec: there is one.
+        """
+        longest = self.head.longest
+        if longest is not None and max(lengths) > longest:
+            raise InvalidSpec(
+                "texts would be longer than the encoder's positions",
+                given=f"{max(lengths)} tokens",
+                allowed=f"at most {longest}",
+                where=f"encoder {self.name!r}",
+            )
+
+    def texts_of(self, length: int, *, count: int) -> Tokens:
+        """So many texts of exactly that many tokens, drawn from the ordinary words of the vocabulary."""
+        size = min(len(self.tokenizer), self.head.model.config.vocab_size)
+        ordinary = np.setdiff1d(np.arange(size, dtype=np.int32), self.tokenizer.all_special_ids)
+        ids = np.random.default_rng(length).choice(ordinary, size=count * length)
+        return Tokens(ids, np.zeros(len(ids), dtype=np.int8), np.arange(count + 1, dtype=np.int64) * length)
+
+    def tokens_of(self, text: str) -> Tokens:
+        """The token ids of a text, special ones included, cut where the positions end.
+
+        Raises:
+            DataError: the tokenizer knows less than half of its tokens.
+        """
+        longest = self.head.longest or len(text.encode()) + 8  # no text has more tokens than bytes
+        return encode(self.tokenizer, Examples([text], None, np.zeros(1)), max_length=longest, key="", cache=None)
+
+    @torch.no_grad()
+    def answer(self, tokens: Tokens, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Outputs of shape (rows, 2), on the host, as ``bertspec predict`` has them made."""
+        batch = self.head.batch(tokens, rows, pad_id=self.tokenizer.pad_token_id or 0)
+        with self.device.autocast():
+            found: NDArray[np.float32] = self.head(batch).float().cpu().numpy()
+        return found

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+
+from bertspec.errors import InvalidSpec
+from bertspec.inference.records import AtLength, Grid, Latencies, Measurement, Pair, Percentile, Turns
+from bertspec.result import Environment
+
+ENVIRONMENT = Environment(device="cpu", device_name="x", precision="fp32", threads=1, python="3", versions={})
+HUNDRED = tuple(n / 1000 for n in range(1, 101))
+"""1 to 100 ms."""
+
+
+def at_length(*, slower: float = 1.0, rounds: int = 5, length: int = 16, joules: float | None = None) -> AtLength:
+    calls = tuple(slower * call for call in HUNDRED)
+    return AtLength(length, 32, Latencies((calls,) * rounds), ((0.1 * slower, 0.3 * slower),) * rounds, joules)
+
+
+def turns(*names: str) -> Turns:
+    measured = (Measurement(name, (at_length(slower=1.0 + place),), None) for place, name in enumerate(names))
+    return Turns(Grid((16,)), tuple(measured), 1, None, ENVIRONMENT)
+
+
+def test_a_percentile_is_a_call_that_was_made() -> None:
+    found = Latencies((HUNDRED[::-1], HUNDRED))
+    assert [found.at(percentile) for percentile in (50, 95, 99)] == [0.050, 0.095, 0.099]
+    assert Latencies(((0.1,), (0.3, 0.2))).of_rounds(95) == (0.1, 0.3)
+
+
+def test_one_slow_call_of_a_hundred_is_outside_of_the_percentiles() -> None:
+    assert Latencies(((*HUNDRED[:99], 60.0),)).at(99) == 0.099
+
+
+def test_throughput_goes_by_the_median_batch_of_the_median_round() -> None:
+    found = AtLength(16, 32, Latencies(()), ((0.1, 0.2, 60.0), (0.2, 0.2, 0.1), (8.0, 8.0, 8.0)), None)
+    assert found.rates == pytest.approx((160, 160, 4))
+    assert (found.examples_per_second, found.tokens_per_second) == pytest.approx((160, 2560))
+
+
+def test_energy_is_told_for_a_thousand_texts_or_not_at_all() -> None:
+    assert at_length(joules=64.0, rounds=5).joules_per_1000 == 200
+    assert at_length().joules_per_1000 is None
+
+
+def test_the_ratios_of_a_pair_are_the_first_one_s_by_the_second_one_s() -> None:
+    pair = Pair(at_length(), at_length(slower=2.0))
+    assert pair.latency_ratios(95) == (0.5,) * 5
+    assert pair.rate_ratios() == pytest.approx((2.0,) * 5)
+
+
+@pytest.mark.parametrize(("bound", "outcome"), [(0.6, "PASS"), (0.4, "FAIL")])
+def test_a_claim_on_latency_is_judged_from_above(bound: float, outcome: str) -> None:
+    found = Pair(at_length(), at_length(slower=2.0)).judge_latency(95, bound)
+    assert (found.outcome, found.rule, found.value) == (outcome, "ratio", 0.5)
+    assert str(found.claim) == f"p95 latency of one text of 16 tokens, as a ratio, is at most {bound}"
+
+
+@pytest.mark.parametrize(("bound", "outcome"), [(1.9, "PASS"), (2.1, "FAIL")])
+def test_a_claim_on_throughput_is_judged_from_below(bound: float, outcome: str) -> None:
+    found = Pair(at_length(), at_length(slower=2.0)).judge_rate(bound)
+    assert (found.outcome, found.value) == (outcome, pytest.approx(2.0))
+    assert str(found.claim) == f"texts of 16 tokens a second, as a ratio, is at least {bound}"
+
+
+@pytest.mark.parametrize(("percentile", "fewest"), [(50, 2), (95, 20), (99, 100)])
+def test_the_slowest_of_a_few_calls_is_no_percentile(percentile: Percentile, fewest: int) -> None:
+    def pair(calls: int) -> Pair:
+        one = AtLength(16, 1, Latencies((HUNDRED[:calls],) * 5), ((1.0,),) * 5, None)
+        return Pair(one, one)
+
+    assert pair(fewest).judge_latency(percentile, 1.0).passed
+    with pytest.raises(InvalidSpec, match=f"given: {fewest - 1}; allowed: at least {fewest}"):
+        pair(fewest - 1).judge_latency(percentile, 1.0)
+
+
+def test_few_rounds_decide_nothing() -> None:
+    few = Pair(at_length(rounds=4), at_length(rounds=4))
+    assert (few.judge_rate(0.1).outcome, few.judge_latency(50, 9).outcome) == ("UNDECIDED", "UNDECIDED")
+
+
+def test_a_pair_is_found_by_its_names_in_either_order() -> None:
+    found = turns("a", "b")
+    assert found.pair("a", "b", 16).latency_ratios(50) == (0.5,) * 5
+    assert found.pair("b", "a", 16).latency_ratios(50) == (2.0,) * 5
+    assert turns("a", "a").pair("a", "a", 16).latency_ratios(50) == (0.5,) * 5
+
+
+def test_encoders_and_lengths_that_were_not_measured_are_refused() -> None:
+    with pytest.raises(InvalidSpec, match="not measured in turns; given: 'a and c'; allowed: a and b"):
+        turns("a", "b").pair("a", "c", 16)
+    with pytest.raises(InvalidSpec, match="this length was not measured; given: 17; allowed: 16; where: a"):
+        turns("a", "b").pair("a", "b", 17)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lengths": ()}, {"lengths": (0,)}, {"lengths": (8, 8)}, {"rounds": 0}, {"batch_size": 0}, {"calls": -1}]
+)
+def test_a_grid_of_nothing_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidSpec, match="this cannot be measured"):
+        Grid(**{"lengths": (8,), **wrong})  # type: ignore[arg-type]
