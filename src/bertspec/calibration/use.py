@@ -34,10 +34,10 @@ def judge(of: Study, claim: Claim) -> Verdict:
     return study.judge(of, claim, _spread(of, claim.quantity))
 
 
-def judge_contrast(of: Study, other: Study, claim: Claim, *, factor: float = 1.0) -> Verdict:
+def judge_contrast(of: Study, other: Study, claim: Claim, *, multiple: bool = False) -> Verdict:
     """The verdict on a claim about two studies; see :func:`bertspec.study.judge_contrast`."""
     spreads = _spread(of, claim.quantity), _spread(other, claim.quantity)
-    return study.judge_contrast(of, other, claim, spreads, factor=factor)
+    return study.judge_contrast(of, other, claim, spreads, multiple=multiple)
 
 
 def at_its_record(of: Study, metric: str) -> Claim:

@@ -135,7 +135,10 @@ class EvidenceTaker:
                 "started": self.started,
                 "finished": _now(),
                 "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
-                "versions": {package: metadata.version(package) for package in packages},
+                "versions": {
+                    "python": platform.python_version(),
+                    **{package: metadata.version(package) for package in packages},
+                },
                 "machine": _machine(),
                 "scenarios": list(self.scenarios.values()),
                 "against": self.against,

@@ -37,7 +37,7 @@ class ClaimPlot:
     """The number at the left end."""
     most: str
     side: str
-    """Which side of the bound was claimed: left, right or between."""
+    """Where the value was claimed to lie: left or right of the bound, between the two, or nowhere that can be drawn."""
 
 
 class Point(NamedTuple):
@@ -108,8 +108,16 @@ def claim_plot(claim: ClaimEvidence) -> ClaimPlot | None:
         seeds=tuple(place(value) for value in claim.values),
         least=_number(low),
         most=_number(high),
-        side={"at least": "right", "at most": "left", "between": "between"}[claim.direction],
+        side=_side(claim),
     )
+
+
+def _side(claim: ClaimEvidence) -> str:
+    """A claim that is denied lies on the other side; one that a collapse or a leak decided lies on neither."""
+    if claim.rule in ("collapse", "ceiling", "overlap"):
+        return "nowhere"
+    sides = {"at least": ("right", "left"), "at most": ("left", "right"), "between": ("between", "nowhere")}
+    return sides[claim.direction][claim.denied]
 
 
 def curve_plot(losses: Sequence[NDArray[np.float64]]) -> CurvePlot | None:

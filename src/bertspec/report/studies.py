@@ -118,7 +118,7 @@ def _length(recipe: RecipeSpec) -> str:
 def _fingerprints(session: SessionEvidence) -> Iterable[str]:
     for scenario in session.scenarios:
         for claim in scenario.claims:
-            yield from claim.runs
+            yield from (*claim.runs, *claim.others)
 
 
 def _view(runs: tuple[StoredRun, ...], store: Store, places: Places, promised: Container[str]) -> StudyView:

@@ -104,6 +104,15 @@ def test_a_study_is_shown_with_its_curve_its_confusions_and_its_origins(studied:
     assert runs[0].result.facts.provenance.data.sha256[:16] in page
 
 
+def test_the_study_that_another_was_compared_with_is_shown(studied: tuple[SessionEvidence, Any]) -> None:
+    session, store = studied
+    [claim] = session.scenarios[0].claims
+    apart = claim.model_copy(update={"runs": claim.runs[:1], "others": claim.runs[1:]})
+    scenario = session.scenarios[0].model_copy(update={"claims": (apart,)})
+    page = html(session.model_copy(update={"scenarios": (scenario,)}), store, NOWHERE)
+    assert all(run.fingerprint[:12] in page for run in store.runs())
+
+
 def test_the_hardest_rows_are_shown_with_their_text(studied: tuple[SessionEvidence, Any]) -> None:
     session, store = studied
     page, runs = Reader(html(session, store, NOWHERE)).text, list(store.runs())

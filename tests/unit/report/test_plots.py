@@ -42,6 +42,20 @@ def test_one_point_is_no_comparison() -> None:
     assert pareto_plot(POINTS[:1]) is None
 
 
+@pytest.mark.parametrize(("direction", "side"), [("at least", "left"), ("at most", "right"), ("between", "nowhere")])
+def test_what_is_denied_was_claimed_to_lie_on_the_other_side(direction: str, side: str) -> None:
+    plot = claim_plot(claim(direction).model_copy(update={"denied": True, "rule": "mean"}))
+    assert plot is not None
+    assert plot.side == side
+
+
+@pytest.mark.parametrize("rule", ["collapse", "ceiling", "overlap"])
+def test_no_side_of_the_bound_is_shaded_where_the_mean_did_not_decide(rule: str) -> None:
+    plot = claim_plot(claim("at least").model_copy(update={"denied": True, "rule": rule}))
+    assert plot is not None
+    assert plot.side == "nowhere"
+
+
 @pytest.mark.parametrize(("direction", "side"), [("at least", "right"), ("at most", "left"), ("between", "between")])
 def test_a_claim_is_drawn_in_the_order_of_its_numbers(direction: str, side: str) -> None:
     plot = claim_plot(claim(direction))
