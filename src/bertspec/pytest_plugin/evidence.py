@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bertspec.errors import BertspecError
 from bertspec.pytest_plugin.collect import ScenarioItem
 from bertspec.pytest_plugin.definitions import AnyStep
 
@@ -91,6 +92,8 @@ class EvidenceTaker:
                 self._report(evidence, config)
         except OSError as refusal:
             self.trouble = f"what this session showed cannot be written: {refusal}"
+        except BertspecError as refusal:
+            self.trouble = f"the report cannot be written: {refusal}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the report is, or why there is none."""

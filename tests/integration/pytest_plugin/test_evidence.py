@@ -130,6 +130,27 @@ def test_a_report_is_written_at_the_end(project: Project, monkeypatch: pytest.Mo
     assert "### bertspec: 1 PASS, 1 FAIL" in (project.pytester.path / "summary.md").read_text("utf-8")
 
 
+MEDDLING = """
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def meddle():
+    yield
+    Path(__file__).with_name("learning.feature").write_text("Feature: Another\\n")
+"""
+
+
+def test_a_report_that_cannot_be_made_is_told_and_breaks_nothing(project: Project) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.write("features/conftest.py", MEDDLING)
+    result = project.run("features", "--spec-report=out.ndjson", "-k", "distilbert")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*the report cannot be written: the feature file has changed since it was run*"])
+
+
 def test_a_report_of_an_unknown_kind_is_refused_at_once(project: Project) -> None:
     project.write("features/learning.feature", FEATURE)
     result = project.run("features", "--spec-report=spec.pdf")

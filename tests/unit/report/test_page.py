@@ -75,6 +75,22 @@ def test_a_claim_is_drawn_with_its_seeds_its_interval_and_its_bound(hostile: Ses
     assert 'aria-label="measured 0.500, interval 0.400 to 0.600, bound 0.900"' in page
 
 
+def test_why_a_scenario_failed_is_told_once(hostile: SessionEvidence, tmp_path: Path) -> None:
+    scenario = hostile.scenarios[0]
+    [claim] = scenario.claims
+    words = {"by its claim": f"x: FAIL: {claim.claim}: measured 0.5", "by a bug": "RuntimeError: a bug"}
+    told = {
+        name: html(
+            hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"reason": reason}),)}),
+            Store(tmp_path),
+            NOWHERE,
+        )
+        for name, reason in words.items()
+    }
+    assert "measured 0.5" not in Reader(told["by its claim"]).text
+    assert "RuntimeError: a bug" in told["by a bug"]
+
+
 def test_a_claim_without_an_interval_is_told_and_not_drawn(hostile: SessionEvidence, tmp_path: Path) -> None:
     scenario = hostile.scenarios[0]
     bare = ClaimEvidence(claim="no seed collapses", subject="x", verdict="PASS", value=0, bound=0, rule="collapse")
