@@ -94,13 +94,14 @@ def _by(found: Reference, quantity: str) -> Spread:
         measured, runs = found.record.metrics[metric.name], len(found.record.seeds)
         return Spread(measured.limit, f"{measured.limit:.4f}, calibrated on {runs} seeds", measured.mean)
     prior = Spread.prior(metric.highest - metric.lowest)
-    return Spread(prior.limit, f"{prior.source}; {found.stale}") if found.stale else prior
+    passed_over = found.stale or found.recipe
+    return Spread(prior.limit, f"{prior.source}; {passed_over}") if passed_over else prior
 
 
 def _missing(spec: StudySpec, metric: str, found: Reference) -> InvalidSpec:
     return InvalidSpec(
         f"a study without a calibration record has no calibrated {metric}",
-        given=found.stale or spec.title,
+        given=found.stale or found.recipe or spec.title,
         allowed="a bound in figures, or a record: bertspec calibrate FEATURE",
         where="configs/calibrations",
     )
