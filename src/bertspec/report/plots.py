@@ -121,10 +121,11 @@ def _side(claim: ClaimEvidence) -> str:
 
 
 def curve_plot(losses: Sequence[NDArray[np.float64]]) -> CurvePlot | None:
-    """The training curves of a study, thinned; none where the seeds took different numbers of steps."""
-    if not losses or len({len(loss) for loss in losses}) != 1 or len(losses[0]) < 2:
+    """The training curves of a study, thinned, of those seeds that came to the end; none where there are none."""
+    steps = max(map(len, losses), default=0)
+    losses = [loss for loss in losses if len(loss) == steps and np.isfinite(loss).all()]
+    if not losses or steps < 2:
         return None
-    steps = len(losses[0])
     edges = np.linspace(0, steps, min(steps, _POINTS) + 1).astype(int)
     thinned = np.array([[float(loss[a:b].mean()) for a, b in pairwise(edges)] for loss in losses])
     low, high = _padded(0.0, float(thinned.max()))

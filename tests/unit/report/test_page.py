@@ -137,6 +137,20 @@ def test_the_hardest_rows_are_shown_with_their_text(studied: tuple[SessionEviden
     assert splits.evaluation[runs[0].spec.task.text][int(np.argmax(wrong))] in page
 
 
+def test_of_a_regression_the_rows_are_shown_that_were_missed_by_most(
+    hostile: SessionEvidence, study_spec: StudySpec, bench: Workbench
+) -> None:
+    update = {"head": "regression", "labels": (), "metrics": ("pearson",)}
+    made = study.run(study_spec.model_copy(update={"task": study_spec.task.model_copy(update=update)}), bench)
+    claim = hostile.scenarios[0].claims[0].model_copy(update={"runs": tuple(run.fingerprint for run in made.runs)})
+    scenario = hostile.scenarios[0].model_copy(update={"claims": (claim,)})
+    page = Reader(html(hostile.model_copy(update={"scenarios": (scenario,)}), bench.store, NOWHERE)).text
+    outcomes = [run.result.outcomes for run in made.runs]
+    off = np.mean([np.abs(one.predictions - one.references) for one in outcomes], axis=0)
+    assert f"by {off.max():.2f}" in page
+    assert str(made.material.splits.evaluation[made.spec.task.text][int(off.argmax())]) in page
+
+
 def test_rows_that_have_changed_since_are_not_shown(studied: tuple[SessionEvidence, Any]) -> None:
     session, store = studied
     for run in store.runs():
