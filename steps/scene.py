@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bertspec import calibration, metrics
@@ -92,28 +92,38 @@ class Claims:
     source: str | None = None
     """Where the bounds of the scenario come from."""
 
-    def settle(self, verdict: Verdict, *, subject: str, study: Study | None = None, origin: str | None = None) -> None:
+    def settle(
+        self,
+        verdict: Verdict,
+        *,
+        subject: str,
+        study: Study | None = None,
+        other: Study | None = None,
+        origin: str | None = None,
+    ) -> None:
         """Enter a verdict in the book; only PASS passes.
 
         Args:
             verdict: the verdict.
             subject: what it is about.
             study: the study whose runs it was judged by, where there is one.
+            other: the study that this one was compared with.
             origin: where the measurements came from, where there is no study.
 
         Raises:
             AssertionError: the verdict is not PASS.
         """
-        entry = _evidence(verdict, subject, study, origin, self.source)
+        verdict = replace(verdict, claim=replace(verdict.claim, source=verdict.claim.source or self.source))
+        entry = _evidence(verdict, subject, (study, other), origin)
         self.properties.append((CLAIM_PROPERTY, entry.model_dump(mode="json")))
         self.told(subject, verdict)
         assert verdict.passed, f"{subject}: {verdict}"
 
 
 def _evidence(
-    verdict: Verdict, subject: str, study: Study | None, origin: str | None, source: str | None
+    verdict: Verdict, subject: str, studies: tuple[Study | None, Study | None], origin: str | None
 ) -> ClaimEvidence:
-    claim, spread = verdict.claim, verdict.spread
+    claim, spread, (study, other) = verdict.claim, verdict.spread, studies
     return ClaimEvidence(
         claim=str(claim),
         subject=subject,
@@ -123,6 +133,7 @@ def _evidence(
         direction=claim.direction,
         upper=claim.upper,
         promise=_promises(verdict),
+        denied=claim.denied,
         interval=verdict.interval,
         split_interval=verdict.split_interval,
         rule=verdict.rule,
@@ -132,10 +143,19 @@ def _evidence(
         teeth=verdict.teeth,
         odds=verdict.odds,
         reason=verdict.reason,
-        bound_source=claim.source or source,
-        origin=study.origin if study else origin,
-        runs=tuple(run.fingerprint for run in study.runs) if study else (),
+        bound_source=claim.source,
+        origin=_origin(study, other) if study else origin,
+        runs=_runs(study),
+        others=_runs(other),
     )
+
+
+def _runs(study: Study | None) -> tuple[str, ...]:
+    return tuple(run.fingerprint for run in study.runs) if study else ()
+
+
+def _origin(study: Study, other: Study | None) -> str:
+    return f"{study.origin}, against {other.origin}" if other else study.origin
 
 
 def _promises(verdict: Verdict) -> bool:
@@ -143,7 +163,8 @@ def _promises(verdict: Verdict) -> bool:
     claim = verdict.claim
     if claim.denied or verdict.rule == "ratio":
         return not claim.denied
-    known = [metric for metric in metrics.METRICS.values() if claim.quantity in (metric.name, metric.title)]
+    quantity = claim.quantity.removeprefix("lead in ")
+    known = [metric for metric in metrics.METRICS.values() if quantity in (metric.name, metric.title)]
     return known[0].promised_by(claim.direction) if known else claim.direction != "at most"
 
 

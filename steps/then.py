@@ -77,7 +77,7 @@ def one_exceeds_the_other(
     """The difference of the means over the seeds."""
     study, claim = compared[first], Claim(metric, "at least", bound)
     verdict = calibration.judge_contrast(study, compared[second], claim)
-    claims.settle(verdict, subject=f"{first} against {second}", study=study)
+    claims.settle(verdict, subject=f"{first} against {second}", study=study, other=compared[second])
 
 
 @then(parsers.parse('the {metric} of "{first}" is at least {factor:g} times that of "{second}"'))
@@ -85,9 +85,9 @@ def one_is_at_least_times_the_other(
     metric: str, first: str, second: str, factor: float, compared: dict[str, Study], claims: Claims
 ) -> None:
     """The ratio of the means over the seeds."""
-    study, claim = compared[first], Claim(metric, "at least", 0.0)
-    verdict = calibration.judge_contrast(study, compared[second], claim, factor=factor)
-    claims.settle(verdict, subject=f"{first} against {second}", study=study)
+    study, claim = compared[first], Claim(metric, "at least", factor)
+    verdict = calibration.judge_contrast(study, compared[second], claim, multiple=True)
+    claims.settle(verdict, subject=f"{first} against {second}", study=study, other=compared[second])
 
 
 @then(

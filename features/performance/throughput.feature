@@ -10,7 +10,7 @@ Feature: Fewer layers buy speed
     And the recipe "from-scratch" with
       | field | value |
       | steps | 60    |
-    When "<small>" and "<large>" are fine-tuned in turns, 7 rounds
+    When "<small>" and "<large>" are fine-tuned in turns, 11 rounds
     Then "<small>" trains on at least <training> times as many examples a second as "<large>"
     And "<small>" evaluates at least <inference> times as many examples a second as "<large>"
 

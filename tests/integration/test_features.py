@@ -170,8 +170,8 @@ def test_collapses_comparisons_and_sabotage_are_judged(project: pytest.Pytester)
     Then a claim that its accuracy is at least 0.9 does not pass
 """,
     )
-    result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["*FAIL*no seed collapses*", "*PASS*lead in accuracy is at least -1*"])
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*FAIL*no seed collapses*", "*FAIL*lead in accuracy is at least*5 seeds collapsed*"])
     assert len(stored(project)) == 3 + 5 + 2 + 3
 
 

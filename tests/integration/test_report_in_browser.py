@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bertspec import report, study
-from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
+from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine, sessions
 from bertspec.spec import StudySpec
 from bertspec.study import Workbench
 
@@ -64,8 +64,9 @@ def page_file(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> Path:
     session = SessionEvidence(
         session="a" * 32, started="2026", finished="2026", command=f"pytest {HOSTILE}", scenarios=(scenario, left_out)
     )
+    kept = sessions.read(sessions.write(session, tmp_path / "sessions"))
     file = tmp_path / "report.html"
-    file.write_text(report.html(session, bench.store, bench.places), "utf-8")
+    file.write_text(report.html(kept, bench.store, bench.places), "utf-8")
     return file
 
 
@@ -90,11 +91,8 @@ def test_the_page_is_whole_quiet_and_readable(chromium: Any, page_file: Path, wi
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(page_file.as_uri())
-    assert [each.get_attribute("data-verdict") for each in page.query_selector_all("[data-verdict]")] == [
-        "PASS",
-        "FAIL",
-        "UNDECIDED",
-    ]
+    shown = [each.get_attribute("data-verdict") for each in page.query_selector_all("[data-verdict]")]
+    assert shown == _kept(page_file) == ["PASS", "FAIL", "UNDECIDED"]
     assert page.title().startswith("bertspec report")
     assert page.inner_text("main").count("<script>") >= 6
     assert page.locator(".row-text").first.text_content().startswith(f"{HOSTILE} row ")
@@ -103,10 +101,26 @@ def test_the_page_is_whole_quiet_and_readable(chromium: Any, page_file: Path, wi
     for details in page.query_selector_all("details"):
         details.evaluate("each => each.open = true")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(_UNREADABLE) == []
     ink, paper = (page.evaluate(f"getComputedStyle(document.body).{part}") for part in ("color", "backgroundColor"))
     assert (_brightness(ink) < _brightness(paper)) is (scheme == "light")
     assert abs(_brightness(ink) - _brightness(paper)) > 150
     page.close()
+
+
+_UNREADABLE = """[...document.querySelectorAll('svg text')].filter(each => {
+    const [word, plot] = [each.getBoundingClientRect(), each.ownerSVGElement.getBoundingClientRect()];
+    const height = parseFloat(getComputedStyle(each).fontSize) * each.getScreenCTM().a;
+    return height < 9 || word.left < plot.left || word.right > plot.right || word.bottom > plot.bottom + 2;
+}).map(each => each.textContent)"""
+"""The words in plots that are drawn less than nine pixels high, or that their plot cuts off."""
+
+
+def _kept(page_file: Path) -> list[str]:
+    """The verdicts in the record of the session, as it lies on disk."""
+    record = sessions.latest(page_file.parent / "sessions")
+    assert record is not None
+    return [claim.verdict for scenario in sessions.read(record).scenarios for claim in scenario.claims]
 
 
 def _brightness(colour: str) -> float:

@@ -77,6 +77,9 @@ def _questions(old: Baselined, new: Baselined | None) -> Iterator[_Question]:
 def _quality(old: Reached, new: Reached) -> _Question:
     then, now = _mean(old.scores), _mean(new.scores)
     known = Compared(outcome="UNDECIDED", title=new.title, quantity=new.metric, then=then, now=now)
+    if set(old.runs) == set(new.runs):
+        same = {"outcome": "PASS", "reason": "the same runs as then: nothing has changed that could change them"}
+        return _Question(known.model_copy(update=same))
     if few := _too_few("seeds", len(old.scores), len(new.scores)):
         return _Question(known.model_copy(update={"reason": few}))
     worse = -1.0 if metrics.find(new.metric).better == "higher" else 1.0

@@ -67,6 +67,8 @@ class Reference:
     file: Path | None
     stale: str | None = None
     """Which record was passed over, and what has changed since."""
+    recipe: str | None = None
+    """A record of the same encoder, task and optimizer that is of another recipe, and so of another study."""
 
 
 def identity(spec: StudySpec, material: Material) -> dict[str, str]:
@@ -107,15 +109,17 @@ def find_by(spec: StudySpec | RunSpec, contents: dict[str, str], catalog: Catalo
     """
     if spec.task.sabotage is not None:
         return Reference(None, None)
-    wanted, stale = _identity(spec, contents), None
+    wanted, stale, recipe = _identity(spec, contents), None, None
     for file in _candidates(spec, catalog):
         record = _read(file)
         changed = [part for part, value in wanted.items() if record.hashes.get(part) != value]
         if not changed:
             return Reference(record, file)
-        if changed != ["recipe"]:  # a study with another recipe is another study, and makes no record stale
+        if changed == ["recipe"]:  # a study with another recipe is another study, and makes no record stale
+            recipe = recipe or f"the record {file.name} is of another recipe"
+        else:
             stale = stale or f"the record {file.name} is stale: another {' and '.join(changed)} since {record.made}"
-    return Reference(None, None, stale)
+    return Reference(None, None, stale, recipe)
 
 
 def path_of(spec: StudySpec, material: Material, folder: Path) -> Path:

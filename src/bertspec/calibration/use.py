@@ -34,10 +34,10 @@ def judge(of: Study, claim: Claim) -> Verdict:
     return study.judge(of, claim, _spread(of, claim.quantity))
 
 
-def judge_contrast(of: Study, other: Study, claim: Claim, *, factor: float = 1.0) -> Verdict:
+def judge_contrast(of: Study, other: Study, claim: Claim, *, multiple: bool = False) -> Verdict:
     """The verdict on a claim about two studies; see :func:`bertspec.study.judge_contrast`."""
     spreads = _spread(of, claim.quantity), _spread(other, claim.quantity)
-    return study.judge_contrast(of, other, claim, spreads, factor=factor)
+    return study.judge_contrast(of, other, claim, spreads, multiple=multiple)
 
 
 def at_its_record(of: Study, metric: str) -> Claim:
@@ -94,13 +94,14 @@ def _by(found: Reference, quantity: str) -> Spread:
         measured, runs = found.record.metrics[metric.name], len(found.record.seeds)
         return Spread(measured.limit, f"{measured.limit:.4f}, calibrated on {runs} seeds", measured.mean)
     prior = Spread.prior(metric.highest - metric.lowest)
-    return Spread(prior.limit, f"{prior.source}; {found.stale}") if found.stale else prior
+    passed_over = found.stale or found.recipe
+    return Spread(prior.limit, f"{prior.source}; {passed_over}") if passed_over else prior
 
 
 def _missing(spec: StudySpec, metric: str, found: Reference) -> InvalidSpec:
     return InvalidSpec(
         f"a study without a calibration record has no calibrated {metric}",
-        given=found.stale or spec.title,
+        given=found.stale or found.recipe or spec.title,
         allowed="a bound in figures, or a record: bertspec calibrate FEATURE",
         where="configs/calibrations",
     )

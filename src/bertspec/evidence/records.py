@@ -35,6 +35,8 @@ class ClaimEvidence(Evidence):
     """The upper bound of a range."""
     promise: bool = True
     """Whether it says that something is good; not so a claim that must be refused, or that little is learned."""
+    denied: bool = False
+    """Whether the opposite is claimed: that it does not pass. The verdict is then that on the opposite."""
     interval: tuple[float, float] | None = None
     """The 95 % interval of the value over training seeds, or over timed rounds."""
     split_interval: tuple[float, float] | None = None
@@ -42,15 +44,15 @@ class ClaimEvidence(Evidence):
     rule: str | None = None
     """Which rule decided: ``mean``, ``collapse``, ``ceiling``, ``overlap``, ``difference``, ``ratio``."""
     values: tuple[float, ...] = ()
-    """What each run, or each timed round, measured, in their order."""
+    """What each run, or each timed round, measured, in their order; of a comparison, seed by seed."""
     spread: float | None = None
     """The upper 90 % limit of the spread over seeds that the verdict went by."""
     spread_source: str | None = None
     """Where that came from: a calibration record, or a conservative prior."""
     teeth: str | None = None
-    """What this verdict would have refused."""
+    """What the claim's own rule refuses, whatever came of it."""
     odds: str | None = None
-    """How often such a verdict passes at the bound, and two spreads either side."""
+    """How often the claim passes by that rule at the bound, and two spreads either side."""
     reason: str | None = None
     """Why the claim did not pass, and what would settle it."""
     bound_source: str | None = None
@@ -60,6 +62,8 @@ class ClaimEvidence(Evidence):
     runs: tuple[str, ...] = ()
     """The fingerprints of the study's runs, in the order of its seeds; it was judged by the first of them, as many as
     there are values."""
+    others: tuple[str, ...] = ()
+    """The same of the study that it was compared with."""
 
 
 class StepLine(Evidence):

@@ -9,18 +9,21 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bertspec.pytest_plugin.collect import ScenarioItem
+from bertspec.errors import BertspecError
+from bertspec.pytest_plugin import bound
 from bertspec.pytest_plugin.definitions import AnyStep
 
 if TYPE_CHECKING:
     from bertspec.evidence import Compared, SessionEvidence
+    from bertspec.pytest_plugin.internals import ScenarioTemplate, Step
+    from bertspec.pytest_plugin.names import Example
 
 __all__ = ["EvidenceTaker"]
 
@@ -65,8 +68,10 @@ class EvidenceTaker:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach the evidence to the report that ends the scenario, as plain values that travel."""
         report = yield
-        if isinstance(item, ScenarioItem) and (report.when == "call" or (report.when == "setup" and not report.passed)):
-            report.bertspec_evidence = _scenario(item, report)  # type: ignore[attr-defined]
+        if report.when == "call" or (report.when == "setup" and not report.passed):
+            played = bound.played(item)
+            if played is not None:
+                report.bertspec_evidence = _scenario(item, report, *played)  # type: ignore[attr-defined]
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -91,6 +96,8 @@ class EvidenceTaker:
                 self._report(evidence, config)
         except OSError as refusal:
             self.trouble = f"what this session showed cannot be written: {refusal}"
+        except BertspecError as refusal:
+            self.trouble = f"the report cannot be written: {refusal}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the report is, or why there is none."""
@@ -135,7 +142,10 @@ class EvidenceTaker:
                 "started": self.started,
                 "finished": _now(),
                 "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
-                "versions": {package: metadata.version(package) for package in packages},
+                "versions": {
+                    "python": platform.python_version(),
+                    **{package: metadata.version(package) for package in packages},
+                },
                 "machine": _machine(),
                 "scenarios": list(self.scenarios.values()),
                 "against": self.against,
@@ -144,21 +154,22 @@ class EvidenceTaker:
         )
 
 
-def _scenario(item: ScenarioItem, report: pytest.TestReport) -> dict[str, Any]:
-    facts: dict[str, Any] = getattr(report, "bertspec", {})
-    left_out = facts.get("not_run")
+def _scenario(
+    item: pytest.Item, report: pytest.TestReport, template: ScenarioTemplate, example: Example
+) -> dict[str, Any]:
+    left_out = _left_out(report)
     outcome = "not run" if left_out is not None else "passed" if report.passed else "failed"
-    template = item.template
+    path, rule = Path(template.feature.filename), template.rule
     return {
         "node": item.nodeid,
-        "path": Path(os.path.relpath(item.path, item.config.rootpath)).as_posix(),
-        "line": item.example.line,
+        "path": Path(os.path.relpath(path, item.config.rootpath)).as_posix(),
+        "line": example.line,
         "feature": str(template.feature.name),
         "description": str(template.feature.description or ""),
-        "rule": template.rule.name if template.rule else None,
-        "title": item.example.title,
-        "tags": sorted(item.tags),
-        "steps": _steps(item),
+        "rule": rule.name if rule else None,
+        "title": example.title,
+        "tags": sorted(example.tags | template.feature.tags | (rule.tags if rule else set())),
+        "steps": _steps(item, template.render(example.values).steps),
         "outcome": outcome,
         "reason": left_out if left_out is not None else None if report.passed else _message(report),
         "duration_s": report.duration,
@@ -166,12 +177,23 @@ def _scenario(item: ScenarioItem, report: pytest.TestReport) -> dict[str, Any]:
     }
 
 
-def _steps(item: ScenarioItem) -> list[dict[str, Any]]:
+def _left_out(report: pytest.TestReport) -> str | None:
+    """Why a scenario was not run: by what this machine lacks, or by a skip of the user's own."""
+    facts: dict[str, Any] = getattr(report, "bertspec", {})
+    if facts.get("not_run") is not None:
+        return str(facts["not_run"])
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return None
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return told.removeprefix("Skipped: ")
+
+
+def _steps(item: pytest.Item, steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Every step of the scenario, with what came of those that were reached."""
     reached = item.stash.get(_STEPS, [])
     ends = [*(step["claims_before"] for step in reached[1:]), _claims(item)]
     found = []
-    for number, step in enumerate(item.steps):
+    for number, step in enumerate(steps):
         came = reached[number] if number < len(reached) else {}
         rows = step.datatable.raw() if step.datatable else []
         found.append(

@@ -23,6 +23,7 @@ __all__ = [
     "Feature",
     "ScenarioTemplate",
     "Step",
+    "bound_example",
     "bound_scenario",
     "definitions_in",
     "definitions_of",
@@ -81,6 +82,12 @@ def bound_scenario(item: pytest.Item) -> ScenarioTemplate | None:
     function = getattr(item, "function", None)
     found: ScenarioTemplate | None = scenario_wrapper_template_registry.get(function) if function else None
     return found
+
+
+def bound_example(item: pytest.Item) -> dict[str, str]:
+    """The values of the example that such a test plays; none for a scenario without examples."""
+    callspec = getattr(item, "callspec", None)
+    return dict(callspec.params.get("_pytest_bdd_example", {})) if callspec else {}
 
 
 def settle_id(item: pytest.Item) -> None:

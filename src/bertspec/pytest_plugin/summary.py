@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -41,6 +42,8 @@ class ClaimLine:
     runs: str
     remark: str
     """What a PASS would have refused, or why the claim did not pass."""
+    odds: str = ""
+    """How often such a claim passes; told once for all claims that share it."""
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], *, title: str | None) -> Self:
@@ -54,6 +57,7 @@ class ClaimLine:
             interval=f"[{_number(interval[0])}, {_number(interval[1])}]" if interval else "",
             runs=str(entry.get("origin") or ""),
             remark=" ".join(str(entry.get("reason") or entry.get("teeth") or "").split()),
+            odds=str(entry.get("odds") or ""),
         )
 
     def cells(self) -> tuple[str, ...]:
@@ -88,6 +92,9 @@ def write(record: Record, reporter: pytest.TerminalReporter) -> None:
             verdict, gap, rest = text.partition(" ")
             reporter.write(verdict, **_COLOURS.get(verdict, {}))
             reporter.write(f"{gap}{rest}\n")
+        for words, count in Counter(claim.odds for claim in record.claims if claim.odds).items():
+            each = "it" if count == 1 else "each"
+            reporter.write_line(plain(f"odds of {_counted(count, 'claim')}: {each} {words}", ascii_only=ascii_only))
     if record.not_run:
         reporter.write_sep("=", "not run")
         for line in _reasons(record.not_run):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from bertspec.evidence import ClaimEvidence, SessionEvidence
 
@@ -12,11 +15,14 @@ __all__ = ["markdown"]
 _SIGNS = {"PASS": "✅", "FAIL": "❌", "UNDECIDED": "❔"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", ":": "&#58;"})
+_ORDER = ("FAIL", "UNDECIDED", "PASS")
 _ROWS = 200
+_LONGEST, _ROOM = 400, 45_000
+"""Characters of one text, and of all claims: a comment on a pull request holds 65,536."""
 
 
 def markdown(session: SessionEvidence) -> str:
-    """The claims as a table, those that did not pass first; then what was not run. All text in it is escaped."""
+    """The claims as a table, those that did not pass first; the baseline; what was not run. All text is escaped."""
     claims = [(scenario.title, claim) for scenario in session.scenarios for claim in scenario.claims]
     counts = Counter(claim.verdict for _, claim in claims)
     left_out = Counter(s.reason or "" for s in session.scenarios if s.outcome == "not run")
@@ -25,20 +31,49 @@ def markdown(session: SessionEvidence) -> str:
         f"### bertspec: {counts['PASS']} PASS, {counts['FAIL']} FAIL, {counts['UNDECIDED']} UNDECIDED",
         "",
         *(f"- ❌ {_plain(scenario.title)}: {_plain(scenario.reason or '')}" for scenario in broken),
+        *_claims(claims),
+        *_against(session),
+        "",
+        *(f"- {count} not run: {_plain(reason)}" for reason, count in left_out.items()),
     ]
-    if claims:
-        lines += ["", "| | scenario | claim | measured | interval |", "|---|---|---|---|---|"]
-        ordered = sorted(claims, key=lambda pair: pair[1].verdict == "PASS")
-        lines += [_row(title, claim) for title, claim in ordered[:_ROWS]]
-    if len(claims) > _ROWS:
-        lines.append(f"\n… and {len(claims) - _ROWS} more claims")
-    lines += ["", *(f"- {count} not run: {_plain(reason)}" for reason, count in left_out.items())]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _claims(claims: Sequence[tuple[str, ClaimEvidence]]) -> Iterator[str]:
+    if not claims:
+        return
+    yield from ("", "| | scenario | claim | measured | interval |", "|---|---|---|---|---|")
+    ordered = sorted(claims, key=lambda pair: pair[1].verdict == "PASS")
+    rows = [_row(title, claim) for title, claim in ordered[:_ROWS]]
+    kept = [row for row, end in zip(rows, accumulate(map(len, rows)), strict=True) if end < _ROOM]
+    yield from kept
+    if len(claims) > len(kept):
+        yield f"\n… and {len(claims) - len(kept)} more claims"
+    yield ""
+    for odds, count in Counter(claim.odds for _, claim in claims if claim.odds).items():
+        yield f"- odds of {count} claim{'' if count == 1 else 's'}: {_plain(odds)}"
+
+
+def _against(session: SessionEvidence) -> Iterator[str]:
+    """What became of the quantities of a baseline, those that are worse first."""
+    if session.against is None:
+        return
+    yield from ("", f"#### Against {_plain(session.against)}", "")
+    yield from ("| | study | quantity | then | now | change |", "|---|---|---|---|---|---|")
+    for each in sorted(session.compared, key=lambda one: _ORDER.index(one.outcome))[:_ROWS]:
+        change = f"{each.interval[0]:+.3f} to {each.interval[1]:+.3f}" if each.interval else ""
+        then, now = (f"{value:.3f}" if value is not None else "" for value in (each.then, each.now))
+        why = f" ({_plain(each.reason)})" if each.reason else ""
+        yield (
+            f"| {_SIGNS[each.outcome]} {each.outcome} | {_plain(each.title)} | {_plain(each.quantity)}{why} "
+            f"| {then} | {now} | {change} |"
+        )
 
 
 def _row(title: str, claim: ClaimEvidence) -> str:
     interval = f"{claim.interval[0]:.3f} to {claim.interval[1]:.3f}" if claim.interval else ""
-    why = f" ({_plain(claim.reason)})" if claim.reason and claim.verdict != "PASS" else ""
+    remark = claim.reason or claim.teeth
+    why = f" ({_plain(remark)})" if remark else ""
     return (
         f"| {_SIGNS[claim.verdict]} {claim.verdict} | {_plain(title)} | {_plain(claim.claim)}{why} "
         f"| {claim.value:.3f} | {interval} |"
@@ -46,5 +81,6 @@ def _row(title: str, claim: ClaimEvidence) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text on one line, without a character that Markdown or HTML would act on."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).translate(_ENTITIES)
+    """The text on one line of bounded length, without a character that Markdown or HTML would act on."""
+    short = textwrap.shorten(text, _LONGEST, placeholder=" …") if len(text) > _LONGEST else " ".join(text.split())
+    return _SPECIAL.sub(r"\\\1", short).translate(_ENTITIES).replace("www.", "www&#46;")

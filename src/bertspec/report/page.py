@@ -44,9 +44,18 @@ def html(session: SessionEvidence, store: Store, places: Places) -> str:
         studies=views,
         pareto=pareto(views),
         claim_plot=plots.claim_plot,
+        told=_told,
         width=plots.WIDTH,
         height=plots.HEIGHT,
     )
+
+
+def _told(scenario: ScenarioEvidence) -> bool:
+    """Whether its last claim tells why a scenario failed, so that the message would say the same once more."""
+    if not scenario.claims or scenario.outcome != "failed":
+        return False
+    last = scenario.claims[-1]
+    return last.verdict != "PASS" and f"{last.verdict}: {last.claim}" in (scenario.reason or "")
 
 
 class _Feature(NamedTuple):

@@ -37,7 +37,7 @@ class ClaimPlot:
     """The number at the left end."""
     most: str
     side: str
-    """Which side of the bound was claimed: left, right or between."""
+    """Where the value was claimed to lie: left or right of the bound, between the two, or nowhere that can be drawn."""
 
 
 class Point(NamedTuple):
@@ -108,15 +108,24 @@ def claim_plot(claim: ClaimEvidence) -> ClaimPlot | None:
         seeds=tuple(place(value) for value in claim.values),
         least=_number(low),
         most=_number(high),
-        side={"at least": "right", "at most": "left", "between": "between"}[claim.direction],
+        side=_side(claim),
     )
 
 
+def _side(claim: ClaimEvidence) -> str:
+    """A claim that is denied lies on the other side; one that a collapse or a leak decided lies on neither."""
+    if claim.rule in ("collapse", "ceiling", "overlap"):
+        return "nowhere"
+    sides = {"at least": ("right", "left"), "at most": ("left", "right"), "between": ("between", "nowhere")}
+    return sides[claim.direction][claim.denied]
+
+
 def curve_plot(losses: Sequence[NDArray[np.float64]]) -> CurvePlot | None:
-    """The training curves of a study, thinned; none where the seeds took different numbers of steps."""
-    if not losses or len({len(loss) for loss in losses}) != 1 or len(losses[0]) < 2:
+    """The training curves of a study, thinned, of those seeds that came to the end; none where there are none."""
+    steps = max(map(len, losses), default=0)
+    losses = [loss for loss in losses if len(loss) == steps and np.isfinite(loss).all()]
+    if not losses or steps < 2:
         return None
-    steps = len(losses[0])
     edges = np.linspace(0, steps, min(steps, _POINTS) + 1).astype(int)
     thinned = np.array([[float(loss[a:b].mean()) for a, b in pairwise(edges)] for loss in losses])
     low, high = _padded(0.0, float(thinned.max()))

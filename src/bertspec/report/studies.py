@@ -25,7 +25,7 @@ _HARDEST = 5
 
 @dataclass(frozen=True, slots=True)
 class Hard:
-    """A row that most seeds got wrong."""
+    """A row that most seeds got wrong, or that they missed by most."""
 
     row: int
     """Its place in the evaluation split, from 0."""
@@ -33,9 +33,9 @@ class Hard:
     """What was read: a text, or a pair; empty where the rows cannot be had any more."""
     reference: str
     said: str
-    """What most seeds said instead."""
-    wrong: int
-    """How many seeds."""
+    """What most seeds said instead; of a regression, their mean."""
+    wrong: str
+    """How many seeds, or by how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _length(recipe: RecipeSpec) -> str:
 def _fingerprints(session: SessionEvidence) -> Iterable[str]:
     for scenario in session.scenarios:
         for claim in scenario.claims:
-            yield from claim.runs
+            yield from (*claim.runs, *claim.others)
 
 
 def _view(runs: tuple[StoredRun, ...], store: Store, places: Places, promised: Container[str]) -> StudyView:
@@ -127,6 +127,7 @@ def _view(runs: tuple[StoredRun, ...], store: Store, places: Places, promised: C
     predictions = np.array([run.result.outcomes.predictions for run in runs])
     references = runs[0].result.outcomes.references
     classes = spec.task.head == "classification"
+    texts, labels = _texts(runs[0], places), spec.task.labels
     shown = {run.fingerprint: link(store.tracking, run.fingerprint) for run in runs}
     return StudyView(
         title=" · ".join(word for word in words if word),
@@ -134,7 +135,9 @@ def _view(runs: tuple[StoredRun, ...], store: Store, places: Places, promised: C
         curve=curve_plot([run.result.curve.loss for run in runs]),
         labels=spec.task.labels,
         confusion=_confusion(references, predictions, len(spec.task.labels)) if classes else (),
-        hardest=_hardest(references, predictions, spec.task.labels, _texts(runs[0], places)) if classes else (),
+        hardest=_hardest(references, predictions, labels, texts)
+        if classes
+        else _missed(references, predictions, texts),
         promised=any(run.fingerprint in promised for run in runs),
         links={name: url for name, url in shown.items() if url is not None},
     )
@@ -159,6 +162,8 @@ def _hardest(
     labels: tuple[str, ...],
     texts: Sequence[tuple[str, ...]] | None,
 ) -> tuple[Hard, ...]:
+    if not labels:
+        return _missed(references, predictions, texts)
     wrong = (predictions != references).sum(axis=0)
     rows = [int(row) for row in np.argsort(-wrong, kind="stable")[:_HARDEST] if wrong[row] > len(predictions) / 2]
 
@@ -167,5 +172,23 @@ def _hardest(
         return labels[others.most_common(1)[0][0]]
 
     return tuple(
-        Hard(row, texts[row] if texts else (), labels[int(references[row])], said(row), int(wrong[row])) for row in rows
+        Hard(
+            row,
+            texts[row] if texts else (),
+            labels[int(references[row])],
+            said(row),
+            f"{int(wrong[row])} of {len(predictions)} seeds",
+        )
+        for row in rows
+    )
+
+
+def _missed(
+    references: NDArray[np.float64], predictions: NDArray[np.float64], texts: Sequence[tuple[str, ...]] | None
+) -> tuple[Hard, ...]:
+    """Of a regression, the rows that lie furthest from what was said of them."""
+    off, said = np.abs(predictions - references).mean(axis=0), predictions.mean(axis=0)
+    return tuple(
+        Hard(int(row), texts[row] if texts else (), f"{references[row]:.2f}", f"{said[row]:.2f}", f"by {off[row]:.2f}")
+        for row in np.argsort(-off, kind="stable")[:_HARDEST]
     )

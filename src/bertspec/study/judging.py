@@ -60,33 +60,41 @@ def judge_collapse(study: Study) -> Verdict:
 
 
 def judge_contrast(
-    study: Study, other: Study, claim: Claim, spreads: tuple[Spread, Spread], *, factor: float = 1.0
+    study: Study, other: Study, claim: Claim, spreads: tuple[Spread, Spread], *, multiple: bool = False
 ) -> Verdict:
-    """The verdict on how far a study's mean exceeds another's, or that other's times a factor.
+    """The verdict on how far a study's mean exceeds another's, or on how many times that other's it is.
 
-    The studies share their evaluation rows, so that the rows' own chance is counted pair by pair.
+    The studies share their evaluation rows, so that the rows' own chance is counted pair by pair. The one that is said
+    to be better fails the claim by a collapse, a leak or an overlap, as in :func:`judge`; the other one may be bad.
 
     Args:
         study: the first study, whole.
         other: the second.
-        claim: the claim on the difference, of a metric by its name or title.
+        claim: the claim on the difference or the multiple, of a metric by its name or title.
         spreads: what the spread over seeds is taken to be, of each.
-        factor: what the second mean is multiplied by.
+        multiple: whether the bound is what the second mean is multiplied by.
 
     Raises:
         BertspecError: the metric does not fit the task, or the studies were scored on different rows.
     """
-    metric = metrics.find(claim.quantity).name
+    known = metrics.find(claim.quantity)
     if study.material.splits.evaluation != other.material.splits.evaluation:
         raise InvalidSpec("two studies are compared on the same rows", given=f"{study.spec.title}; {other.spec.title}")
-    lead = Claim(f"lead in {claim.quantity}", claim.direction, claim.bound, claim.upper, claim.source)
-    if factor != 1.0:
-        words = f"{claim.quantity} is {claim.direction} {factor:g} times the other's"
-        lead = Claim(claim.quantity, claim.direction, 0.0, source=claim.source, words=words)
-    rows = _row_variance(study.runs, other.runs, metric, factor)
-    return verdict.judge_contrast(
-        lead, study.scores(metric), other.scores(metric), spreads=spreads, sampling_variance=rows, factor=factor
+    words = f"{claim.quantity} is {claim.direction} {claim.bound:g} times the other's" if multiple else None
+    quantity = claim.quantity if multiple else f"lead in {claim.quantity}"
+    lead = Claim(quantity, claim.direction, claim.bound, claim.upper, claim.source, words)
+    rows = _row_variance(study.runs, other.runs, known.name, claim.bound if multiple else 1.0)
+    found = verdict.judge_contrast(
+        lead,
+        study.scores(known.name),
+        other.scores(known.name),
+        spreads=spreads,
+        sampling_variance=rows,
+        multiple=multiple,
     )
+    better = study if known.promised_by(claim.direction) else other
+    settled = found.outcome == "FAIL" or found.interval is None
+    return found if settled else _guarded(found, better, better.runs, known.name)
 
 
 def collapses(runs: Sequence[StoredRun]) -> list[bool]:
@@ -110,8 +118,9 @@ def _guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: st
         chances = [verdict.leak_p(one.predictions, one.references, clean, noise) for one in outcomes]
         ceiling = metrics.score(metric, outcomes[0].references, clean)
         better = metrics.find(metric).better
-        refused = verdict.refuse_leak(refused, ceiling=ceiling, chances=chances, better=better)
-    if refused.rule == "mean" and task.head == "classification":
+        mean = float(np.mean([metrics.score(metric, one.references, one.predictions) for one in outcomes]))
+        refused = verdict.refuse_leak(refused, mean=mean, ceiling=ceiling, chances=chances, better=better)
+    if refused.rule == found.rule and task.head == "classification":
         refused = verdict.refuse_collapse(refused, collapses(runs))
     return refused
 

@@ -53,6 +53,13 @@ class Claim:
         below, above = value + margin < self.bound, value - margin > self.highest
         return {"at least": below, "at most": above, "between": above or below}[self.direction]
 
+    def passing_now(self, low: float, high: float) -> str:
+        """The bound that an interval would pass, in words: rounded outward, so that it really would."""
+        least, most = math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
+        if self.direction == "between":
+            return f"a range from {least:.3f} to {most:.3f}"
+        return f"a bound of {most if self.direction == 'at most' else least:.3f}"
+
     def __str__(self) -> str:
         if self.words is not None:
             return self.words
@@ -110,9 +117,9 @@ class Verdict:
     spread: Spread | None = None
     """What the spread over seeds was taken to be."""
     teeth: str | None = None
-    """What this verdict would have refused."""
+    """What the claim's own rule refuses, whatever came of it; none where there are too few runs for it."""
     odds: str | None = None
-    """How often such a claim passes at the bound, and two spreads either side."""
+    """How often the claim passes by that rule at the bound, and two spreads either side."""
     reason: str | None = None
     """Why the claim does not pass, and what would settle it."""
     more: int | None = None
@@ -125,7 +132,7 @@ class Verdict:
 
     def overruled(self, rule: Rule, reason: str) -> Verdict:
         """FAIL, by a rule that holds whatever the mean."""
-        return replace(self, outcome="FAIL", rule=rule, reason=reason, teeth=None, odds=None, more=None)
+        return replace(self, outcome="FAIL", rule=rule, reason=reason, more=None)
 
     def refused(self, rule: Rule | None = None) -> Verdict:
         """The verdict on the opposite: that the claim does not pass, by the rule that is named."""
@@ -136,9 +143,9 @@ class Verdict:
         opposite = replace(self.claim, words=f"not: {self.claim}", denied=True)
         outcome: Outcome = "PASS" if by and not self.passed else "FAIL"
         why = reason or f"{self.outcome} by the {self.rule}" + (f": {self.reason}" if self.reason else "")
-        return replace(self, outcome=outcome, claim=opposite, reason=why, teeth=None, odds=None, more=None)
+        return replace(self, outcome=outcome, claim=opposite, reason=why, more=None)
 
     def __str__(self) -> str:
         interval = f" [{self.interval[0]:.4f}, {self.interval[1]:.4f}]" if self.interval else ""
-        rest = "".join(f"; {part}" for part in (self.teeth, self.reason) if part)
+        rest = "".join(f"; {part}" for part in (self.reason, self.teeth, self.odds) if part)
         return f"{self.outcome}: {self.claim}: measured {self.value:.4f}{interval}{rest}"

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertspec.verdict.claims import Claim, Verdict
+from bertspec.verdict.odds import percent
 
 __all__ = ["collapsed", "collapses_allowed", "judge_collapse", "refuse_collapse"]
 
 _LENIENT_FROM = 10
+_SOURCE = "our rule: none of up to nine seeds, one of ten"
 
 
 def collapsed(predictions: NDArray[np.float64], references: NDArray[np.float64]) -> bool:
@@ -39,8 +41,21 @@ def judge_collapse(collapses: Sequence[bool]) -> Verdict:
         collapses: for each seed, whether it collapsed.
     """
     count, allowed = sum(collapses), collapses_allowed(len(collapses))
-    claim = Claim("number of collapsed seeds", "at most", allowed, words="no seed collapses")
-    return Verdict("PASS" if count <= allowed else "FAIL", claim, count, "collapse")
+    from scipy import stats  # late: it takes a second
+
+    claim = Claim("number of collapsed seeds", "at most", allowed, source=_SOURCE, words="no seed collapses")
+    often, rare, seldom = (float(stats.binom.cdf(allowed, len(collapses), rate)) for rate in (0.5, 0.1, 0.01))
+    refused = float(stats.beta.ppf(0.95, allowed + 1, len(collapses) - allowed))
+    return Verdict(
+        "PASS" if count <= allowed else "FAIL",
+        claim,
+        count,
+        "collapse",
+        teeth=f"a collapse of more than {percent(refused)} of all seeds is refused 95 % of the time",
+        odds=f"passes {percent(seldom)} of the time where one seed in a hundred collapses, "
+        f"{percent(rare)} where one in ten does, {percent(often)} where half of them do",
+        reason=None if count <= allowed else _told(count, len(collapses)),
+    )
 
 
 def refuse_collapse(verdict: Verdict, collapses: Sequence[bool]) -> Verdict:
@@ -48,5 +63,8 @@ def refuse_collapse(verdict: Verdict, collapses: Sequence[bool]) -> Verdict:
     count, allowed = sum(collapses), collapses_allowed(len(collapses))
     if count <= allowed:
         return verdict
-    seeds = f"{count} of {len(collapses)} seeds collapsed"
-    return verdict.overruled("collapse", f"{seeds}: one class only, or no better than the majority")
+    return verdict.overruled("collapse", _told(count, len(collapses)))
+
+
+def _told(count: int, runs: int) -> str:
+    return f"{count} of {runs} seeds collapsed: one class only, or no better than the majority"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bertspec.verdict.claims import Claim, Outcome, Spread, Verdict
+from bertspec.verdict.odds import Odds, percent
 
 __all__ = ["FEWEST_COMPARED", "holm", "judge_contrast", "judge_ratio", "relative_change"]
 
@@ -15,6 +18,8 @@ FEWEST_COMPARED = 5
 """Fewer runs a side decide nothing about a difference, nor fewer rounds about a ratio of speeds."""
 
 _TWO_SIDED_95, _ONE_SIDED_95 = 1.96, 1.645
+_MOST_ROUNDS = 200
+"""Nobody waits for more."""
 
 
 def judge_contrast(
@@ -24,70 +29,172 @@ def judge_contrast(
     *,
     spreads: tuple[Spread, Spread],
     sampling_variance: float = 0.0,
-    factor: float = 1.0,
+    multiple: bool = False,
 ) -> Verdict:
-    """Judge a claim on ``mean(values) - factor * mean(others)``, by its normal 95 % interval.
+    """Judge a claim on how far one mean exceeds another, or how many times that other it is, by a normal interval.
+
+    A multiple f is judged by ``mean(values) - f * mean(others)``, and told in units of the other mean.
 
     Args:
-        claim: the claim on the difference.
+        claim: the claim on the difference, or on the multiple.
         values: one value per seed of the first study, at least one.
         others: the same of the second study.
         spreads: what the spread over seeds is taken to be, of each.
-        sampling_variance: the variance of the difference that comes from the evaluation rows, which both share.
-        factor: what the second mean is multiplied by: 1 for a difference, r for "at least r times".
+        sampling_variance: the variance of that difference which comes from the evaluation rows, which both share.
+        multiple: whether the claim is of a multiple.
     """
-    difference = float(np.mean(values) - factor * np.mean(others))
+    base = float(np.mean(others))
+    if multiple and base <= 0:
+        nothing = f"a multiple of {base:.4f} says nothing; the other mean must be above 0"
+        return Verdict("UNDECIDED", claim, float(np.mean(values)), "difference", reason=nothing)
+    factor, unit = (claim.bound, 1 / base) if multiple else (1.0, 1.0)
+    rest = factor if multiple else 0.0
+    value = rest + unit * float(np.mean(values) - factor * base)
+    pairs = zip(values, others, strict=True) if len(values) == len(others) else ()
+    each = tuple(rest + unit * (one - factor * other) for one, other in pairs)
+    sources = " and ".join(dict.fromkeys(spread.source for spread in spreads))
+    spread = Spread(unit * max(spreads[0].limit, factor * spreads[1].limit), sources)
+    known = Verdict("UNDECIDED", claim, value, "difference", values=each, spread=spread)
     fewest = min(len(values), len(others))
     if fewest < FEWEST_COMPARED:
         few = f"a comparison needs at least {FEWEST_COMPARED} seeds a side, not {fewest}"
-        return Verdict("UNDECIDED", claim, difference, "difference", reason=few)
-    seeds = spreads[0].limit ** 2 / len(values) + (factor * spreads[1].limit) ** 2 / len(others)
-    error = math.sqrt(seeds + sampling_variance)
-    half = _TWO_SIDED_95 * error
-    outcome = _outcome(claim, difference, half)
-    sources = spreads[0].source if spreads[0].source == spreads[1].source else " and ".join(s.source for s in spreads)
-    teeth = None
-    if outcome == "PASS":
-        refused = claim.bound + (_TWO_SIDED_95 - _ONE_SIDED_95) * error
-        teeth = f"a true difference below {refused:.3f} is refused 95 % of the time (seed spread: {sources})"
-    reason: str | None = None
-    if outcome == "UNDECIDED":
-        reason = (
-            f"{len(values)} and {len(others)} seeds leave {difference:.4f} ± {half:.4f}, on both sides of the bound"
-        )
-    return Verdict(
-        outcome,
-        claim,
-        difference,
-        rule="difference",
-        interval=(difference - half, difference + half),
-        values=tuple(values),
-        spread=Spread(max(each.limit for each in spreads), sources),
-        teeth=teeth,
-        reason=reason,
+        return replace(known, reason=few)
+    sides = (unit * spreads[0].limit) ** 2, (unit * factor * spreads[1].limit) ** 2
+    noise = _Noise(sides, (len(values), len(others)), unit**2 * sampling_variance)
+    return _by_interval(known, spread, noise)
+
+
+@dataclass(frozen=True, slots=True)
+class _Noise:
+    """What a difference of means is uncertain by."""
+
+    sides: tuple[float, float]
+    """The variance of one seed, of each side."""
+    counts: tuple[int, int]
+    rows: float
+    """The variance that the evaluation rows leave, however many seeds there are."""
+
+    @property
+    def error(self) -> float:
+        """The standard error."""
+        return math.sqrt(sum(side / count for side, count in zip(self.sides, self.counts, strict=True)) + self.rows)
+
+    def enough(self, distance: float) -> int | None:
+        """How many seeds a side leave no more than that distance; none where the rows alone leave more."""
+        room = (distance / _TWO_SIDED_95) ** 2 - self.rows
+        return math.ceil(sum(self.sides) / room) if room > 0 else None
+
+
+def _by_interval(known: Verdict, spread: Spread, noise: _Noise) -> Verdict:
+    """The verdict by the 95 % interval, with its teeth and its odds."""
+    claim, value, half = known.claim, known.value, _TWO_SIDED_95 * noise.error
+    outcome: Outcome = "UNDECIDED"
+    if claim.holds(value, margin=half):
+        outcome = "PASS"
+    elif claim.fails(value, margin=half):
+        outcome = "FAIL"
+    beyond = (_TWO_SIDED_95 - _ONE_SIDED_95) * noise.error
+    sides = {"at least": f"below {claim.bound + beyond:.3f}", "at most": f"above {claim.bound - beyond:.3f}"}
+    side = sides.get(claim.direction, f"below {claim.bound + beyond:.3f} or above {claim.highest - beyond:.3f}")
+    reason = {
+        "PASS": None,
+        "FAIL": f"the whole interval is off the bound (seed spread: {spread.source})",
+        "UNDECIDED": f"{_settling(claim, value, half, noise)} (seed spread: {spread.source})",
+    }
+    return replace(
+        known,
+        outcome=outcome,
+        interval=(value - half, value + half),
+        teeth=f"a true value {side} is refused 95 % of the time (seed spread: {spread.source})",
+        odds=str(_odds(claim, spread.limit, noise.error)),
+        reason=reason[outcome],
     )
+
+
+def _odds(claim: Claim, spread: float, error: float) -> Odds:
+    """How often a normal interval passes, with the truth at the bound and two seed spreads either side."""
+    width = (claim.highest - claim.bound) / error if claim.direction == "between" else math.inf
+
+    def passing(truth: float) -> float:
+        below, above = _TWO_SIDED_95 - truth, width - _TWO_SIDED_95 - truth
+        return max(0.0, _normal(above) - _normal(below))
+
+    two, inside = 2 * spread / error, min(2 * spread / error, width / 2)
+    return Odds(passing(-two), passing(0.0), passing(inside), _TWO_SIDED_95 - _ONE_SIDED_95, width * error / spread)
+
+
+def _normal(place: float) -> float:
+    return 0.5 * math.erfc(-place / math.sqrt(2))
+
+
+def _settling(claim: Claim, value: float, half: float, noise: _Noise) -> str:
+    """Why a difference is open, and what would settle it."""
+    enough = noise.enough(min(abs(value - end) for end in (claim.bound, claim.highest)))
+    more = f"about {enough} seeds a side would settle it at this value"
+    if enough is None:
+        more = f"no seeds would settle it, the rows' own chance leaves ± {_TWO_SIDED_95 * math.sqrt(noise.rows):.4f}"
+    left = f"{noise.counts[0]} and {noise.counts[1]} seeds leave {value:.4f} ± {half:.4f}, on both sides of the bound"
+    return f"{left}; {more}, or {claim.passing_now(value - half, value + half)} would pass now"
 
 
 def judge_ratio(claim: Claim, ratios: Sequence[float]) -> Verdict:
     """Judge a claim on the median of ratios that were measured in turns, by the sign test's interval.
 
-    The interval needs no assumption about noise. Five rounds give 94 %.
+    The interval needs no assumption about noise; it leaves out so many rounds at either end that it holds the median
+    95 % of the time (five rounds: all of them, 94 %).
 
     Args:
         claim: the claim on the ratio.
         ratios: one ratio per round, at least one.
     """
     ordered = sorted(ratios)
-    median = float(np.median(ordered))
+    known = Verdict("UNDECIDED", claim, float(np.median(ordered)), "ratio", values=tuple(ratios))
     if len(ordered) < FEWEST_COMPARED:
-        reason = f"{len(ordered)} rounds decide nothing; at least {FEWEST_COMPARED} are needed"
-        return Verdict("UNDECIDED", claim, median, "ratio", values=tuple(ratios), reason=reason)
+        return replace(known, reason=f"{len(ordered)} rounds decide nothing; at least {FEWEST_COMPARED} are needed")
+    left_out = _left_out(len(ordered))
+    low, high = ordered[left_out], ordered[-1 - left_out]
+    outcome: Outcome = "UNDECIDED"
+    reason: str | None = _more_rounds(claim, ordered, (low, high))
+    if claim.holds(low) and claim.holds(high):
+        outcome, reason = "PASS", None
+    elif claim.fails(low) and claim.fails(high):
+        outcome, reason = "FAIL", "the whole interval is off the bound"
+    teeth, odds = _teeth_of_rounds(claim, ordered, left_out)
+    return replace(known, outcome=outcome, interval=(low, high), reason=reason, teeth=teeth, odds=odds)
+
+
+@functools.cache
+def _left_out(rounds: int) -> int:
+    """How many rounds may lie outside of the interval at either end."""
     from scipy import stats  # late: it takes a second
 
-    skipped = max(0, int(stats.binom.ppf(0.025, len(ordered), 0.5)) - 1)
-    interval = (ordered[skipped], ordered[-1 - skipped])
-    outcome: Outcome = "PASS" if claim.holds(median) else "FAIL"
-    return Verdict(outcome, claim, median, "ratio", interval, values=tuple(ratios))
+    return max(0, int(stats.binom.ppf(0.025, rounds, 0.5)) - 1)
+
+
+def _teeth_of_rounds(claim: Claim, ordered: Sequence[float], left_out: int) -> tuple[str, str]:
+    """What the sign test refuses and how often it passes, taking rounds to be as far apart as these are."""
+    from scipy import stats
+
+    rounds, spread = len(ordered), float(np.std(ordered, ddof=1))
+    better, at, worse = (float(stats.binom.cdf(left_out, rounds, _normal(place))) for place in (-2.0, 0.0, 2.0))
+    beyond = -spread * float(stats.norm.ppf(stats.beta.ppf(0.95, left_out + 1, rounds - left_out)))
+    side, bound = ("above", claim.bound - beyond) if claim.direction == "at most" else ("below", claim.bound + beyond)
+    chances = f"{percent(better)} two spreads of the rounds better, {percent(worse)} two worse"
+    return (
+        f"a true ratio {side} {bound:.3f} is refused 95 % of the time (spread of the rounds: {spread:.3f})",
+        f"passes {percent(at)} of the time with the truth at the bound, {chances}",
+    )
+
+
+def _more_rounds(claim: Claim, ordered: Sequence[float], interval: tuple[float, float]) -> str:
+    """Why a ratio is open, and what would settle it."""
+    rounds = len(ordered)
+    off = sum(not claim.holds(ratio) for ratio in ordered)
+    share = min(off, rounds - off) / rounds
+    enough = next((n for n in range(rounds, _MOST_ROUNDS) if share * n <= _left_out(n)), None)
+    more = f"about {enough} rounds would settle it at this share of them" if enough else "more rounds hardly help"
+    left = f"{rounds} rounds leave {interval[0]:.3f} to {interval[1]:.3f}, on both sides of the bound"
+    return f"{left}; {more}, or {claim.passing_now(*interval)} would pass now"
 
 
 def holm(chances: Sequence[float], *, level: float = 0.05) -> tuple[bool, ...]:
@@ -128,9 +235,3 @@ def relative_change(
     half = float(stats.t.ppf(0.975, freedom)) * error
     distance = math.copysign(1.0, beyond) * (change - math.log1p(beyond)) / error
     return float(stats.t.sf(distance, freedom)), (math.expm1(change - half), math.expm1(change + half))
-
-
-def _outcome(claim: Claim, value: float, margin: float) -> Outcome:
-    if claim.holds(value, margin=margin):
-        return "PASS"
-    return "FAIL" if claim.fails(value, margin=margin) else "UNDECIDED"

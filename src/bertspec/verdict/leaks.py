@@ -41,18 +41,25 @@ def leak_p(
 
 
 def refuse_leak(
-    verdict: Verdict, *, ceiling: float, chances: Sequence[float], better: Literal["higher", "lower"] = "higher"
+    verdict: Verdict,
+    *,
+    ceiling: float,
+    chances: Sequence[float],
+    better: Literal["higher", "lower"] = "higher",
+    mean: float | None = None,
 ) -> Verdict:
     """FAIL where the mean is beyond the ceiling and chance does not explain it; else the verdict itself.
 
     Args:
-        verdict: the verdict on the mean.
+        verdict: the verdict on the mean, or on how far it exceeds another.
         ceiling: what the labels before noise score against those of this split.
         chances: :func:`leak_p` of each run; the smallest counts, times their number (Bonferroni).
         better: the way in which the metric improves: what is beyond an error rate's ceiling lies below it.
+        mean: the mean over the seeds, where that is not the verdict's own value.
     """
     chance = min(1.0, min(chances) * len(chances))
-    beyond = verdict.value > ceiling if better == "higher" else verdict.value < ceiling
+    reached = verdict.value if mean is None else mean
+    beyond = reached > ceiling if better == "higher" else reached < ceiling
     if not beyond or chance >= CEILING_P:
         return verdict
     side = "above the ceiling" if better == "higher" else "below the floor"

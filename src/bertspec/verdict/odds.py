@@ -1,14 +1,15 @@
-"""What the sequential rule does, by simulation: how often it passes, and what it refuses."""
+"""What a rule does: how often a claim passes by it, and what it refuses; of the sequential rule by simulation."""
 
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Odds", "margins", "odds", "rates"]
+__all__ = ["Odds", "margins", "odds", "percent", "rates"]
 
 _STUDIES = 40_000
 
@@ -24,32 +25,38 @@ class Odds:
     """Two spreads on the right side."""
     refused: float
     """The truth, in spreads from the bound, that is refused with 95 % probability."""
+    width: float = math.inf
+    """Of a range, how far its bounds lie apart, in spreads."""
 
     def __str__(self) -> str:
-        return (
-            f"passes {_percent(self.at_bound)} of the time with the truth at the bound, {_percent(self.above)} two "
-            f"spreads better, {_percent(self.below)} two worse"
-        )
+        at, inside, outside = percent(self.at_bound), percent(self.above), percent(self.below)
+        if self.width == math.inf:
+            better, worse = "two spreads better", "two worse"
+            return f"passes {at} of the time with the truth at the bound, {inside} {better}, {outside} {worse}"
+        better = "two spreads inside" if self.width >= 4 else "in the middle of the range"
+        return f"passes {at} of the time with the truth at either bound, {inside} {better}, {outside} two outside"
 
 
-@functools.lru_cache(maxsize=32)
-def odds(looks: tuple[int, ...], margin: float) -> Odds:
+@functools.lru_cache(maxsize=128)
+def odds(looks: tuple[int, ...], margin: float, width: float = math.inf) -> Odds:
     """What the rule does with these looks, over 40,000 simulated studies with normal seeds.
 
     Args:
         looks: the numbers of runs at which it looks.
         margin: the half width of the interval at a look, in standard errors.
+        width: of a range, how far its bounds lie apart, in spreads.
     """
     means = _means(looks)
 
     def passing(truth: float) -> float:
-        return rates(means + truth, margins(looks, margin))[0]
+        return rates(means + truth, margins(looks, margin), width)[0]
 
-    low, high = -4.0, 4.0
+    inside = min(2.0, width / 2)
+    low, high = -4.0, min(4.0, width / 2)
     while high - low > 0.005:
         middle = (low + high) / 2
         low, high = (low, middle) if passing(middle) > 0.05 else (middle, high)
-    return Odds(passing(-2.0), passing(0.0), passing(2.0), low)
+    return Odds(passing(-2.0), passing(0.0), passing(inside), low, width)
 
 
 def margins(looks: tuple[int, ...], margin: float) -> NDArray[np.float64]:
@@ -57,14 +64,18 @@ def margins(looks: tuple[int, ...], margin: float) -> NDArray[np.float64]:
     return margin / np.sqrt(np.array(looks, dtype=np.float64))
 
 
-def rates(means: NDArray[np.float64], margins: NDArray[np.float64]) -> tuple[float, float, float]:
+def rates(
+    means: NDArray[np.float64], margins: NDArray[np.float64], width: float = math.inf
+) -> tuple[float, float, float]:
     """The shares of PASS, FAIL and UNDECIDED.
 
     Args:
         means: the mean over the runs at each look, from the bound; shape (studies, looks).
         margins: the margin at each look, in the same unit; shape (looks,).
+        width: how far the upper bound of a range lies above the lower one, in the same unit.
     """
-    passes, fails = means >= margins, means < -margins
+    passes = (means >= margins) & (means <= width - margins)
+    fails = (means < -margins) | (means > width + margins)
     never = passes.shape[1]
     first_pass = np.where(passes.any(axis=1), passes.argmax(axis=1), never)
     first_fail = np.where(fails.any(axis=1), fails.argmax(axis=1), never)
@@ -83,7 +94,8 @@ def _means(looks: tuple[int, ...]) -> NDArray[np.float64]:
     return np.asarray(sums / np.array(looks), dtype=np.float64)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A probability in words; nothing that was simulated is never or always."""
     if share < 0.0005:
         return "under 0.1 %"
     return "over 99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"

@@ -60,7 +60,7 @@ def judge(claim: Claim, values: Sequence[float], *, spread: Spread, allowance: i
         reason = f"{_runs(len(values))} decide nothing; at least {FEWEST_RUNS} seeds are needed"
         return Verdict("UNDECIDED", claim, verdict.value, values=tuple(values), reason=reason, more=following)
     if verdict.outcome != "UNDECIDED":  # between two looks, where nothing is decided
-        verdict = Verdict("UNDECIDED", claim, verdict.value, values=tuple(values), spread=spread)
+        verdict = replace(verdict, outcome="UNDECIDED", reason=None)
     return _open(verdict, following)
 
 
@@ -82,7 +82,8 @@ def _look(claim: Claim, values: Sequence[float], spread: Spread, allowance: int)
         outcome = "PASS"
     elif claim.fails(mean, margin=margin):
         outcome = "FAIL"
-    rule = odds(looks(allowance), MARGIN) if outcome == "PASS" and allowance >= FEWEST_RUNS else None
+    width = (claim.highest - claim.bound) / spread.limit if claim.direction == "between" else math.inf
+    rule = odds(looks(allowance), MARGIN, width) if allowance >= FEWEST_RUNS else None
     return Verdict(
         outcome,
         claim,
@@ -105,7 +106,8 @@ def _teeth(claim: Claim, spread: Spread, refused: float) -> str:
         change = sign * (spread.mean - truth)
         drop = f", {abs(change):.3f} {'below' if (change > 0) == (sign > 0) else 'above'} its record,"
     side = "above" if sign < 0 else "below"
-    return f"a true mean {side} {truth:.3f}{drop} is refused 95 % of the time (seed spread: {spread.source})"
+    other = f" or above {claim.highest - refused * spread.limit:.3f}" if claim.direction == "between" else ""
+    return f"a true mean {side} {truth:.3f}{drop}{other} is refused 95 % of the time (seed spread: {spread.source})"
 
 
 def _open(verdict: Verdict, following: int | None) -> Verdict:
@@ -119,10 +121,8 @@ def _open(verdict: Verdict, following: int | None) -> Verdict:
     if distance > 0:
         enough = math.ceil((MARGIN * spread.limit / distance) ** 2 - _ROUNDING)
         reason += f"; about {enough} seeds would settle it at this mean"
-    if claim.direction != "between":
-        settled = verdict.value + (margin if claim.direction == "at most" else -margin)
-        reason += f", or a bound of {settled:.3f} would pass now"
-    return replace(verdict, reason=reason)
+    passing = claim.passing_now(verdict.value - margin, verdict.value + margin)
+    return replace(verdict, reason=f"{reason}, or {passing} would pass now")
 
 
 def _runs(count: int) -> str:

@@ -106,6 +106,34 @@ def test_nothing_is_recorded_where_nothing_is_run(project: Project, option: str)
     assert sessions.latest(project.pytester.path / ".bertspec" / "sessions") is None
 
 
+@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
+def test_a_scenario_that_a_test_module_binds_is_recorded_as_any_other(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.write(
+        "tests/test_mine.py", 'from pytest_bdd import scenarios\n\nscenarios("../features/learning.feature")\n'
+    )
+    project.run("tests", "--spec-report=out.ndjson", *options)
+    file = sessions.latest(project.pytester.path / ".bertspec" / "sessions")
+    assert file is not None
+    found = {one.title: one for one in sessions.read(file).scenarios}
+    assert [claim.verdict for claim in found["distilbert learns"].claims] == ["PASS"]
+    assert (found["albert learns"].path, found["albert learns"].line) == ("features/learning.feature", 20)
+    assert [step.outcome for step in found["Trouble is told"].steps] == ["passed", "passed", "failed", "skipped"]
+    assert '"FAILED"' in (project.pytester.path / "out.ndjson").read_text("utf-8")
+
+
+def test_a_skip_of_the_users_own_is_no_failure(project: Project) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.write(
+        "features/conftest.py",
+        "import pytest\n\n@pytest.fixture(autouse=True)\ndef moody():\n    pytest.skip('not today')\n",
+    )
+    one = next(one for one in evidence(project).scenarios if one.title == "distilbert learns")
+    assert (one.outcome, one.reason) == ("not run", "not today")
+
+
 def test_other_peoples_tests_leave_no_record(project: Project) -> None:
     project.write("test_python.py", "def test_it():\n    pass\n")
     project.run(".")
@@ -128,6 +156,27 @@ def test_a_report_is_written_at_the_end(project: Project, monkeypatch: pytest.Mo
     assert page.count('data-verdict="PASS"') == 1
     assert page.count('data-verdict="FAIL"') == 1
     assert "### bertspec: 1 PASS, 1 FAIL" in (project.pytester.path / "summary.md").read_text("utf-8")
+
+
+MEDDLING = """
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def meddle():
+    yield
+    Path(__file__).with_name("learning.feature").write_text("Feature: Another\\n")
+"""
+
+
+def test_a_report_that_cannot_be_made_is_told_and_breaks_nothing(project: Project) -> None:
+    project.write("features/learning.feature", FEATURE)
+    project.write("features/conftest.py", MEDDLING)
+    result = project.run("features", "--spec-report=out.ndjson", "-k", "distilbert")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*the report cannot be written: the feature file has changed since it was run*"])
 
 
 def test_a_report_of_an_unknown_kind_is_refused_at_once(project: Project) -> None:

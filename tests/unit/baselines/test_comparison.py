@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import uuid
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ def reached(
         metric="accuracy",
         seeds=seeds,
         scores=tuple(scores),
-        runs=tuple(str(seed) for seed in seeds),
+        runs=tuple(f"{uuid.uuid4().hex} of seed {seed}" for seed in seeds),
         spread=spread,
         spread_source="known",
         accelerator=gpu,
@@ -37,6 +39,12 @@ def test_an_equal_build_passes_and_says_what_it_would_have_found() -> None:
     assert (found.outcome, found.then, found.now) == ("PASS", pytest.approx(0.9), pytest.approx(0.9))
     assert found.interval == pytest.approx((-1.96 * SPREAD * np.sqrt(2 / 5), 1.96 * SPREAD * np.sqrt(2 / 5)))
     assert found.smallest == pytest.approx(3.29 * SPREAD * np.sqrt(2 / 5))
+
+
+def test_the_same_runs_are_no_new_measurement() -> None:
+    [found] = compare([one := reached("a", [0.9] * 3)], [one])
+    assert (found.outcome, found.interval, found.smallest) == ("PASS", None, None)
+    assert str(found.reason).startswith("the same runs as then")
 
 
 def test_a_drop_that_seeds_do_not_explain_fails() -> None:

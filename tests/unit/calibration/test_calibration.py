@@ -77,8 +77,15 @@ def test_the_prior_grows_with_the_scale_of_the_metric(
 def test_another_recipe_is_another_study_without_a_record(study_spec: StudySpec, own: Workbench) -> None:
     calibration.calibrate(study_spec, own, seeds=SEEDS)
     longer = study_spec.recipe.model_copy(update={"steps": 9})
-    found = calibration.reference(study.begin(study_spec.model_copy(update={"recipe": longer}), own))
+    made = study.begin(study_spec.model_copy(update={"recipe": longer, "seeds": (1, 2, 3)}), own)
+    found = calibration.reference(made)
     assert (found.record, found.stale) == (None, None)
+    spread = calibration.judge(made, Claim("accuracy", "at least", 0.01)).spread
+    assert spread is not None
+    assert "not calibrated; the record" in spread.source
+    assert spread.source.endswith("is of another recipe")
+    with pytest.raises(InvalidSpec, match="is of another recipe"):
+        calibration.at_its_record(made, "accuracy")
 
 
 def test_a_record_of_other_rows_is_stale_and_not_used(

@@ -35,6 +35,11 @@ def test_columns_start_at_the_same_place_and_empty_ones_are_left_out() -> None:
     assert aligned(rows) == ["a     b", "long  x", "y     z"]
 
 
+def test_the_odds_of_a_claim_are_kept_for_the_line_that_tells_them() -> None:
+    assert ClaimLine.of({**ENTRY, "odds": "passes now and then"}, title=None).odds == "passes now and then"
+    assert ClaimLine.of(ENTRY, title=None).odds == ""
+
+
 def test_the_session_in_one_line() -> None:
     claims = [ClaimLine.of({**ENTRY, "verdict": verdict}, title=None) for verdict in ("PASS", "FAIL", "PASS")]
     record = Record(claims=claims, not_run=[("why", "what")])

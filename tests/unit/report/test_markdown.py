@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bertspec.evidence import SessionEvidence
+from bertspec.evidence import Compared, SessionEvidence
 from bertspec.report import markdown
 
 
@@ -13,11 +13,12 @@ def test_the_claims_stand_in_a_table(hostile: SessionEvidence) -> None:
 
 
 def test_hostile_text_stays_text(hostile: SessionEvidence) -> None:
-    scenario = hostile.scenarios[0].model_copy(update={"title": "a | b [x](https://evil) @all `c`"})
+    scenario = hostile.scenarios[0].model_copy(update={"title": "a | b [x](https://evil) @all `c` www.evil.example"})
     said = markdown(hostile.model_copy(update={"scenarios": (scenario,)}))
     assert "<script>" not in said
     assert "https://" not in said
     assert "@all" not in said
+    assert "www." not in said
     assert r"a \| b \[x\]\(https" in said
 
 
@@ -37,3 +38,31 @@ def test_a_long_session_is_cut(hostile: SessionEvidence) -> None:
     said = markdown(hostile.model_copy(update={"scenarios": hostile.scenarios[:1] * 300}))
     assert said.count("❌ FAIL") == 200
     assert "… and 100 more claims" in said
+
+
+def test_what_a_rule_does_is_told_with_the_claim_and_its_odds_once(hostile: SessionEvidence) -> None:
+    claim = hostile.scenarios[0].claims[0]
+    told = claim.model_copy(
+        update={"verdict": "PASS", "reason": None, "teeth": "it bites", "odds": "passes now and then"}
+    )
+    scenario = hostile.scenarios[0].model_copy(update={"claims": (told, told)})
+    said = markdown(hostile.model_copy(update={"scenarios": (scenario,)}))
+    assert said.count("(it bites)") == 2
+    assert said.count("- odds of 2 claims: passes now and then") == 1
+
+
+def test_a_comparison_with_a_baseline_is_told_the_worst_first(hostile: SessionEvidence) -> None:
+    same = Compared(outcome="PASS", title="bert", quantity="accuracy", then=0.9, now=0.91, interval=(-0.01, 0.03))
+    worse = same.model_copy(update={"outcome": "FAIL", "title": "albert <i>", "now": 0.8, "reason": "spread"})
+    said = markdown(hostile.model_copy(update={"against": "1.0 of 2026-01-31", "compared": (same, worse)}))
+    assert r"#### Against 1.0 of 2026\-01\-31" in said
+    assert "| ✅ PASS | bert | accuracy | 0.900 | 0.910 | -0.010 to +0.030 |" in said
+    assert said.index("albert &lt;i&gt;") < said.index("| bert |")
+
+
+def test_two_hundred_long_claims_fit_a_comment(hostile: SessionEvidence) -> None:
+    claim = hostile.scenarios[0].claims[0].model_copy(update={"reason": "why " * 5000})
+    scenario = hostile.scenarios[0].model_copy(update={"claims": (claim,) * 300, "reason": "why " * 5000})
+    said = markdown(hostile.model_copy(update={"scenarios": (scenario,)}))
+    assert len(said) < 65_536
+    assert "more claims" in said

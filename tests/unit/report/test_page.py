@@ -75,6 +75,22 @@ def test_a_claim_is_drawn_with_its_seeds_its_interval_and_its_bound(hostile: Ses
     assert 'aria-label="measured 0.500, interval 0.400 to 0.600, bound 0.900"' in page
 
 
+def test_why_a_scenario_failed_is_told_once(hostile: SessionEvidence, tmp_path: Path) -> None:
+    scenario = hostile.scenarios[0]
+    [claim] = scenario.claims
+    words = {"by its claim": f"x: FAIL: {claim.claim}: measured 0.5", "by a bug": "RuntimeError: a bug"}
+    told = {
+        name: html(
+            hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"reason": reason}),)}),
+            Store(tmp_path),
+            NOWHERE,
+        )
+        for name, reason in words.items()
+    }
+    assert "measured 0.5" not in Reader(told["by its claim"]).text
+    assert "RuntimeError: a bug" in told["by a bug"]
+
+
 def test_a_claim_without_an_interval_is_told_and_not_drawn(hostile: SessionEvidence, tmp_path: Path) -> None:
     scenario = hostile.scenarios[0]
     bare = ClaimEvidence(claim="no seed collapses", subject="x", verdict="PASS", value=0, bound=0, rule="collapse")
@@ -104,12 +120,35 @@ def test_a_study_is_shown_with_its_curve_its_confusions_and_its_origins(studied:
     assert runs[0].result.facts.provenance.data.sha256[:16] in page
 
 
+def test_the_study_that_another_was_compared_with_is_shown(studied: tuple[SessionEvidence, Any]) -> None:
+    session, store = studied
+    [claim] = session.scenarios[0].claims
+    apart = claim.model_copy(update={"runs": claim.runs[:1], "others": claim.runs[1:]})
+    scenario = session.scenarios[0].model_copy(update={"claims": (apart,)})
+    page = html(session.model_copy(update={"scenarios": (scenario,)}), store, NOWHERE)
+    assert all(run.fingerprint[:12] in page for run in store.runs())
+
+
 def test_the_hardest_rows_are_shown_with_their_text(studied: tuple[SessionEvidence, Any]) -> None:
     session, store = studied
     page, runs = Reader(html(session, store, NOWHERE)).text, list(store.runs())
     wrong = sum(run.result.outcomes.predictions != run.result.outcomes.references for run in runs)
     splits = tables.load(runs[0].spec.task, NOWHERE)
     assert splits.evaluation[runs[0].spec.task.text][int(np.argmax(wrong))] in page
+
+
+def test_of_a_regression_the_rows_are_shown_that_were_missed_by_most(
+    hostile: SessionEvidence, study_spec: StudySpec, bench: Workbench
+) -> None:
+    update = {"head": "regression", "labels": (), "metrics": ("pearson",)}
+    made = study.run(study_spec.model_copy(update={"task": study_spec.task.model_copy(update=update)}), bench)
+    claim = hostile.scenarios[0].claims[0].model_copy(update={"runs": tuple(run.fingerprint for run in made.runs)})
+    scenario = hostile.scenarios[0].model_copy(update={"claims": (claim,)})
+    page = Reader(html(hostile.model_copy(update={"scenarios": (scenario,)}), bench.store, NOWHERE)).text
+    outcomes = [run.result.outcomes for run in made.runs]
+    off = np.mean([np.abs(one.predictions - one.references) for one in outcomes], axis=0)
+    assert f"by {off.max():.2f}" in page
+    assert str(made.material.splits.evaluation[made.spec.task.text][int(off.argmax())]) in page
 
 
 def test_rows_that_have_changed_since_are_not_shown(studied: tuple[SessionEvidence, Any]) -> None:

@@ -42,6 +42,20 @@ def test_one_point_is_no_comparison() -> None:
     assert pareto_plot(POINTS[:1]) is None
 
 
+@pytest.mark.parametrize(("direction", "side"), [("at least", "left"), ("at most", "right"), ("between", "nowhere")])
+def test_what_is_denied_was_claimed_to_lie_on_the_other_side(direction: str, side: str) -> None:
+    plot = claim_plot(claim(direction).model_copy(update={"denied": True, "rule": "mean"}))
+    assert plot is not None
+    assert plot.side == side
+
+
+@pytest.mark.parametrize("rule", ["collapse", "ceiling", "overlap"])
+def test_no_side_of_the_bound_is_shaded_where_the_mean_did_not_decide(rule: str) -> None:
+    plot = claim_plot(claim("at least").model_copy(update={"denied": True, "rule": rule}))
+    assert plot is not None
+    assert plot.side == "nowhere"
+
+
 @pytest.mark.parametrize(("direction", "side"), [("at least", "right"), ("at most", "left"), ("between", "between")])
 def test_a_claim_is_drawn_in_the_order_of_its_numbers(direction: str, side: str) -> None:
     plot = claim_plot(claim(direction))
@@ -50,6 +64,8 @@ def test_a_claim_is_drawn_in_the_order_of_its_numbers(direction: str, side: str)
     assert plot.bound < plot.interval[0] < plot.seeds[0] < plot.value < plot.seeds[1] < plot.interval[1]
 
 
-def test_runs_of_different_lengths_have_no_common_curve() -> None:
-    assert curve_plot([np.ones(10), np.ones(4)]) is None
-    assert curve_plot([np.ones(10), np.ones(10)]) is not None
+def test_a_run_that_diverged_leaves_the_curve_of_the_others() -> None:
+    whole, short, broken = np.ones(10), np.array([1.0, 5.0, np.nan]), np.array([1.0] * 9 + [np.inf])
+    assert curve_plot([whole, short, broken]) == curve_plot([whole])
+    assert curve_plot([short]) is None
+    assert curve_plot([]) is None

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 from bertspec.steps.scene import CLAIM_PROPERTY, Claims, Recipe, refused
 
+from bertspec import study
 from bertspec.errors import DataError, InvalidSpec, UnknownName
 from bertspec.evidence import ClaimEvidence
-from bertspec.spec import EncoderSpec, TaskSpec
+from bertspec.spec import EncoderSpec, StudySpec, TaskSpec
 from bertspec.study import Workbench
 from bertspec.verdict import Claim, Spread, Verdict, judge, judge_ratio
 
@@ -33,13 +34,32 @@ def test_a_claim_that_passes_is_entered_with_all_its_evidence() -> None:
         (Claim("accuracy", "at most", 0.99), False),
         (Claim("error rate", "at most", 0.99), True),
         (Claim("lead in accuracy", "at least", 0.1), True),
+        (Claim("lead in error rate", "at least", 0.1), False),
         (Claim("accuracy", "at least", 0.95, denied=True), False),
     ],
 )
 def test_an_entry_says_whether_its_claim_promises_something(claim: Claim, promise: bool) -> None:
     book = Claims([])
     book.settle(Verdict("PASS", claim, 0.9), subject="x")
-    assert ClaimEvidence.model_validate(book.properties[0][1]).promise is promise
+    kept = ClaimEvidence.model_validate(book.properties[0][1])
+    assert (kept.promise, kept.denied) == (promise, claim.denied)
+
+
+def test_who_hears_of_a_verdict_hears_where_its_bound_comes_from() -> None:
+    heard: list[Verdict] = []
+    book = Claims([], told=lambda _subject, verdict: heard.append(verdict), source="published: somebody, 2019")
+    book.settle(Verdict("PASS", Claim("accuracy", "at least", 0.5), 0.9), subject="x")
+    book.settle(Verdict("PASS", Claim("accuracy", "at least", 0.5, source="calibrated"), 0.9), subject="x")
+    assert [verdict.claim.source for verdict in heard] == ["published: somebody, 2019", "calibrated"]
+
+
+def test_a_comparison_names_the_runs_of_both_studies(study_spec: StudySpec, bench: Workbench) -> None:
+    book, plan = Claims([]), study_spec.model_copy(update={"seeds": (1,)})
+    one, two = (study.run(plan.model_copy(update={"seeds": (seed,)}), bench) for seed in (1, 2))
+    book.settle(Verdict("PASS", Claim("lead", "at least", 0), 0.1, "difference"), subject="x", study=one, other=two)
+    kept = ClaimEvidence.model_validate(book.properties[0][1])
+    assert (kept.runs, kept.others) == ((one.runs[0].fingerprint,), (two.runs[0].fingerprint,))
+    assert kept.origin == "1 trained, against 1 trained"
 
 
 def test_that_something_takes_at_most_so_long_is_a_promise() -> None:

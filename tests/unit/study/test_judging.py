@@ -162,3 +162,32 @@ def test_studies_that_were_scored_on_different_rows_are_not_compared(
     elsewhere = study.begin(study_spec.model_copy(update={"task": other}), bench)
     with pytest.raises(InvalidSpec, match="compared on the same rows"):
         study.judge_contrast(six, elsewhere, CLAIM, (SPREAD, SPREAD))
+
+
+def test_a_lead_that_rests_on_a_leak_or_on_a_collapse_fails(six: Study) -> None:
+    six.extend(6)
+    honest, nothing = says(six, truth(six)), says(six, np.zeros(200))
+    leaked, any_lead = says(six, six.runs[0].result.outcomes.references), Claim("accuracy", "at least", -0.9)
+
+    def rule(one: Study, other: Study) -> tuple[str, str]:
+        found = study.judge_contrast(one, other, any_lead, (SPREAD, SPREAD))
+        return found.outcome, found.rule
+
+    assert rule(leaked, honest) == ("FAIL", "ceiling")
+    assert rule(nothing, honest) == ("FAIL", "collapse")
+    assert rule(honest, nothing) == ("PASS", "difference")
+
+
+def test_of_an_error_rate_the_lower_one_is_the_better_one(six: Study) -> None:
+    six.extend(6)
+    honest, nothing = says(six, truth(six)), says(six, np.zeros(200))
+    more_errors = study.judge_contrast(nothing, honest, Claim("error rate", "at least", 0.1), (SPREAD, SPREAD))
+    assert (more_errors.outcome, more_errors.rule) == ("PASS", "difference")
+
+
+def test_a_multiple_is_told_in_the_words_of_the_claim(six: Study) -> None:
+    six.extend(6)
+    honest, claim = says(six, truth(six)), Claim("accuracy", "at least", 0.9)
+    found = study.judge_contrast(honest, honest, claim, (SPREAD, SPREAD), multiple=True)
+    assert (found.outcome, found.value, found.claim.bound) == ("PASS", pytest.approx(1.0), 0.9)
+    assert str(found.claim) == "accuracy is at least 0.9 times the other's"

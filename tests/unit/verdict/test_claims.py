@@ -55,4 +55,11 @@ def test_a_passed_claim_is_not_refused_whatever_rule_is_named() -> None:
 @pytest.mark.parametrize("rule", ["collapse", "ceiling", "overlap"])
 def test_a_verdict_that_is_overruled_fails_and_says_why(rule: str) -> None:
     found = verdict(0.95).overruled(rule, "because")  # type: ignore[arg-type]
-    assert (found.outcome, found.rule, found.reason, found.teeth) == ("FAIL", rule, "because", None)
+    assert (found.outcome, found.rule, found.reason) == ("FAIL", rule, "because")
+
+
+@pytest.mark.parametrize("found", [verdict(0.95), verdict(0.9), verdict(0.5), verdict(0.5).refused()])
+def test_every_verdict_tells_what_its_rule_does(found: Verdict) -> None:
+    assert "is refused 95 % of the time" in str(found.teeth)
+    assert "of the time with the truth at the bound" in str(found.odds)
+    assert str(found).endswith(f"{found.teeth}; {found.odds}")

@@ -35,3 +35,17 @@ def test_a_collapse_fails_a_claim_whatever_the_mean() -> None:
     assert (passed.outcome, refused.outcome, refused.rule) == ("PASS", "FAIL", "collapse")
     assert "1 of 3 seeds collapsed" in str(refused)
     assert refuse_collapse(passed, [False] * 3) == passed
+
+
+def test_a_count_of_collapses_tells_its_teeth_and_its_odds() -> None:
+    few, many = judge_collapse([False] * 3), judge_collapse([True] * 2 + [False] * 8)
+    assert few.teeth == "a collapse of more than 63.2 % of all seeds is refused 95 % of the time"
+    assert few.odds == (
+        "passes 97.0 % of the time where one seed in a hundred collapses, 72.9 % where one in ten does, "
+        "12.5 % where half of them do"
+    )
+    assert (many.outcome, many.teeth) == (
+        "FAIL",
+        "a collapse of more than 39.4 % of all seeds is refused 95 % of the time",
+    )
+    assert str(many.reason).startswith("2 of 10 seeds collapsed")

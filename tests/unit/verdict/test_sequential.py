@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 
@@ -39,7 +42,19 @@ def test_what_is_open_at_the_end_does_not_pass_and_says_what_would_settle_it() -
     verdict = judge(AT_LEAST, [0.905] * 10, spread=SPREAD)
     assert (verdict.outcome, verdict.passed, verdict.more) == ("UNDECIDED", False, None)
     assert "0.9050 ± 0.0063" in str(verdict)
-    assert "about 16 seeds would settle it at this mean, or a bound of 0.899 would pass now" in str(verdict)
+    assert "about 16 seeds would settle it at this mean, or a bound of 0.898 would pass now" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    "claim", [AT_LEAST, Claim("error", "at most", 0.91), Claim("accuracy", "between", 0.9, 0.95)], ids=str
+)
+def test_what_would_pass_now_really_would(claim: Claim) -> None:
+    said = str(judge(claim, [0.9051] * 10, spread=SPREAD).reason)
+    low, *high = (float(number) for number in re.findall(r"0\.\d{3}", said.partition(", or a ")[2]))
+    assert judge(
+        dataclasses.replace(claim, bound=low, upper=high[0] if high else None), [0.9051] * 10, spread=SPREAD
+    ).passed
+    assert "seeds would settle it" in said
 
 
 def test_runs_that_came_after_a_decision_change_nothing() -> None:
@@ -89,6 +104,22 @@ def test_every_pass_prints_its_odds_and_its_teeth() -> None:
         "a true mean below 0.900, 0.050 below its record, is refused 95 % of the time "
         "(seed spread: 0.0100, calibrated on 20 seeds)"
     )
+
+
+def test_the_odds_and_the_teeth_of_a_range_are_of_both_its_bounds() -> None:
+    wide, narrow = (Claim("accuracy", "between", 0.9, high) for high in (0.99, 0.92))
+    known = Spread(0.01, "known")
+    found = judge(wide, [0.95] * 3, spread=known, allowance=10)
+    assert found.odds == (
+        "passes 5.0 % of the time with the truth at either bound, over 99.9 % two spreads inside, "
+        "under 0.1 % two outside"
+    )
+    assert found.teeth == "a true mean below 0.900 or above 0.990 is refused 95 % of the time (seed spread: known)"
+    rng = np.random.default_rng(1)
+    middle = [judge(narrow, seeds.tolist(), spread=known) for seeds in rng.normal(0.91, 0.01, (2000, 3))]
+    share = odds((3,), MARGIN, 2.0).above
+    assert np.mean([each.passed for each in middle]) == pytest.approx(share, abs=0.01)
+    assert "in the middle of the range" in str(middle[0].odds)
 
 
 def test_the_teeth_of_a_single_look_are_where_it_refuses_95_percent() -> None:
