@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from cucumber_messages import Envelope, message_converter
+from pydantic import TypeAdapter
 
 from bertspec.evidence import SessionEvidence, sessions
 
@@ -199,15 +201,33 @@ def test_junit_xml_carries_the_values_of_the_claims(project: Project, options: t
     assert {each.get("name") for each in suite.iter("property")} == {"bertspec.claim.1"}
 
 
+def fits_its_schema(envelope: dict[str, Any]) -> bool:
+    """By the types that Cucumber makes of its JSON Schema: nothing lacks, nothing is unknown, and all has its type."""
+    try:
+        read = message_converter.from_dict(envelope, Envelope)
+        TypeAdapter(Envelope).validate_python(asdict(read))
+    except (TypeError, ValueError):
+        return False
+    return bool(message_converter.to_dict(read) == envelope)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"meta": {}}, {"nonsense": {}}, {"testRunStarted": {}}, {"testRunStarted": {"timestamp": "today"}}],
+    ids=str,
+)
+def test_what_is_no_cucumber_message_is_found_out(wrong: dict[str, Any]) -> None:
+    assert fits_its_schema({"testRunStarted": {"timestamp": {"seconds": 1, "nanos": 2}}})
+    assert not fits_its_schema(wrong)
+
+
 @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
 def test_cucumber_messages_are_what_their_schema_says(project: Project, options: tuple[str, ...]) -> None:
     project.write("features/learning.feature", FEATURE)
     project.run("features", "--spec-report=out.ndjson", *options)
     lines = (project.pytester.path / "out.ndjson").read_text("utf-8").splitlines()
     envelopes = [json.loads(line) for line in lines]
-    for envelope in envelopes:
-        read = message_converter.from_dict(envelope, Envelope)
-        assert message_converter.to_dict(read) == envelope  # nothing in it is unknown to the protocol
+    assert all(fits_its_schema(envelope) for envelope in envelopes)
     kinds = Counter(kind for envelope in envelopes for kind in envelope)
     assert (kinds["pickle"], kinds["testCase"], kinds["testCaseFinished"], kinds["attachment"]) == (4, 4, 4, 2)
     assert (kinds["testStepStarted"], kinds["testStepFinished"]) == (16, 16)
