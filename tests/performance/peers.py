@@ -19,119 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from job import Job, Measured, job_of
 from numpy.typing import NDArray
-
-from bertspec.engine import Material
-from bertspec.spec import RunSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one way of fine-tuning took, and what came of it."""
-
-    train_examples: int
-    train_tokens: int
-    """Padding excluded."""
-    train_s: float
-    evaluation_examples: int
-    evaluate_s: float
-    accuracy: float
-    predictions: NDArray[np.int64]
-    """Shape (evaluation examples,)."""
-
-    @property
-    def examples_per_s(self) -> float:
-        return self.train_examples / self.train_s
-
-    @property
-    def evaluated_per_s(self) -> float:
-        return self.evaluation_examples / self.evaluate_s
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One fine-tuning, as every way of doing it gets it."""
-
-    spec: RunSpec
-    material: Material
-
-    @property
-    def bf16(self) -> bool:
-        from bertspec import device
-
-        return device.choose("auto", self.spec.recipe).precision == "bf16"
-
-    @property
-    def epochs(self) -> float:
-        return self.spec.recipe.epochs or 1.0
-
-    def model(self) -> Any:
-        """The plain transformers model, with fp32 weights."""
-        import torch
-        from transformers import AutoModelForSequenceClassification
-
-        from bertspec import encoders
-
-        torch.manual_seed(self.spec.seed)
-        files = self.material.files
-        config = encoders.configuration(
-            self.spec.encoder, files, outputs=self.spec.task.outputs, vocabulary=encoders.tokenizer(files)
-        )
-        if files.folder is None:
-            return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-        return AutoModelForSequenceClassification.from_pretrained(files.folder, config=config, dtype=torch.float32)
-
-    def rows(self, *, pad_to: int | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Token ids and labels of the training rows and of the evaluation rows, padded to a length or not at all."""
-        from bertspec import encoders
-
-        tokenizer, task = encoders.tokenizer(self.material.files), self.spec.task
-        splits = self.material.splits
-
-        def encoded(table: Any) -> list[dict[str, Any]]:
-            made = tokenizer(
-                list(table[task.text]),
-                None if task.text_pair is None else list(table[task.text_pair]),
-                truncation=True,
-                max_length=self.spec.recipe.max_length,
-                padding=False if pad_to is None else "max_length",
-            )
-            names = {name: number for number, name in enumerate(task.labels)}
-            labels = [names.get(label, label) for label in table[task.label]]
-            return [
-                {"labels": label, "length": len(ids), **{column: made[column][row] for column in made}}
-                for row, (ids, label) in enumerate(zip(made["input_ids"], labels, strict=True))
-            ]
-
-        return encoded(splits.train), encoded(splits.evaluation)
-
-    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Pad to the longest, as ``DataCollatorWithPadding`` does; the length that the sampler needs is dropped."""
-        from bertspec import encoders
-
-        kept = [{key: value for key, value in row.items() if key != "length"} for row in rows]
-        padded: dict[str, Any] = encoders.tokenizer(self.material.files).pad(kept, return_tensors="pt")
-        return padded
-
-    def measured(self, train_s: float, evaluate_s: float, predictions: NDArray[np.int64], tokens: int) -> Measured:
-        from bertspec.data.examples import read
-
-        task, splits = self.spec.task, self.material.splits
-        labels = read(splits.evaluation, task, task.evaluation_split).labels
-        return Measured(
-            train_examples=round(self.epochs * len(splits.train[task.text])),
-            train_tokens=round(self.epochs * tokens),
-            train_s=train_s,
-            evaluation_examples=len(labels),
-            evaluate_s=evaluate_s,
-            accuracy=float((predictions == labels).mean()),
-            predictions=predictions,
-        )
 
 
 def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
@@ -175,7 +68,7 @@ def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
         logits = running.predict(evaluation).predictions
         done = time.perf_counter()
     tokens = sum(sum(row["attention_mask"]) for row in train)
-    return job.measured(trained - began, done - trained, logits.argmax(axis=1), tokens)
+    return job.measured(running.state.global_step, (trained - began, done - trained), logits.argmax(axis=1), tokens)
 
 
 def _without_length(collate: Callable[[list[dict[str, Any]]], Any]) -> Callable[[list[dict[str, Any]]], Any]:
@@ -210,6 +103,8 @@ def plain_loop(job: Job) -> Measured:
     """What people write by hand: windows sorted by length, autocast where it pays, fused AdamW."""
     import torch
 
+    from bertspec import device
+
     recipe = job.spec.recipe
     model = job.model()
     train, evaluation = job.rows()
@@ -222,12 +117,14 @@ def plain_loop(job: Job) -> Measured:
         optimizer, lambda step: min((step + 1) / max(1, warmup), (steps - step) / max(1, steps - warmup))
     )
     rng = np.random.default_rng(job.spec.seed)
-    precision = torch.autocast("cpu", torch.bfloat16, enabled=job.bf16)
+    where = device.choose("auto", recipe).torch
+    model.to(where)
+    precision = torch.autocast(where.type, torch.bfloat16, enabled=job.bf16)
     began = time.perf_counter()
     model.train()
     order = _sorted_windows([row["length"] for row in train], recipe.batch_size, rng)
     for _ in range(steps):
-        batch = job.collate([train[row] for row in next(order)])
+        batch = job.collate([train[row] for row in next(order)]).to(where)
         with precision:
             loss = model(**batch).loss
         loss.backward()
@@ -238,7 +135,8 @@ def plain_loop(job: Job) -> Measured:
     trained = time.perf_counter()
     predictions = _predict(job, model, evaluation, precision)
     done = time.perf_counter()
-    return job.measured(trained - began, done - trained, predictions, sum(row["length"] for row in train))
+    tokens = sum(row["length"] for row in train)
+    return job.measured(schedule.last_epoch, (trained - began, done - trained), predictions, tokens)
 
 
 def _sorted_windows(lengths: list[int], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -262,7 +160,9 @@ def _predict(job: Job, model: Any, rows: list[dict[str, Any]], precision: Any) -
     with torch.no_grad(), precision:
         for start in range(0, len(rows), 32):
             some = order[start : start + 32]
-            predictions[some] = model(**job.collate([rows[row] for row in some])).logits.argmax(-1).numpy()
+            predictions[some] = (
+                model(**job.collate([rows[row] for row in some]).to(model.device)).logits.argmax(-1).cpu().numpy()
+            )
     return predictions
 
 
@@ -276,6 +176,7 @@ def engine(job: Job) -> Measured:
     result = ours.run(job.spec, job.material, observer, device=device.choose("auto", job.spec.recipe))
     facts = result.facts
     return Measured(
+        steps=facts.steps,
         train_examples=facts.train_examples,
         train_tokens=facts.train_tokens,
         train_s=facts.timings.train_s,
@@ -293,36 +194,6 @@ PEERS: dict[str, Callable[[Job], Measured]] = {
     "plain-loop": plain_loop,
     "engine": engine,
 }
-
-
-def job_of(
-    encoder: str,
-    task: str,
-    *,
-    seed: int,
-    recipe: str = "fine-tuning",
-    rows: int | None = None,
-    evaluation_rows: int | None = None,
-    **changes: Any,
-) -> Job:
-    """A job by names, with the first rows of its splits."""
-    from bertspec import study  # late: a machine that is lent for a measurement may lack what the store needs
-    from bertspec.catalog import Catalog
-    from bertspec.sources.places import Places
-
-    catalog = Catalog.beside(Path.cwd())
-    asked = catalog.task(task)
-    plan = catalog.study(catalog.encoder(encoder), asked, seeds=(seed,), recipe=recipe, changes=changes)
-    material = study.gather(plan, Places.from_environment(Path.cwd()))
-    splits = material.splits
-    fewer = dataclasses.replace(
-        splits, train=_first(splits.train, rows), evaluation=_first(splits.evaluation, evaluation_rows)
-    )
-    return Job(plan.runs()[0], dataclasses.replace(material, splits=fewer))
-
-
-def _first(table: Any, rows: int | None) -> Any:
-    return table if rows is None else {column: table[column][:rows] for column in table}
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK: shells that complete every Python command look for these words.
-"""The command line: ``bertspec run``, ``list``, ``show``, ``predict``, ``measure``, ``lock``, ``sync``, ``doctor``.
+"""The command line; ``parser.COMMANDS`` has its commands, a module each.
 
 The exit status says how it went:
 

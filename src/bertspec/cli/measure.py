@@ -35,7 +35,7 @@ Peak memory is that of the whole process on a CPU: Python, torch and the loading
 of the processor over the batches, whoever else computes, where Linux lets its counters be read (RAPL, mostly by root
 alone and not in a virtual machine); else it is told why it is not run.
 
---json writes one object: environment, rounds, calls and batch_size, encoders (a list: encoder, lengths, text),
+--json writes one object: environment, rounds, calls, batches and batch_size, encoders (a list: encoder, lengths, text),
 ratios (empty without --against), peak_memory_bytes and energy_not_run (a reason, or null). Each length has length,
 latency_s (p50, p95, p99), examples_per_second, tokens_per_second and joules_per_1000_examples.
 """
@@ -104,7 +104,7 @@ _COUNTS = (
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST}")
     return int(text)
 
 
@@ -125,7 +125,8 @@ def _show(found: Turns) -> None:
     console.show_table(shown)
     if pairs := _pairs(found):
         _show_ratios(found, pairs)
-    console.show_lines("", f"peak memory of the process: {found.peak_memory_bytes / 2**20:.0f} MiB")
+    whose = "the process" if environment.device == "cpu" else "the device"
+    console.show_lines("", f"peak memory of {whose}: {found.peak_memory_bytes / 2**20:.0f} MiB")
     if found.no_energy:
         console.show_lines(f"energy: not run: {found.no_energy}")
 
@@ -180,6 +181,7 @@ def _show_json(found: Turns) -> None:
             "environment": found.environment.model_dump(mode="json"),
             "rounds": found.grid.rounds,
             "calls": found.grid.calls,
+            "batches": found.grid.batches,
             "batch_size": found.grid.batch_size,
             "encoders": [_facts(measured) for measured in found.measurements],
             "ratios": [{"length": pair.first.length, **_ratios(pair)} for pair in _pairs(found)],

@@ -17,7 +17,6 @@ from bertspec.data.batches import Batch
 from bertspec.data.examples import Examples, read
 from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
-from bertspec.errors import InvalidSpec
 from bertspec.result import Provenance
 from bertspec.sources.checkpoints import EncoderFiles
 from bertspec.sources.tables import Splits
@@ -90,7 +89,7 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
     evaluation = read(material.splits.evaluation, task, task.evaluation_split)
     tokens: tuple[Tokens, ...] = encoded(train), encoded(evaluation)
     head = heads.build(spec.encoder, material.files, task, tokenizer).to(device.torch)
-    _refuse_too_long(spec, head)
+    head.refuse_longer("max_length", recipe.max_length, encoder=spec.encoder.name)
     if head.packs:
         tokens = head.narrow(*tokens)
     if recipe.frozen_encoder:
@@ -100,13 +99,3 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
         Split(ids, examples.labels) for ids, examples in zip(tokens, (train, evaluation), strict=True)
     )
     return Prepared(tokenizer, head, optimizer, loss, train_split, evaluation_split, device)
-
-
-def _refuse_too_long(spec: RunSpec, head: heads.Head) -> None:
-    if head.longest is not None and spec.recipe.max_length > head.longest:
-        raise InvalidSpec(
-            "the recipe's texts are longer than the encoder's positions",
-            given=f"max_length {spec.recipe.max_length}",
-            allowed=f"at most {head.longest}",
-            where=f"encoder {spec.encoder.name!r}",
-        )

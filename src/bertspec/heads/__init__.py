@@ -86,7 +86,12 @@ class Head(nn.Module):
     def _packed(self, batch: PackedBatch) -> Tensor:
         config = self.model.config
         if self._narrowing is None:
-            raise InvalidSpec("this family cannot read packed batches", given=config.model_type, allowed="padded ones")
+            raise InvalidSpec(
+                "this encoder cannot read packed batches",
+                given=config.model_type,
+                allowed="padded ones",
+                where=config.name_or_path or "its head",
+            )
         typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids[None]} if self._typed else {}
         self._narrowing.starts = batch.starts
         try:
@@ -104,7 +109,12 @@ class Head(nn.Module):
         """Keep the word embeddings of these splits only, and give their examples with the ids that this leaves.
 
         See :mod:`bertspec.heads.vocabulary`; what is saved has all of them.
+
+        Raises:
+            ValueError: it is narrow already, and these ids are not the tokenizer's.
         """
+        if self._vocabulary is not None:
+            raise ValueError("the vocabulary is narrow already: widen it first")
         self._vocabulary = Vocabulary.narrow(self.model, *splits)
         return tuple(self._vocabulary.of(tokens) for tokens in splits)
 
@@ -114,6 +124,20 @@ class Head(nn.Module):
             self._vocabulary.widen(self.model)
             self._vocabulary = None
 
+    def refuse_longer(self, asked: str, tokens: int, *, encoder: str) -> None:
+        """Refuse texts that the encoder has no positions for.
+
+        Raises:
+            InvalidSpec: there are fewer positions than tokens.
+        """
+        if self.longest is not None and tokens > self.longest:
+            raise InvalidSpec(
+                "texts are longer than the encoder's positions",
+                given=f"{asked} {tokens}",
+                allowed=f"at most {self.longest}",
+                where=f"encoder {encoder!r}",
+            )
+
     def freeze_encoder(self) -> None:
         """Leave every weight as it is but those of the head, which a fine-tuning may bring along new."""
         for name, weight in self.named_parameters():
@@ -121,6 +145,8 @@ class Head(nn.Module):
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         """Write safetensors weights, configuration and tokenizer; the folder is a checkpoint again.
+
+        A narrow vocabulary is widened for good: token ids are the tokenizer's from here on.
 
         Raises:
             StoreError: the folder cannot be written.

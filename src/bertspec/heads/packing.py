@@ -51,11 +51,16 @@ once tests/unit/heads shows that packed equals padded: deberta and mpnet would a
 
 
 def install(model: PreTrainedModel) -> Narrowing | None:
-    """Teach a model of a known family to read packed batches beside padded ones; none where the family is not known."""
+    """Teach a model to read packed batches beside padded ones; none where it would be wrong on them.
+
+    So are unknown families, causal attention, feed-forward layers in chunks, and heads that read all tokens.
+    """
     from transformers import AttentionInterface, AttentionMaskInterface
 
     config = model.config
-    if config.model_type not in _LAST or getattr(config, "classifier_pooling", "cls") != "cls":
+    causal, in_chunks = getattr(config, "is_decoder", False), getattr(config, "chunk_size_feed_forward", 0)
+    of_all_tokens = getattr(config, "classifier_pooling", "cls") != "cls"
+    if config.model_type not in _LAST or causal or in_chunks or of_all_tokens:
         return None
     AttentionInterface.register(_NAME, _attend)
     AttentionMaskInterface.register(_NAME, _mask)
@@ -218,7 +223,7 @@ def _attend(
         return result, None
     heads, width = query.shape[1], query.shape[3]
     rows = [states[0].transpose(0, 1).reshape(-1, width) for states in (query, key, value)]
-    rule = _Rule(options["scaling"], options.get("dropout", 0.0), options.get("sliding_window") or 0)
+    rule = _Rule(options["scaling"], options["dropout"], options.get("sliding_window") or 0)
     mixed = _Attention.apply(*rows, packing, rule)  # type: ignore[no-untyped-call]
     return mixed.view(1, -1, heads, width), None
 

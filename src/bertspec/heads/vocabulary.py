@@ -1,7 +1,8 @@
 """Training no more of a vocabulary than occurs.
 
 Most rows of the word embeddings are in no example: their gradient is zero, and an optimizer would only carry them
-along. Left out, they stay as they were, weight decay included; what is learned of the others is the same.
+along. Left out, they stay as they were, weight decay included; what is learned of the others is the same wherever an
+update goes element by element, as AdamW's, Adam's and SGD's do. A rule that takes a whole tensor's norm would differ.
 """
 
 from __future__ import annotations

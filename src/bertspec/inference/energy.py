@@ -56,19 +56,21 @@ def find(device: Device, powercap: Path = POWERCAP) -> Meter:
     """
     if device.kind == "cuda":
         return Meter(lacks="the energy of a GPU is not measured yet (it would be read from NVML)")
-    packages: dict[str, Path] = {}
-    for zone in sorted(powercap.glob("*")):
-        # Other zones are parts of a package, or hold it; some kernels show a package by two ways.
-        if (zone / "energy_uj").exists() and (name := (zone / "name").read_text("ascii").strip()).startswith("package"):
-            packages.setdefault(name, zone)
-    if not packages:
-        return Meter(lacks=f"no energy counter of a processor is in {powercap} (a virtual machine has none)")
     try:
-        meter = Meter(tuple(_counter(zone) for zone in packages.values()))
+        meter = Meter(tuple(_counter(zone) for zone in _packages(powercap)))
         meter.read_uj()
-    except OSError as refusal:
+    except (OSError, ValueError) as refusal:
         return Meter(lacks=f"the processor's energy counters cannot be read: {refusal}")
+    if not meter.counters:
+        return Meter(lacks=f"no energy counter of a processor is in {powercap} (a virtual machine has none)")
     return meter
+
+
+def _packages(powercap: Path) -> list[Path]:
+    """One zone for each processor package. Other zones are parts of it, or show it once more by another way (mmio)."""
+    zones = [zone for zone in sorted(powercap.glob("intel-rapl:*")) if (zone / "energy_uj").exists()]
+    named = {(zone / "name").read_text("ascii").strip(): zone for zone in reversed(zones)}
+    return [zone for name, zone in sorted(named.items()) if name.startswith("package")]
 
 
 def _counter(zone: Path) -> Counter:

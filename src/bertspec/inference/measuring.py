@@ -72,7 +72,7 @@ def measure(
     with device.session(0):
         subjects = [Subject.load(encoder, places, device) for encoder in encoders]
         for subject in subjects:
-            subject.refuse_too_long(grid.lengths)
+            subject.head.refuse_longer("tokens", max(grid.lengths), encoder=subject.name)
         parts = [part for length in grid.lengths for part in _of_length(length, subjects, grid)]
         parts += [] if grid.text is None else [_of_text(grid.text, subjects, grid)]
 
@@ -85,8 +85,12 @@ def measure(
         except (RuntimeError, MemoryError) as error:
             if not device.is_out_of_memory(error):
                 raise
-            given = f"{grid.batch_size} texts of {max(grid.lengths)} tokens"
-            raise DeviceError("a batch does not fit the memory", given=given, allowed="smaller batches") from error
+            raise DeviceError(
+                "a batch does not fit the memory",
+                given=f"{grid.batch_size} texts of {max(grid.lengths)} tokens",
+                allowed="smaller batches",
+                where=f"{' and '.join(encoder.name for encoder in encoders)} on {device.kind}",
+            ) from error
     told = rounds[-grid.rounds :]
     measured = tuple(_measurement(place, subject, grid, told, meter) for place, subject in enumerate(subjects))
     return Turns(grid, measured, device.peak_memory_bytes(), meter.lacks, device.environment())

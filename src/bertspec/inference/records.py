@@ -45,8 +45,10 @@ class Grid:
         if not self.lengths or min(numbers) < 1 or len(set(self.lengths)) < len(self.lengths):
             raise InvalidSpec(
                 "this cannot be measured",
-                given=f"lengths {', '.join(map(str, self.lengths))}; {self.rounds} rounds of {self.calls} calls",
+                given=f"lengths {', '.join(map(str, self.lengths))}; {self.rounds} rounds of {self.calls} calls "
+                f"and {self.batches} batches of {self.batch_size}",
                 allowed="different lengths, and positive numbers",
+                where="the grid of a measurement",
             )
 
 

@@ -13,7 +13,6 @@ from bertspec import encoders, heads
 from bertspec.data.examples import Examples
 from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
-from bertspec.errors import InvalidSpec
 from bertspec.sources import checkpoints
 from bertspec.sources.places import Places
 from bertspec.spec import EncoderSpec, TaskSpec
@@ -49,21 +48,6 @@ class Subject:
         tokenizer = encoders.tokenizer(files)
         head = heads.build(encoder, files, _TASK, tokenizer).to(device.torch).eval()
         return cls(encoder.name, head, tokenizer, device)
-
-    def refuse_too_long(self, lengths: tuple[int, ...]) -> None:
-        """Refuse lengths that the encoder has no positions for.
-
-        Raises:
-            InvalidSpec: there is one.
-        """
-        longest = self.head.longest
-        if longest is not None and max(lengths) > longest:
-            raise InvalidSpec(
-                "texts would be longer than the encoder's positions",
-                given=f"{max(lengths)} tokens",
-                allowed=f"at most {longest}",
-                where=f"encoder {self.name!r}",
-            )
 
     def texts_of(self, length: int, *, count: int) -> Tokens:
         """So many texts of exactly that many tokens, drawn from the ordinary words of the vocabulary."""

@@ -79,7 +79,12 @@ def judge_contrast(
     """
     known = metrics.find(claim.quantity)
     if study.material.splits.evaluation != other.material.splits.evaluation:
-        raise InvalidSpec("two studies are compared on the same rows", given=f"{study.spec.title}; {other.spec.title}")
+        raise InvalidSpec(
+            "two studies are compared on the same rows",
+            given=f"{study.spec.title}; {other.spec.title}",
+            allowed="studies of one task and one evaluation split",
+            where="the comparison",
+        )
     words = f"{claim.quantity} is {claim.direction} {claim.bound:g} times the other's" if multiple else None
     quantity = claim.quantity if multiple else f"lead in {claim.quantity}"
     lead = Claim(quantity, claim.direction, claim.bound, claim.upper, claim.source, words)

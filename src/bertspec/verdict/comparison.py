@@ -129,9 +129,12 @@ def _normal(place: float) -> float:
 
 def _settling(claim: Claim, value: float, half: float, noise: _Noise) -> str:
     """Why a difference is open, and what would settle it."""
-    enough = noise.enough(min(abs(value - end) for end in (claim.bound, claim.highest)))
+    distance = min(abs(value - end) for end in (claim.bound, claim.highest))
+    enough = noise.enough(distance)
     more = f"about {enough} seeds a side would settle it at this value"
-    if enough is None:
+    if distance == 0:
+        more = "the value is the bound itself, which no seeds would settle"
+    elif enough is None:
         more = f"no seeds would settle it, the rows' own chance leaves ± {_TWO_SIDED_95 * math.sqrt(noise.rows):.4f}"
     left = f"{noise.counts[0]} and {noise.counts[1]} seeds leave {value:.4f} ± {half:.4f}, on both sides of the bound"
     return f"{left}; {more}, or {claim.passing_now(value - half, value + half)} would pass now"

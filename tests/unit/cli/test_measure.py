@@ -96,7 +96,7 @@ def test_energy_is_shown_where_it_can_be_read(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["--lengths", "8", "67"], "texts would be longer than the encoder's positions; given: '67 tokens'"),
+        (["--lengths", "8", "67"], "texts are longer than the encoder's positions; given: 'tokens 67'"),
         (["--against", "mirco"], "unknown encoder; given: 'mirco'; allowed: did you mean micro"),
         (["--text", "東京 大阪 名古屋"], "the encoder's tokenizer does not know this text"),
         (["--recipe", "fast"], "unknown recipe; given: 'fast'"),

@@ -46,10 +46,15 @@ def assert_packed_is_padded(head: heads.Head, tokens: Tokens, pad_id: int, toler
     (outputs, gradients), (expected, of_padded) = (outputs_and_gradients(head, each) for each in (packed, padded))
     assert relative(outputs, expected) <= tolerance
     assert gradients.keys() == of_padded.keys()
-    # A key's bias moves all scores of a query alike: its gradient is nothing but rounding.
-    counted = [name for name in gradients if "key.bias" not in name and "k_lin.bias" not in name]
+    # A key's bias moves all scores of a query alike: its gradient is zero, and nothing but rounding is left of it.
+    assert all(float(gradients[name].abs().max()) < 1e-6 for name in gradients if name not in counted_in(gradients))
+    counted = counted_in(gradients)
     worst = max(counted, key=lambda name: relative(gradients[name], of_padded[name]))
     assert relative(gradients[worst], of_padded[worst]) <= tolerance, worst
+
+
+def counted_in(gradients: dict[str, Tensor]) -> list[str]:
+    return [name for name in gradients if "key.bias" not in name and "k_lin.bias" not in name]
 
 
 def relative(one: Tensor, two: Tensor) -> float:
@@ -129,8 +134,27 @@ def test_a_family_that_would_be_wrong_is_refused_by_its_name(family: str, tokens
     head = heads.Head(model(family)).eval()
     assert not head.packs
     assert isinstance(head.batch(tokens, ROWS, pad_id=0), batches.PaddedBatch)
-    with pytest.raises(InvalidSpec, match=f"cannot read packed batches; given: '{family}'; allowed: padded ones"):
+    with pytest.raises(
+        InvalidSpec, match=f"this encoder cannot read packed batches; given: '{family}'; allowed: padded ones"
+    ):
         head(batches.pack(tokens, ROWS, device=CPU))
+
+
+@pytest.mark.parametrize("different", [{"is_decoder": True}, {"chunk_size_feed_forward": 4}], ids=str)
+def test_a_bert_that_packing_would_get_wrong_is_padded(different: dict[str, Any]) -> None:
+    assert heads.Head(model("bert")).packs
+    assert not heads.Head(model("bert", **different)).packs
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_tells_its_attention_how_much_to_drop(name: str, built: Built, tokens: Tokens) -> None:
+    word = {"distilbert-tiny": "attention_dropout", "modernbert-tiny": "attention_dropout"}.get(name)
+    head, _ = built(name, **{word or "attention_probs_dropout_prob": 0.5})
+    batch = batches.pack(tokens, ROWS, device=CPU)
+    with torch.no_grad():
+        drawn = [head.train()(batch) for _ in range(2)]
+        assert relative(drawn[0], drawn[1]) > 1e-3
+        assert torch.equal(head.eval()(batch), head(batch))
 
 
 def test_a_head_that_averages_all_tokens_reads_padded_batches() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -44,6 +45,13 @@ def test_what_is_learned_is_the_same_and_what_does_not_occur_stays(built: Built,
     assert torch.equal(*learned)
     unseen = np.setdiff1d(np.arange(len(before)), tokens.ids)
     assert torch.equal(learned[0][unseen], before[unseen])
+
+
+def test_a_vocabulary_is_narrowed_once(built: Built, tokens: Tokens) -> None:
+    head, _ = built("bert-tiny")
+    (narrowed,) = head.narrow(tokens)
+    with pytest.raises(ValueError, match="narrow already"):
+        head.narrow(narrowed)
 
 
 def test_a_saved_encoder_has_all_its_words(built: Built, tokens: Tokens, tmp_path: Path) -> None:

@@ -78,7 +78,6 @@ def test_two_encoders_answer_in_turns(encoder: EncoderSpec, asked: list[tuple[st
     found = measured(encoder, encoder.model_copy(update={"name": "twin"}), grid=dataclasses.replace(SMALL, rounds=5))
     assert [name for name, _ in asked[:8]] == ["bert-micro", "twin", "twin", "bert-micro"] * 2
     pair = found.pair("bert-micro", "twin", 9)
-    assert 0.05 < pair.judge_latency(50, 1).value < 20
     assert len(pair.rate_ratios()) == 5
 
 

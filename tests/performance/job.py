@@ -1,0 +1,157 @@
+"""What every way of fine-tuning gets, and what is measured of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertspec.engine import Material
+from bertspec.spec import RunSpec
+
+__all__ = ["Job", "Measured", "job_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one way of fine-tuning took, and what came of it."""
+
+    steps: int
+    """Optimizer steps, as each way counted them itself."""
+    train_examples: int
+    train_tokens: int
+    """Padding excluded."""
+    train_s: float
+    evaluation_examples: int
+    evaluate_s: float
+    accuracy: float
+    predictions: NDArray[np.int64]
+    """Shape (evaluation examples,)."""
+
+    @property
+    def examples_per_s(self) -> float:
+        return self.train_examples / self.train_s
+
+    @property
+    def evaluated_per_s(self) -> float:
+        return self.evaluation_examples / self.evaluate_s
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One fine-tuning, as every way of doing it gets it."""
+
+    spec: RunSpec
+    material: Material
+
+    @property
+    def bf16(self) -> bool:
+        from bertspec import device
+
+        return device.choose("auto", self.spec.recipe).precision == "bf16"
+
+    @property
+    def epochs(self) -> float:
+        return self.spec.recipe.epochs or 1.0
+
+    def model(self) -> Any:
+        """The plain transformers model, with fp32 weights."""
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        from bertspec import encoders
+
+        torch.manual_seed(self.spec.seed)
+        files = self.material.files
+        config = encoders.configuration(
+            self.spec.encoder, files, outputs=self.spec.task.outputs, vocabulary=encoders.tokenizer(files)
+        )
+        if files.folder is None:
+            return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        return AutoModelForSequenceClassification.from_pretrained(files.folder, config=config, dtype=torch.float32)
+
+    def rows(self, *, pad_to: int | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Token ids and labels of the training rows and of the evaluation rows, padded to a length or not at all."""
+        from bertspec import encoders
+
+        tokenizer, task = encoders.tokenizer(self.material.files), self.spec.task
+        splits = self.material.splits
+
+        def encoded(table: Any) -> list[dict[str, Any]]:
+            made = tokenizer(
+                list(table[task.text]),
+                None if task.text_pair is None else list(table[task.text_pair]),
+                truncation=True,
+                max_length=self.spec.recipe.max_length,
+                padding=False if pad_to is None else "max_length",
+            )
+            names = {name: number for number, name in enumerate(task.labels)}
+            labels = [names.get(label, label) for label in table[task.label]]
+            return [
+                {"labels": label, "length": len(ids), **{column: made[column][row] for column in made}}
+                for row, (ids, label) in enumerate(zip(made["input_ids"], labels, strict=True))
+            ]
+
+        return encoded(splits.train), encoded(splits.evaluation)
+
+    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Pad to the longest, as ``DataCollatorWithPadding`` does; the length that the sampler needs is dropped."""
+        from bertspec import encoders
+
+        kept = [{key: value for key, value in row.items() if key != "length"} for row in rows]
+        padded: dict[str, Any] = encoders.tokenizer(self.material.files).pad(kept, return_tensors="pt")
+        return padded
+
+    def measured(
+        self, steps: int, times_s: tuple[float, float], predictions: NDArray[np.int64], tokens: int
+    ) -> Measured:
+        """Of a peer: times of training and of evaluation, and the tokens of one epoch."""
+        from bertspec.data.examples import read
+
+        task, splits = self.spec.task, self.material.splits
+        labels = read(splits.evaluation, task, task.evaluation_split).labels
+        train_s, evaluate_s = times_s
+        return Measured(
+            steps=steps,
+            train_examples=round(self.epochs * len(splits.train[task.text])),
+            train_tokens=round(self.epochs * tokens),
+            train_s=train_s,
+            evaluation_examples=len(labels),
+            evaluate_s=evaluate_s,
+            accuracy=float((predictions == labels).mean()),
+            predictions=predictions,
+        )
+
+
+def job_of(
+    encoder: str,
+    task: str,
+    *,
+    seed: int,
+    recipe: str = "fine-tuning",
+    rows: int | None = None,
+    evaluation_rows: int | None = None,
+    **changes: Any,
+) -> Job:
+    """A job by names, with the first rows of its splits."""
+    from bertspec import study  # late: h200.py asks for none of what they need
+    from bertspec.catalog import Catalog
+    from bertspec.sources.places import Places
+
+    catalog = Catalog.beside(Path.cwd())
+    asked = catalog.task(task)
+    plan = catalog.study(catalog.encoder(encoder), asked, seeds=(seed,), recipe=recipe, changes=changes)
+    material = study.gather(plan, Places.from_environment(Path.cwd()))
+    splits = material.splits
+    fewer = dataclasses.replace(
+        splits, train=_first(splits.train, rows), evaluation=_first(splits.evaluation, evaluation_rows)
+    )
+    return Job(plan.runs()[0], dataclasses.replace(material, splits=fewer))
+
+
+def _first(table: Any, rows: int | None) -> Any:
+    return table if rows is None else {column: table[column][:rows] for column in table}
