@@ -1,4 +1,4 @@
-"""The engine beside the Trainer on one GPU of a data centre, BERT-base with random weights: two calls of ten minutes.
+"""The engine beside the Trainer on one GPU, BERT-base with random weights: two calls, for the longest first.
 
     python tests/performance/h200.py peers --record docs/h200.json     # which Trainer is the fastest
     python tests/performance/h200.py table --record docs/h200.json     # the engine beside that one
@@ -24,7 +24,7 @@ import numpy as np
 import peers
 import torch
 import transformers
-from peers import Job, Measured
+from job import Job, Measured
 
 from bertspec.engine import Material
 from bertspec.result import Origin
@@ -38,8 +38,8 @@ LAYERS, WIDTH, WEIGHTS = 12, 768, 84_934_656
 WORDS = 30_522
 ROUNDS = 5
 BATCH = 32
-ADAMW_FLOOR_S = 0.64e-3
-"""28 bytes for each of 109.5 million parameters at 4.8 TB/s."""
+ADAMW_BYTES = 28 * 109.5e6
+"""What AdamW reads and writes in a step, 28 bytes a parameter."""
 
 ON_GPU: dict[str, Any] = {
     "bf16": True,
@@ -119,7 +119,7 @@ def find_fastest(jobs: dict[str, Job]) -> dict[str, Any]:
     return {kind: {"examples_per_s": some, "fastest": max(some, key=some.__getitem__)} for kind, some in found.items()}
 
 
-def beside(jobs: dict[str, Job], fastest: dict[str, str]) -> dict[str, Any]:
+def beside(jobs: dict[str, Job], fastest: dict[str, str], *, bytes_per_s: float) -> dict[str, Any]:
     """Engine and fastest Trainer in turns, the engine's share of the floor and of the measured matrix product."""
     peak = matmul_flops_per_s()
     rows: dict[str, Any] = {"matmul_tflop_per_s": peak / 1e12}
@@ -132,13 +132,14 @@ def beside(jobs: dict[str, Job], fastest: dict[str, str]) -> dict[str, Any]:
             side()
         pairs = [tuple(side().examples_per_s for side in sides) for _ in range(ROUNDS)]
         ours = statistics.median(pair[0] for pair in pairs)
-        tokens = float(np.mean([len(text.split()) + 2 for text in job.material.splits.train["text"]]))
-        flops = tokens * (6 * WEIGHTS + 12 * LAYERS * WIDTH * tokens)
+        lengths = np.array([len(text.split()) + 2 for text in job.material.splits.train["text"]])
+        flops = float(np.mean(lengths * (6 * WEIGHTS + 12 * LAYERS * WIDTH * lengths)))
+        floor_s = BATCH * flops / peak + ADAMW_BYTES / bytes_per_s
         rows[kind] = {
             "engine_examples_per_s": ours,
             "ratios": [pair[0] / pair[1] for pair in pairs],
             "share_of_matmul": ours * flops / peak,
-            "share_of_step_floor": ours * (BATCH * flops / peak + ADAMW_FLOOR_S) / BATCH,
+            "share_of_step_floor": ours * floor_s / BATCH,
         }
     return rows
 
@@ -169,6 +170,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("act", choices=["peers", "table"])
     parser.add_argument("--record", type=Path, required=True)
+    parser.add_argument(
+        "--bytes-per-s", type=float, default=4.8e12, help="memory bandwidth (default: an H200's, 4.8e12)"
+    )
     parser.add_argument("--tiny", action="store_true", help="a tiny model and few rows: does the script work?")
     given = parser.parse_args()
     record = json.loads(given.record.read_text("utf-8")) if given.record.exists() else {}
@@ -182,7 +186,10 @@ def main() -> None:
         if given.act == "peers":
             record["peers"] = find_fastest(jobs)
         else:
-            record["table"] = beside(jobs, {kind: record["peers"][kind]["fastest"] for kind in jobs})
+            if "peers" not in record:
+                parser.error(f"{given.record} does not say yet which Trainer is the fastest: call peers first")
+            fastest = {kind: record["peers"][kind]["fastest"] for kind in jobs}
+            record["table"] = beside(jobs, fastest, bytes_per_s=given.bytes_per_s)
     record["machine"] = {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "torch": torch.__version__,

@@ -160,9 +160,8 @@ def _predict(job: Job, model: Any, rows: list[dict[str, Any]], precision: Any) -
     with torch.no_grad(), precision:
         for start in range(0, len(rows), 32):
             some = order[start : start + 32]
-            predictions[some] = (
-                model(**job.collate([rows[row] for row in some]).to(model.device)).logits.argmax(-1).cpu().numpy()
-            )
+            batch = job.collate([rows[row] for row in some]).to(model.device)
+            predictions[some] = model(**batch).logits.argmax(-1).cpu().numpy()
     return predictions
 
 

@@ -22,7 +22,7 @@ from bertspec import verdict
 from bertspec.verdict import Claim
 
 if TYPE_CHECKING:
-    from peers import Measured
+    from job import Measured
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the peers are a script, too
@@ -83,13 +83,14 @@ PADDED = Scale("minilm", "sst2-sentences", "fine-tuning", rows=96, evaluation_ro
 def test_training_and_evaluation_beside_the_peers(
     scale: Scale, benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import job
     import peers
 
     clock, found = EngineClock(), {name: [] for name in scale.peers}
     benchmark._timer = clock
 
     def one_round(seed: int) -> None:
-        job = peers.job_of(
+        given = job.job_of(
             scale.encoder,
             scale.task,
             seed=seed,
@@ -99,7 +100,7 @@ def test_training_and_evaluation_beside_the_peers(
             epochs=1.0,
         )
         for name in scale.peers:
-            found[name].append(peers.PEERS[name](job))
+            found[name].append(peers.PEERS[name](given))
         clock.seconds += found[OURS][-1].train_s
 
     seeds = iter(range(1, ROUNDS + 2))
@@ -109,8 +110,8 @@ def test_training_and_evaluation_beside_the_peers(
     benchmark.extra_info["table"] = lines
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
-    # The same work was done by all: as many examples, and every row scored.
-    assert len({(m.train_examples, m.evaluation_examples) for each in rounds.values() for m in each}) == 1
+    # The same work was done by all: as many steps as each counted, and every row scored.
+    assert len({(m.steps, len(m.predictions)) for each in rounds.values() for m in each}) == 1
 
 
 def table(rounds: dict[str, list[Measured]]) -> list[str]:

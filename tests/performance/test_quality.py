@@ -1,4 +1,4 @@
-"""Faster, and as good: the engine's scores are those of the best-tuned Trainer, seed by seed.
+"""Faster, and as good: over the same seeds, the engine's mean score is that of the best-tuned Trainer.
 
 Two one-sided t-tests over paired seeds (Schuirmann, 1987): equal means that the 90 % interval of the mean difference
 lies within the margin. Both start from the same weights and see other random batches, as two seeds do.
@@ -40,11 +40,12 @@ def interval_of_equivalence(differences: list[float]) -> tuple[float, float]:
 def test_the_engine_is_as_good_as_the_best_tuned_trainer(
     encoder: str, task: str, changes: dict[str, Any], margin: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import job as jobs
     import peers
 
     differences, lines = [], []
     for seed in SEEDS:
-        job = peers.job_of(encoder, task, seed=seed, **changes)
+        job = jobs.job_of(encoder, task, seed=seed, **changes)
         ours, theirs = peers.engine(job), peers.trainer_tuned(job)
         differences.append(ours.accuracy - theirs.accuracy)
         lines.append(
