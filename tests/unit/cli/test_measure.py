@@ -68,7 +68,7 @@ def test_two_encoders_are_shown_with_their_ratios(capsys: pytest.CaptureFixture[
 def test_a_machine_is_told_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUICK, "--against", "twin", "--text", "the plot was clever .", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    keys = "environment rounds calls batch_size encoders ratios peak_memory_bytes energy_not_run"
+    keys = "environment rounds calls batches batch_size encoders ratios peak_memory_bytes energy_not_run"
     assert set(found) == set(keys.split())
     assert all(name in measure.EPILOG for name in keys.split())
     assert [each["encoder"] for each in found["encoders"]] == ["micro", "twin"]
@@ -78,7 +78,7 @@ def test_a_machine_is_told_all_of_it(capsys: pytest.CaptureFixture[str]) -> None
     assert at["latency_s"]["p50"] <= at["latency_s"]["p95"] <= at["latency_s"]["p99"] < 1
     assert at["tokens_per_second"] == pytest.approx(8 * at["examples_per_second"])
     assert all(len(found["ratios"][0][name]) == 5 for name in ("p50", "p95", "p99", "examples_per_second"))
-    assert (found["rounds"], found["calls"], found["batch_size"]) == (5, 3, 2)
+    assert (found["rounds"], found["calls"], found["batches"], found["batch_size"]) == (5, 3, 4, 2)
 
 
 def test_energy_is_shown_where_it_can_be_read(
@@ -120,7 +120,7 @@ def test_numbers_that_are_none_are_bad_usage(wrong: list[str], capsys: pytest.Ca
     with pytest.raises(SystemExit) as stopped:
         main([*QUICK, *wrong])
     assert stopped.value.code == 2
-    assert "is not a positive number" in capsys.readouterr().err
+    assert "is not a number from 1 to 1000000" in capsys.readouterr().err
 
 
 def test_encoders_with_recipes_of_their_own_need_one_footing(micro: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,7 +123,7 @@ def test_a_text_that_is_too_long_is_cut_as_a_prediction_cuts_it(encoder: Encoder
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"lengths": (8, 67)}, InvalidSpec, "given: '67 tokens'; allowed: at most 66; where: encoder 'bert-micro'"),
+        ({"lengths": (8, 67)}, InvalidSpec, "given: 'tokens 67'; allowed: at most 66; where: encoder 'bert-micro'"),
         ({"text": "東京 大阪 名古屋"}, DataError, "unknown tokens"),
     ],
 )
