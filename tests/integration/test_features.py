@@ -400,6 +400,14 @@ MODEST = """
 """
 
 
+def test_calibration_works_where_warnings_are_errors(project: pytest.Pytester) -> None:
+    (project.path / "my.feature").write_text(OPENING + CALIBRATED)
+    project.makeini("[pytest]\nfilterwarnings = error\n")
+    result = project.run(sys.executable, "-m", "bertspec", "calibrate", "my.feature", "-k", "nothing_of_that_name")
+    result.stdout.fnmatch_lines(["*nothing was calibrated*"])
+    assert "bug" not in result.stderr.str()
+
+
 def test_calibration_writes_a_record_by_which_later_claims_are_judged(project: pytest.Pytester) -> None:
     (project.path / "my.feature").write_text(OPENING + CALIBRATED + SABOTAGED)
     made = project.runpytest_subprocess("my.feature", "--calibrate=4", "-p", "no:cacheprovider")

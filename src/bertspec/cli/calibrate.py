@@ -27,6 +27,8 @@ for 20, 1.47 for 10, 1.94 for 5. Runs that the store has are not made again.
 """
 
 _FEWEST, _MOST = 3, 900
+_OURS_IS_LOADED = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
+"""This command has loaded bertspec before pytest could; where warnings are errors, saying so would end it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
     import pytest
 
     options = [*arguments.features, f"--calibrate={arguments.runs}", f"--bertspec-device={arguments.device}"]
-    options += [f"--bertspec-store={bench.store_folder(arguments)}"]
+    options += [f"--bertspec-store={bench.store_folder(arguments)}", *_OURS_IS_LOADED]
     options += ["-k", arguments.expression] * bool(arguments.expression)
     options += ["-m", arguments.tags] * bool(arguments.tags)
     options += ["-n", str(arguments.workers)] * bool(arguments.workers)

@@ -24,9 +24,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_pytest_finds_and_runs_the_scenarios(asked: list[list[str]], tmp_path: Path) -> None:
     assert main(["calibrate", "my.feature", "--runs", "5", "-k", "bert", "--store", str(tmp_path)]) == 0
-    assert asked == [
-        ["my.feature", "--calibrate=5", "--bertspec-device=auto", f"--bertspec-store={tmp_path}", "-k", "bert"]
-    ]
+    [options] = asked
+    assert options[:4] == ["my.feature", "--calibrate=5", "--bertspec-device=auto", f"--bertspec-store={tmp_path}"]
+    assert options[-2:] == ["-k", "bert"]
 
 
 def test_workers_and_tags_are_handed_on(asked: list[list[str]]) -> None:
