@@ -155,4 +155,4 @@ def test_a_text_beyond_the_positions_is_refused_in_one_line(environment: dict[st
     words = ["measure", "--encoder", "bert-tiny", "--lengths", "512"]
     done = subprocess.run([*BERTSPEC, *words], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "given: '512 tokens'; allowed: at most 66; where: encoder 'bert-tiny'" in done.stderr
+    assert "given: 'tokens 512'; allowed: at most 66; where: encoder 'bert-tiny'" in done.stderr
