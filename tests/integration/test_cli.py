@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,17 +20,6 @@ BERTSPEC = [sys.executable, "-m", "bertspec"]
 def environment(tmp_path: Path) -> dict[str, str]:
     """No W&B, no hub."""
     return {**os.environ, "WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "BERTSPEC_STORE": str(tmp_path / "store")}
-
-
-@pytest.fixture
-def tell(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Write a figure to the terminal, past the capture."""
-
-    def write(text: str) -> None:
-        with capsys.disabled():
-            request.config.get_terminal_writer().line(f"\n{text}")
-
-    return write
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["list", "encoders"], ["list", "runs"]])
@@ -68,38 +55,6 @@ def test_without_standard_input_there_is_nothing_to_predict(environment: dict[st
     command = f"{sys.executable} -m bertspec predict latest <&-"
     done = subprocess.run(["/bin/bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.partition(";")[0]) == (2, "error: the store holds no runs")
-
-
-AWAY = {
-    "the hub": ("HF_ENDPOINT", "org/model", "the hub does not answer"),
-    "W&B": ("WANDB_BASE_URL", "bert-tiny", "does not answer within 2 s; runs are logged offline"),
-}
-
-
-@pytest.mark.parametrize("service", AWAY)
-@pytest.mark.parametrize("how", ["refuses", "hangs"])
-def test_a_service_that_is_away_is_told_within_five_seconds_of_the_command(
-    service: str, how: str, environment: dict[str, str], tell: Callable[[str], None]
-) -> None:
-    """From the shell's side, imports included; the run itself is stopped then."""
-    variable, encoder, message = AWAY[service]
-    command = [*BERTSPEC, "run", "--encoder", encoder, "--task", "bundled/sentiment", "--seeds", "1"]
-    taken = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"http://127.0.0.1:{server.getsockname()[1] if how == 'hangs' else 9}"
-        asked = {"HF_HUB_OFFLINE": "0", "WANDB_API_KEY": "planted" + "0" * 33, variable: address}
-        known = {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
-        del known["WANDB_MODE"]
-        for _ in range(3):
-            began = time.monotonic()
-            with subprocess.Popen(command, env=known | asked, stderr=subprocess.PIPE, text=True) as process:
-                assert process.stderr is not None
-                first = process.stderr.readline()
-                taken.append(time.monotonic() - began)
-                process.kill()
-            assert message in first
-    tell(f"{service} {how}: first message after {', '.join(f'{each:.1f}' for each in taken)} s")
-    assert statistics.median(taken) < 5
 
 
 def test_the_shell_is_offered_names(environment: dict[str, str]) -> None:
