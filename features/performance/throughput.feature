@@ -5,12 +5,15 @@ Feature: Fewer layers buy speed
   # Sanh et al. (2019) report 60 % more speed from half the layers.
 
   Scenario Outline: <small> outruns <large>
-    Given the task "bundled/sentiment"
+    # Eight thousand rows to evaluate: with one thousand, in a tenth of a second, a moment of other work doubles a ratio.
+    Given the task "bundled/sentiment" with
+      | field     | value                                                        |
+      | generated | {train_rows: 8000, evaluation_rows: 8000, label_noise: 0.05} |
     And bounds from "published: Sanh et al. (2019), 60 % more speed from half the layers"
     And the recipe "from-scratch" with
       | field | value |
       | steps | 60    |
-    When "<small>" and "<large>" are fine-tuned in turns, 11 rounds
+    When "<small>" and "<large>" are fine-tuned in turns, 15 rounds
     Then "<small>" trains on at least <training> times as many examples a second as "<large>"
     And "<small>" evaluates at least <inference> times as many examples a second as "<large>"
 
