@@ -65,7 +65,7 @@ def test_biases_are_exempt_from_weight_decay() -> None:
 
 
 def test_one_backward_is_what_torchs_optimizers_need() -> None:
-    assert optimizers.TorchOptimizer.needs.backwards == 1
+    assert optimizers.needs(OptimizerSpec(algorithm="adamw", learning_rate=0.1)).backwards == 1
 
 
 def test_an_unknown_algorithm_is_answered_with_the_closest() -> None:

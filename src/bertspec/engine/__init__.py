@@ -68,10 +68,11 @@ def run(
         ready = device.clock()
         curve, progress = train(spec.recipe, prepared, observer, seed=spec.seed, snapshots=snapshots)
         trained = device.clock()
-        outcomes = Outcomes(_finite(evaluate(prepared), progress), prepared.evaluation.labels)
-        timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
-    if save_to is not None:
-        prepared.head.save(save_to, prepared.tokenizer)
+        with prepared.optimizer.scored():
+            outcomes = Outcomes(_finite(evaluate(prepared), progress), prepared.evaluation.labels)
+            timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
+            if save_to is not None:
+                prepared.head.save(save_to, prepared.tokenizer)
     return RunResult(_facts(spec, material, device, progress, outcomes, timings), outcomes, curve)
 
 

@@ -90,7 +90,7 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
     tokens: tuple[Tokens, ...] = encoded(train), encoded(evaluation)
     head = heads.build(spec.encoder, material.files, task, tokenizer).to(device.torch)
     head.refuse_longer("max_length", recipe.max_length, encoder=spec.encoder.name)
-    if head.packs:
+    if head.packs and not optimizers.needs(recipe.optimizer).whole_tensors:
         tokens = head.narrow(*tokens)
     if recipe.frozen_encoder:
         head.freeze_encoder()

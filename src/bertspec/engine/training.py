@@ -153,7 +153,7 @@ class _Training:
         """Take one optimizer step; the batch's mean loss before it."""
         progress, total = self.progress, len(self.progress.loss)
         where = f"step {progress.step + 1} of {total}, learning rate {rate:.3g}"
-        loss = self.prepared.optimizer.step(lambda: self._gradients(rows, where), learning_rate=rate).item()
+        loss = self.prepared.optimizer.step(_Step(self, rows, where), learning_rate=rate).item()
         progress.loss[progress.step] = loss
         progress.step += 1
         progress.examples += len(rows)
@@ -171,8 +171,8 @@ class _Training:
             "progress": self.progress.state(),
         }
 
-    def _gradients(self, rows: NDArray[np.int64], where: str) -> Tensor:
-        """The closure of a step: fresh gradients of one batch, clipped; in smaller parts where it does not fit."""
+    def gradients(self, rows: NDArray[np.int64], where: str) -> Tensor:
+        """The loss of a batch, and fresh gradients of it, clipped; in smaller parts where it does not fit."""
         while True:
             try:
                 loss = self._accumulated(rows, where)
@@ -232,3 +232,15 @@ class _Training:
             self.progress.micro_batch,
             batch,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The closure of one step."""
+
+    training: _Training
+    rows: NDArray[np.int64]
+    where: str
+
+    def __call__(self) -> Tensor:
+        return self.training.gradients(self.rows, self.where)

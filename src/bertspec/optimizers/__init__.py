@@ -4,68 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.optimizers.seam import Closure, Needs, Optimizer, TorchOptimizer
 from bertspec.spec import OptimizerSpec
 
-__all__ = ["ALGORITHMS", "Closure", "Needs", "Optimizer", "TorchOptimizer", "build", "check"]
-
-Closure = Callable[[], Tensor]
-"""Clear the gradients, compute the loss of the current batch, its gradients, and clip them; give the loss."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What one step of an optimizer asks of the loop."""
-
-    backwards: int = 1
-    """How often it calls the closure."""
-
-
-class Optimizer(Protocol):
-    """The seam between the loop and an update rule."""
-
-    needs: Needs
-
-    def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
-        """Take one step and give the loss before it, a scalar on the device."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on besides weights and gradients: dicts, lists, plain values, tensors."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over such a state, of an optimizer of the same spec and model."""
-
-
-class TorchOptimizer:
-    """One of torch's optimizers: one backward a step."""
-
-    needs = Needs()
-
-    def __init__(self, inner: torch.optim.Optimizer) -> None:
-        self._inner = inner
-
-    def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
-        """Compute the gradients at the current weights and apply the rule."""
-        loss = closure()
-        for group in self._inner.param_groups:
-            group["lr"] = learning_rate
-        self._inner.step()
-        return loss
-
-    def state_dict(self) -> dict[str, Any]:
-        """Torch's own state."""
-        return self._inner.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over torch's own state."""
-        self._inner.load_state_dict(state)
-
+__all__ = ["ALGORITHMS", "Closure", "Needs", "Optimizer", "TorchOptimizer", "build", "check", "needs"]
 
 Groups = list[dict[str, Any]]
 
@@ -92,6 +40,9 @@ def sgd(groups: Groups, *, learning_rate: float, momentum: float = 0.0, nesterov
 ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = {"adam": adam, "adamw": adamw, "sgd": sgd}
 """Every update rule by its name."""
 
+WANTS: Mapping[str, Needs] = {}
+"""What a rule needs, where that is more than one backward."""
+
 
 def check(spec: OptimizerSpec) -> None:
     """Refuse an unknown algorithm, or settings that it does not have.
@@ -111,6 +62,11 @@ def check(spec: OptimizerSpec) -> None:
             allowed=", ".join(sorted(known)),
             where="the optimizer's settings",
         )
+
+
+def needs(spec: OptimizerSpec) -> Needs:
+    """What the update rule of a checked spec will ask of the loop."""
+    return WANTS.get(spec.algorithm, Needs())
 
 
 def build(spec: OptimizerSpec, model: nn.Module) -> Optimizer:

@@ -1,7 +1,4 @@
-"""What is asked for: frozen records of encoders, tasks, recipes, runs and studies.
-
-Pure: no environment, no files, no device. A record that exists is valid.
-"""
+"""Encoders, tasks, recipes, and the runs and studies that they make."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ __all__ = [
     "OptimizerSpec",
     "RecipeSpec",
     "RunSpec",
+    "Setting",
     "StudySpec",
     "TaskSpec",
 ]

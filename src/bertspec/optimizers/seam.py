@@ -1,0 +1,76 @@
+"""The seam between the training loop and an update rule."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+__all__ = ["Closure", "Needs", "Optimizer", "TorchOptimizer"]
+
+
+class Closure(Protocol):
+    """What the loop offers to one step: the losses of its batch, and of rows that are not trained on."""
+
+    def __call__(self) -> Tensor:
+        """Clear the gradients, compute the loss of the batch, its gradients, and clip them; give the loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an update rule asks of the loop."""
+
+    backwards: int = 1
+    """How often one step calls the closure."""
+    whole_tensors: bool = False
+    """Whether the update of a row hangs on other rows of its tensor: then no row of the vocabulary is left out."""
+
+
+class Optimizer(Protocol):
+    """An update rule with its state."""
+
+    needs: Needs
+
+    def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
+        """Take one step and give the loss before it, a scalar on the device."""
+
+    def scored(self) -> AbstractContextManager[None]:
+        """Put the weights that are to be scored into the model, such as an average; and take them out again after."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on besides weights and gradients: dicts, lists, plain values, tensors."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over such a state, of an optimizer of the same spec and model."""
+
+
+class TorchOptimizer:
+    """One of torch's optimizers: one backward a step."""
+
+    def __init__(self, inner: torch.optim.Optimizer, *, needs: Needs | None = None) -> None:
+        self.needs = needs or Needs()
+        self._inner = inner
+
+    def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
+        """Compute the gradients at the current weights and apply the rule."""
+        loss = closure()
+        for group in self._inner.param_groups:
+            group["lr"] = learning_rate
+        self._inner.step()
+        return loss
+
+    def scored(self) -> AbstractContextManager[None]:
+        """The weights themselves."""
+        return contextlib.nullcontext()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Torch's own state."""
+        return self._inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over torch's own state."""
+        self._inner.load_state_dict(state)
