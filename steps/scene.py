@@ -36,6 +36,8 @@ class Recipe:
     """The metrics that the scenario's Then lines claim something about."""
     calibrated: tuple[str, ...] = ()
     """Those of them whose bound stands in a calibration record."""
+    bounds: tuple[tuple[str, float], ...] = ()
+    """The bounds that the Then lines give for means of metrics."""
 
     def plan(
         self,
@@ -49,11 +51,13 @@ class Recipe:
 
         Raises:
             UnknownName: a word names nothing.
-            InvalidSpec: a value is not allowed, or a metric does not fit the task.
+            InvalidSpec: a value is not allowed, a metric does not fit the task, or can never have what is claimed.
         """
         seeds = bench.reference_seeds or tuple(seed + bench.seed_shift for seed in seeds)
         if self.promised:
             metrics.check(task.model_copy(update={"metrics": self.promised}))
+        for metric, bound in self.bounds:
+            metrics.check_bound(metric, bound)
         plan = bench.catalog.study(
             encoder, task, seeds=seeds, recipe=self.name, optimizer=optimizer, changes=self.changes
         )

@@ -30,7 +30,7 @@ Each run is logged to W&B, offline where there is no key; WANDB_MODE=disabled lo
 
 --json writes one object: study, recipe, trained (how many runs were made now), metrics (name: mean, interval)
 and runs (fingerprint, seed, origin: trained or store, scores, steps, train_s, micro_batch, resumed_at,
-diverged).
+diverged, collapsed).
 """
 
 _MOST_SEEDS = 1_000
@@ -157,6 +157,16 @@ def _show(made: Study, trained: set[str]) -> None:
     console.show_table(shown)
     span = "; from … to is the 95 % interval of the mean over training seeds" if len(made.runs) > 1 else ""
     console.show_lines("", f"{'1 run' if len(made.runs) == 1 else f'{len(made.runs)} runs'}: {made.origin}{span}")
+    collapsed = [str(run.result.facts.seed) for run, fell in zip(made.runs, _collapsed(made), strict=True) if fell]
+    if collapsed:
+        console.show_lines(f"collapsed, no better than always the commonest class: seed {', '.join(collapsed)}")
+
+
+def _collapsed(made: Study) -> list[bool]:
+    """Of each run; nothing with numbers for labels can collapse."""
+    from bertspec.study import collapses
+
+    return collapses(made.runs) if made.spec.task.head == "classification" else [False] * len(made.runs)
 
 
 def _tell_divergence(made: Study) -> None:
@@ -210,8 +220,9 @@ def _show_json(made: Study, trained: set[str]) -> None:
                     "micro_batch": run.result.facts.micro_batch,
                     "resumed_at": run.result.facts.resumed_at,
                     "diverged": run.result.facts.diverged,
+                    "collapsed": fell,
                 }
-                for run in made.runs
+                for run, fell in zip(made.runs, _collapsed(made), strict=True)
             ],
         }
     )

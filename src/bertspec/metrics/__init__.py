@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bertspec.errors import InvalidSpec, UnknownName
 from bertspec.spec import TaskSpec
 
-__all__ = ["METRICS", "Metric", "check", "find", "score"]
+__all__ = ["METRICS", "Metric", "check", "check_bound", "find", "score"]
 
 Array = NDArray[np.float64]
 
@@ -140,6 +140,20 @@ def check(task: TaskSpec) -> None:
                 allowed="macro_f1, accuracy, matthews",
                 where=where,
             )
+
+
+def check_bound(name: str, bound: float) -> None:
+    """Refuse a bound that no score can be near, such as 90 for a share that is 0.9.
+
+    Raises:
+        UnknownName: no metric is called so.
+        InvalidSpec: the metric can never have that value.
+    """
+    metric = find(name)
+    if not metric.lowest <= bound <= metric.highest:
+        raise InvalidSpec(
+            f"{metric.title} can never be {bound:g}", given=bound, allowed=f"{metric.lowest:g} to {metric.highest:g}"
+        )
 
 
 def score(name: str, references: Array, predictions: Array) -> float:

@@ -10,7 +10,7 @@ from typing import Protocol
 from bertspec.pytest_plugin.document import Problem
 from bertspec.pytest_plugin.internals import Definition
 
-__all__ = ["AnyStep", "ambiguous", "close_matches", "undefined"]
+__all__ = ["AnyStep", "ambiguous", "close_matches", "givers", "undefined"]
 
 _VALUE = re.compile(r"\{[^{}]*\}|\"[^\"]*\"|\(\?P<[^()]*\)|[-+]?\d[\d.,]*")
 
@@ -55,6 +55,11 @@ def close_matches(step: AnyStep, definitions: Sequence[Definition]) -> str:
     if not close:
         return ""
     return "; did you mean " + " or ".join(f"'{step.keyword} {known[one]}'" for one in close) + "?"
+
+
+def givers(name: str, definitions: Sequence[Definition]) -> list[str]:
+    """The first steps, at most three, that make what later steps find under that name."""
+    return [f"'{(d.kind or 'given').title()} {d.pattern}'" for d in definitions if d.gives == name][:3]
 
 
 def _skeleton(text: str) -> str:

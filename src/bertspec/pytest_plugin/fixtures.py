@@ -31,8 +31,12 @@ __all__ = [
 
 _PROMISED = pytest.StashKey[tuple[str, ...]]()
 _CALIBRATED = pytest.StashKey[tuple[str, ...]]()
+_BOUNDS = pytest.StashKey[tuple[tuple[str, float], ...]]()
 _CLAIM = re.compile(
     r"(?:its|the|a claim that its) (.+?) (?:is at (?:least|most) -?[\d.]|is between|of \".+\" (?:exceeds|is at least))"
+)
+_BOUND = re.compile(
+    r"(?:its|a claim that its) (.+?) is (?:at least|at most|between) (-?\d[\d.e+-]*)(?: and (-?\d[\d.e+-]*))?"
 )
 _AT_ITS_RECORD = re.compile(r"it is at its calibrated (.+)")
 
@@ -76,7 +80,9 @@ def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     """The encoder's own recipe, where a scenario names none."""
     stash = request.node.stash
-    return Recipe(promised=stash.get(_PROMISED, ()), calibrated=stash.get(_CALIBRATED, ()))
+    return Recipe(
+        promised=stash.get(_PROMISED, ()), calibrated=stash.get(_CALIBRATED, ()), bounds=stash.get(_BOUNDS, ())
+    )
 
 
 @pytest.fixture
@@ -94,11 +100,18 @@ def store_root(config: pytest.Config) -> Path:
 
 
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
-    """Read the Then lines ahead, so that an unknown metric is refused before anything is trained."""
+    """Read the Then lines ahead, so that a wrong metric or bound is refused before anything is trained."""
     del feature
     claimed, calibrated = (_metrics(scenario, words) for words in (_CLAIM, _AT_ITS_RECORD))
     request.node.stash[_PROMISED] = (*claimed, *calibrated)
     request.node.stash[_CALIBRATED] = calibrated
+    request.node.stash[_BOUNDS] = tuple(_bounds(scenario))
+
+
+def _bounds(scenario: Scenario) -> Iterator[tuple[str, float]]:
+    for step in scenario.steps:
+        found = _BOUND.match(step.name) if step.type == "then" else None
+        yield from [(found[1], float(number)) for number in found.groups()[1:] if number] if found else ()
 
 
 def _metrics(scenario: Scenario, words: re.Pattern[str]) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class Definition:
     """The node id under which it is visible: empty for plugins and for the conftest of the root folder."""
     where: str
     """File and line of its function."""
+    gives: str | None = None
+    """The fixture that later steps find what it made under, where it makes anything."""
 
     def matches(self, kind: str, text: str) -> bool:
         """Whether the definition answers to a step."""
@@ -115,4 +117,5 @@ def _definition(context: StepFunctionContext, *, visible_from: str) -> Definitio
         module=getattr(function, "__module__", ""),
         visible_from=visible_from,
         where=f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function),
+        gives=context.target_fixture,
     )

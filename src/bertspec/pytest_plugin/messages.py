@@ -8,7 +8,7 @@ import pytest
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
 from bertspec.errors import BertspecError
-from bertspec.pytest_plugin.definitions import AnyStep, close_matches
+from bertspec.pytest_plugin.definitions import AnyStep, close_matches, givers
 
 if TYPE_CHECKING:
     from bertspec.pytest_plugin.collect import ScenarioItem
@@ -64,6 +64,14 @@ def _message(item: ScenarioItem, step: AnyStep | None, error: BaseException) -> 
         return str(error)
     if step is not None and isinstance(error, StepDefinitionNotFoundError):
         return "undefined step" + close_matches(step, item.feature_file.definitions())
+    if step is not None and isinstance(error, pytest.FixtureLookupError):
+        return _ungiven(error.argname, item)
     if step is not None and step.type == "then" and isinstance(error, AssertionError):
         return said(error)
     return ""
+
+
+def _ungiven(name: str | None, item: ScenarioItem) -> str:
+    """What an earlier step should have given; empty where none could."""
+    known = givers(name, item.feature_file.definitions()) if name else []
+    return f"no step before this one gives the {name}; write one such as {' or '.join(known)}" if known else ""

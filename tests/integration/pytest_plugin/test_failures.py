@@ -46,6 +46,14 @@ def test_an_undefined_step_is_one_line_and_what_comes_close(project: Project) ->
     ]
 
 
+def test_a_forgotten_step_is_named_with_what_to_write(project: Project) -> None:
+    project.scenario('Given a board\n| x |\nWhen it learns with "adamw"')
+    assert failure(project) == [
+        'features/one.feature:6: When it learns with "adamw"',
+        "no step before this one gives the network; write one such as 'Given a network \"{name}\"'",
+    ]
+
+
 def test_the_short_summary_repeats_the_message(project: Project) -> None:
     project.scenario(FAILS)
     project.run("features").stdout.fnmatch_lines(["FAILED features/one.feature::the_one - x: 0.912 is not above 0.95"])

@@ -5,6 +5,7 @@ import dataclasses
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bertspec.cli import run
@@ -94,6 +95,17 @@ def test_a_run_that_diverged_is_shown_and_ends_the_command(
     with pytest.raises(Diverged, match=r"1 of 2 runs diverged; given: .*step 2 of 8.*; .*lower learning rate.*seed 1"):
         run._tell_divergence(made)
     run._tell_divergence(_study(study_spec, runs))
+
+
+def test_a_seed_that_collapsed_is_told(
+    study_spec: StudySpec, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = runs[1].result.outcomes
+    one_class = dataclasses.replace(outcomes, outputs=np.tile(np.float32([1.0, 0.0]), (len(outcomes.references), 1)))
+    fallen = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, outcomes=one_class))
+    run._show(_study(study_spec, (runs[0], fallen)), set())
+    seed = fallen.result.facts.seed
+    assert f"collapsed, no better than always the commonest class: seed {seed}\n" in capsys.readouterr().out
 
 
 def test_what_went_differently_is_noted(runs: tuple[StoredRun, StoredRun]) -> None:

@@ -98,6 +98,14 @@ def test_a_promised_metric_is_checked_when_the_study_is_planned(
         Recipe(promised=(metric,)).plan(bench, encoder, task, "adamw", (1,))
 
 
+@pytest.mark.parametrize("bound", [90.0, -0.1])
+def test_a_bound_that_no_score_can_be_is_refused_when_the_study_is_planned(
+    bench: Workbench, encoder: EncoderSpec, task: TaskSpec, bound: float
+) -> None:
+    with pytest.raises(InvalidSpec, match=r"accuracy can never be .*allowed: 0 to 1"):
+        Recipe(bounds=(("accuracy", bound),)).plan(bench, encoder, task, "adamw", (1,))
+
+
 def test_a_recipe_is_the_encoders_own_unless_one_is_named(
     bench: Workbench, encoder: EncoderSpec, task: TaskSpec
 ) -> None:
