@@ -30,6 +30,17 @@ def test_a_model_that_was_not_kept_is_made_again_with_the_same_bits(
     assert "was not kept: it is trained again, which took" in caplog.text
 
 
+def test_making_a_model_again_does_not_make_its_run_the_latest(study_spec: StudySpec, bench: Workbench) -> None:
+    made = study.run(study_spec, bench).runs[0]
+    facts = made.result.facts.model_copy(update={"finished": "2026-01-01T00:00:00+00:00"})
+    old = dataclasses.replace(made, result=dataclasses.replace(made.result, facts=facts))
+    bench.store.put(old)
+    study.model_of(old, bench)
+    again = bench.store.get(made.fingerprint)
+    assert again is not None
+    assert again.result.facts.finished == "2026-01-01T00:00:00+00:00"
+
+
 def test_a_damaged_model_is_made_again(study_spec: StudySpec, bench: Workbench) -> None:
     made = study.run(study_spec, dataclasses.replace(bench, keep_models=True)).runs[0]
     (bench.store.models / made.fingerprint / "model.safetensors").write_bytes(b"")
