@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from bertspec import metrics
 from bertspec.errors import InvalidSpec, UnknownName
 from bertspec.sources.tables import FILE_READERS
-from bertspec.spec import EncoderSpec, OptimizerSpec, RecipeSpec, StudySpec, TaskSpec
+from bertspec.spec import REFUSED, EncoderSpec, OptimizerSpec, RecipeSpec, StudySpec, TaskSpec
 
 __all__ = ["Catalog"]
 
@@ -90,10 +90,12 @@ class Catalog:
 
         Raises:
             UnknownName: nothing is called so.
-            InvalidSpec: its file holds something else than an optimizer.
+            InvalidSpec: it cannot work, or its file holds something else than an optimizer.
         """
         file = self._find("optimizers", word)
         if file is None:
+            if word in REFUSED:
+                raise InvalidSpec(REFUSED[word], given=word, allowed=", ".join(self.names("optimizers")))
             raise UnknownName("optimizer", word, self.names("optimizers"), where=self._where("optimizers"))
         values = _read(file)
         rate = values.get("learning_rate")
@@ -106,7 +108,7 @@ class Catalog:
                     where=file,
                 )
             values["learning_rate"] = rate[_STARTS[encoder.from_scratch]]
-        return _validated(OptimizerSpec, {"algorithm": _stem(word), **values}, file)
+        return _validated(OptimizerSpec, {"name": _stem(word), "algorithm": _stem(word), **values}, file)
 
     def recipe(
         self,

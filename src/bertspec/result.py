@@ -89,7 +89,7 @@ class RunFacts(Fact):
     """Tokens seen in training, padding excluded."""
     evaluation_examples: int
     micro_batch: int | None = None
-    """Examples per backward pass, where the memory was too small for a whole batch; none where it was not."""
+    """Examples per backward pass, where the memory was too small for what the recipe asks; none where it was not."""
     resumed_at: tuple[int, ...] = ()
     """The steps after which the run was interrupted and taken up again."""
     diverged: str | None = None

@@ -171,7 +171,7 @@ def _reached(key: str, runs: list[StoredRun], catalog: Catalog) -> Reached:
     accelerator = name if device == "cuda" else None
     return Reached(
         key=key,
-        title=f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.algorithm}",
+        title=f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.word}",
         metric=metric,
         seeds=tuple(run.spec.seed for run in runs),
         scores=tuple(run.result.facts.scores[metric] for run in runs),

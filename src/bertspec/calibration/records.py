@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["Measured", "Record", "Reference", "find", "find_by", "identity", "path_of", "write"]
 
 _TASK = {"head", "labels", "text", "text_pair", "label"}
-_NOT_RECIPE = {"threads", "precision", "evaluate_every"}
+_NOT_RECIPE: Any = {
+    "threads": True,
+    "precision": True,
+    "micro_batch": True,
+    "evaluate_every": True,
+    "optimizer": {"name": True},
+}
 
 
 class _Part(BaseModel):
@@ -74,8 +80,9 @@ class Reference:
 def identity(spec: StudySpec, material: Material) -> dict[str, str]:
     """What makes a study the same study: encoder, tokenizer, rows, task and recipe, each as a hash.
 
-    Seeds, threads and precision are not part of it, nor are versions and the engine's own source. A field that has its
-    default is left out of the hash, so that a field that is new changes no study that does not use it.
+    Seeds, threads, precision, the parts of a batch and the optimizer's name are not part of it, nor are versions and
+    the engine's own source. A field that has its default is left out of the hash, so that a field that is new changes
+    no study that does not use it.
     """
     return _identity(spec, _contents(material))
 

@@ -43,7 +43,7 @@ def _recipe(name: str, catalog: Catalog) -> str:
     recipe = catalog.recipe(name, encoder=_PRETRAINED)
     length = f"{recipe.steps} steps" if recipe.steps is not None else f"{recipe.epochs:g} epochs"
     return (
-        f"{recipe.optimizer.algorithm}, {length}, {recipe.batch_size} examples a step, "
+        f"{recipe.optimizer.word}, {length}, {recipe.batch_size} examples a step, "
         f"{recipe.max_length} tokens, {recipe.schedule}, {recipe.precision}"
     )
 

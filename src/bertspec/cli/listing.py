@@ -86,7 +86,7 @@ def _facts(run: StoredRun) -> dict[str, Any]:
         "fingerprint": run.fingerprint,
         "encoder": spec.encoder.name,
         "task": spec.task.name,
-        "optimizer": spec.recipe.optimizer.algorithm,
+        "optimizer": spec.recipe.optimizer.word,
         "seed": spec.seed,
         "scores": facts.scores,
         "device": facts.environment.device,

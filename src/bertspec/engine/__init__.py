@@ -19,8 +19,9 @@ from bertspec import metrics
 from bertspec.device import Device
 from bertspec.engine.evaluation import evaluate, outputs
 from bertspec.engine.preparation import Material, prepare
+from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.engine.snapshots import Snapshots
-from bertspec.engine.training import Progress, learning_rate_at, steps_of, train
+from bertspec.engine.training import Progress, train
 from bertspec.errors import DeviceError
 from bertspec.result import Outcomes, RunFacts, RunObserver, RunResult, Timings
 from bertspec.spec import RunSpec
@@ -112,6 +113,7 @@ def _facts(
     outcomes: Outcomes,
     timings: Timings,
 ) -> RunFacts:
+    asked = spec.recipe.micro_batch or spec.recipe.batch_size
     return RunFacts(
         seed=spec.seed,
         scores={name: metrics.score(name, outcomes.references, outcomes.predictions) for name in spec.task.metrics},
@@ -119,7 +121,7 @@ def _facts(
         train_examples=progress.examples,
         train_tokens=progress.tokens,
         evaluation_examples=len(outcomes.references),
-        micro_batch=progress.micro_batch if progress.micro_batch < spec.recipe.batch_size else None,
+        micro_batch=progress.micro_batch if progress.micro_batch < asked else None,
         resumed_at=tuple(progress.resumed_at),
         diverged=progress.diverged,
         timings=timings,

@@ -17,6 +17,7 @@ from bertspec.data.batches import Batch
 from bertspec.data.examples import Examples, read
 from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
+from bertspec.engine.schedules import pass_of, steps_of
 from bertspec.result import Provenance
 from bertspec.sources.checkpoints import EncoderFiles
 from bertspec.sources.tables import Splits
@@ -80,7 +81,7 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
     """
     task, recipe = spec.task, spec.recipe
     loss = losses.choose(recipe.loss, task.head)
-    optimizers.check(recipe.optimizer)
+    optimizers.check(recipe.optimizer, schedule=recipe.schedule)
     tokenizer = encoders.tokenizer(material.files)
     key = f"{material.files.tokenizer_origin.sha256} {tokenizers.__version__}"
 
@@ -96,7 +97,8 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
         tokens = head.narrow(*tokens)
     if recipe.frozen_encoder:
         head.freeze_encoder()
-    optimizer = optimizers.build(recipe.optimizer, head)
+    length = optimizers.Length(steps_of(recipe, len(train.labels)), pass_of(recipe, len(train.labels)))
+    optimizer = optimizers.build(recipe.optimizer, head, length=length)
     train_split, evaluation_split = (
         Split(ids, examples.labels) for ids, examples in zip(tokens, (train, evaluation), strict=True)
     )

@@ -17,33 +17,15 @@ from torch import Tensor, nn
 from bertspec.data import batches
 from bertspec.engine import evaluation
 from bertspec.engine.preparation import Prepared
+from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.engine.snapshots import Snapshots
 from bertspec.errors import DeviceError
 from bertspec.result import Curve, RunObserver
 from bertspec.spec import RecipeSpec
 
-__all__ = ["Progress", "learning_rate_at", "steps_of", "train"]
+__all__ = ["Progress", "train"]
 
 _log = logging.getLogger(__name__)
-
-
-def steps_of(recipe: RecipeSpec, examples: int) -> int:
-    """How many optimizer steps a recipe takes on a training split of that many examples."""
-    if recipe.steps is not None:
-        return recipe.steps
-    assert recipe.epochs is not None  # noqa: S101 - a recipe has one of the two
-    return max(1, round(recipe.epochs * math.ceil(examples / recipe.batch_size)))
-
-
-def learning_rate_at(step: int, total: int, recipe: RecipeSpec) -> float:
-    """The learning rate of step ``step`` (from 1): a linear warm-up, then linear to zero, or constant."""
-    warmup = round(recipe.warmup_fraction * total)
-    peak = recipe.optimizer.learning_rate
-    if step <= warmup:
-        return peak * step / warmup
-    if recipe.schedule == "constant":
-        return peak
-    return peak * (total - step + 1) / (total - warmup)
 
 
 _PER_STEP = ("loss", "rate")
@@ -58,7 +40,7 @@ class Progress:
     rate: NDArray[np.float64]
     """The learning rate of each step; the same shape."""
     micro_batch: int
-    """Examples per backward pass; fewer than the batch size where the memory is too small for a batch."""
+    """Examples per backward pass; fewer than the batch size where the recipe says so, or the memory is too small."""
     step: int = 0
     """Optimizer steps taken."""
     examples: int = 0
@@ -123,7 +105,7 @@ def train(
     """
     total = steps_of(recipe, len(prepared.train.tokens))
     rates = np.array([learning_rate_at(step, total, recipe) for step in range(1, total + 1)])
-    progress = Progress(loss=np.empty(total), rate=np.empty(total), micro_batch=recipe.batch_size)
+    progress = Progress(loss=np.empty(total), rate=np.empty(total), micro_batch=recipe.micro_batch or recipe.batch_size)
     training = _Training(recipe, prepared, progress, snapshots)
     observer.started(total)
     training.take_up()

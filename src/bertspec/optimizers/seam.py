@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Closure", "Needs", "Optimizer", "TorchOptimizer"]
+__all__ = ["Closure", "Length", "Needs", "Optimizer", "TorchOptimizer", "in_place_of"]
 
 
 class Closure(Protocol):
@@ -28,12 +29,30 @@ class Needs:
     """How often one step calls the closure."""
     whole_tensors: bool = False
     """Whether the update of a row hangs on other rows of its tensor: then no row of the vocabulary is left out."""
+    hidden_apart: bool = False
+    """Whether the matrices of the encoder's layers are treated differently from all other weights."""
+    one_rate: bool = False
+    """Whether all weights have one learning rate: then it cannot fall from layer to layer."""
+    constant_schedule: bool = False
+    """Whether the rule takes the place of a schedule, and wants a constant rate after the warm-up."""
+    averages: bool = False
+    """Whether the rule scores an average of its own: then no other is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a training is."""
+
+    steps: int
+    per_pass: int
+    """Steps to a pass over the training split."""
 
 
 class Optimizer(Protocol):
     """An update rule with its state."""
 
     needs: Needs
+    """What the table says of its rule; see ``bertspec.optimizers.WANTS``."""
 
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Take one step and give the loss before it, a scalar on the device."""
@@ -48,18 +67,33 @@ class Optimizer(Protocol):
         """Take over such a state, of an optimizer of the same spec and model."""
 
 
-class TorchOptimizer:
-    """One of torch's optimizers: one backward a step."""
+@contextlib.contextmanager
+def in_place_of(weights: Sequence[Tensor], others: Sequence[Tensor]) -> Iterator[None]:
+    """Put other values into weights, and the very same bits back after."""
+    with torch.no_grad():
+        kept = [weight.clone() for weight in weights]
+        for weight, other in zip(weights, others, strict=True):
+            weight.copy_(other)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, value in zip(weights, kept, strict=True):
+                weight.copy_(value)
 
-    def __init__(self, inner: torch.optim.Optimizer, *, needs: Needs | None = None) -> None:
-        self.needs = needs or Needs()
+
+class TorchOptimizer:
+    """One of torch's optimizers: one backward a step. Its groups say their ``scale`` of the learning rate."""
+
+    def __init__(self, inner: torch.optim.Optimizer) -> None:
+        self.needs = Needs()
         self._inner = inner
 
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Compute the gradients at the current weights and apply the rule."""
         loss = closure()
         for group in self._inner.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["scale"]
         self._inner.step()
         return loss
 

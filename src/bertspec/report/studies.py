@@ -100,7 +100,7 @@ def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
         if view.promised:
             spec, (metric, mean) = view.runs[0].spec, view.metrics[0]
             seeds = [run.result.facts.scores[metric] for run in view.runs]
-            name = f"{spec.encoder.name} · {spec.recipe.optimizer.algorithm} · {_length(spec.recipe)}"
+            name = f"{spec.encoder.name} · {spec.recipe.optimizer.word} · {_length(spec.recipe)}"
             points.setdefault((spec.task.name, metric), []).append(
                 Point(name, view.train_s, mean, min(seeds), max(seeds))
             )
@@ -123,7 +123,7 @@ def _fingerprints(session: SessionEvidence) -> Iterable[str]:
 
 def _view(runs: tuple[StoredRun, ...], store: Store, places: Places, promised: Container[str]) -> StudyView:
     spec = runs[0].spec
-    words = (spec.encoder.name, spec.task.name, spec.recipe.optimizer.algorithm, spec.task.sabotage)
+    words = (spec.encoder.name, spec.task.name, spec.recipe.optimizer.word, spec.task.sabotage)
     predictions = np.array([run.result.outcomes.predictions for run in runs])
     references = runs[0].result.outcomes.references
     classes = spec.task.head == "classification"

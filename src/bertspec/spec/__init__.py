@@ -5,18 +5,14 @@ Pure: no environment, no files, no device. A record that exists is valid.
 
 from __future__ import annotations
 
-from bertspec.spec.training import (
-    EncoderSpec,
-    GeneratedSpec,
-    OptimizerSpec,
-    RecipeSpec,
-    RunSpec,
-    Setting,
-    StudySpec,
-    TaskSpec,
-)
+from bertspec.spec.optimizer import REFUSED, AveragingSpec, EmaSpec, OptimizerSpec, SwaSpec
+from bertspec.spec.record import Setting
+from bertspec.spec.training import EncoderSpec, GeneratedSpec, RecipeSpec, RunSpec, StudySpec, TaskSpec
 
 __all__ = [
+    "REFUSED",
+    "AveragingSpec",
+    "EmaSpec",
     "EncoderSpec",
     "GeneratedSpec",
     "OptimizerSpec",
@@ -24,5 +20,6 @@ __all__ = [
     "RunSpec",
     "Setting",
     "StudySpec",
+    "SwaSpec",
     "TaskSpec",
 ]

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-__all__ = [
-    "EncoderSpec",
-    "GeneratedSpec",
-    "OptimizerSpec",
-    "RecipeSpec",
-    "RunSpec",
-    "Setting",
-    "StudySpec",
-    "TaskSpec",
-]
+from bertspec.spec.optimizer import OptimizerSpec, SwaSpec
+from bertspec.spec.record import Record, Setting
+
+__all__ = ["EncoderSpec", "GeneratedSpec", "RecipeSpec", "RunSpec", "StudySpec", "TaskSpec"]
 
 Family = Literal["albert", "bert", "distilbert", "electra", "modernbert", "roberta"]
 Head = Literal["classification", "regression"]
 Sabotage = Literal["shuffled labels", "leaked labels", "scored on training rows"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Setting = bool | int | float | str
-
-
-class Record(BaseModel):
-    """A frozen record that knows all its fields and accepts no other."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class EncoderSpec(Record):
@@ -46,7 +33,7 @@ class EncoderSpec(Record):
     """The hash that the weights file must have."""
     family: Family | None = None
     """The architecture to train from scratch, with the tokenizer of the generated tasks."""
-    architecture: dict[str, Setting] = {}
+    architecture: dict[str, Setting] = Field(default={})
     """Values for the family's transformers configuration, under its own names."""
     recipe: str = "fine-tuning"
     """The recipe used where a scenario names none."""
@@ -132,19 +119,6 @@ class TaskSpec(Record):
         return self
 
 
-class OptimizerSpec(Record):
-    """An optimizer and its hyperparameters."""
-
-    algorithm: str
-    """The update rule, by the name under which the optimizers room knows it."""
-    learning_rate: PositiveFloat
-    """The peak learning rate, reached at the end of the warm-up."""
-    weight_decay: NonNegativeFloat = 0.0
-    """Weight decay; biases and normalisation weights are exempt."""
-    settings: dict[str, Setting] = {}
-    """What only this algorithm has, such as SGD's momentum."""
-
-
 class RecipeSpec(Record):
     """How an encoder is trained. Exactly one of ``epochs`` and ``steps`` is set."""
 
@@ -156,12 +130,17 @@ class RecipeSpec(Record):
     """Optimizer steps, whatever the size of the training split."""
     batch_size: PositiveInt
     """Examples per optimizer step."""
+    micro_batch: PositiveInt | None = None
+    """Examples per backward pass, whose gradients add up to those of the batch; none means all at once."""
     max_length: Annotated[int, Field(ge=4)]
     """Tokens per example, special tokens included; longer texts are truncated."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)]
     """The share of the steps over which the learning rate rises linearly from zero."""
-    schedule: Literal["linear", "constant"]
-    """What the learning rate does after the warm-up: fall linearly to zero, or stay."""
+    schedule: Literal["linear", "constant", "cosine", "one-cycle", "inverse-square-root"]
+    """What the learning rate does after the warm-up: fall to zero, stay, or fall as one over the root of the step.
+
+    ``one-cycle`` (Smith and Topin, 2018) rises by itself, and goes with no other warm-up.
+    """
     clip_norm: PositiveFloat | None
     """The largest global gradient norm, or none for no clipping."""
     precision: Literal["auto", "fp32", "bf16"]
@@ -180,6 +159,28 @@ class RecipeSpec(Record):
     def _one_length(self) -> Self:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("a recipe has either epochs or steps, and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_of_a_batch(self) -> Self:
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise ValueError(
+                f"micro_batch {self.micro_batch} is a part of a batch, and batch_size is {self.batch_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_warm_up(self) -> Self:
+        if self.schedule == "one-cycle" and self.warmup_fraction > 0:
+            raise ValueError(
+                f"the one-cycle schedule has its own warm-up, and warmup_fraction {self.warmup_fraction:g} is not 0"
+            )
+        averaging = self.optimizer.averaging
+        anneals = isinstance(averaging, SwaSpec) and averaging.learning_rate_share is not None
+        if anneals and averaging is not None and averaging.start < self.warmup_fraction:
+            raise ValueError(
+                f"averaging starts at {averaging.start:g} of the steps, inside the warm-up of {self.warmup_fraction:g}"
+            )
         return self
 
 
@@ -205,7 +206,7 @@ class StudySpec(Record):
     @property
     def title(self) -> str:
         """The study in one line, as reports and trackers name it."""
-        words = (self.encoder.name, self.task.name, self.recipe.optimizer.algorithm, self.task.sabotage)
+        words = (self.encoder.name, self.task.name, self.recipe.optimizer.word, self.task.sabotage)
         return " · ".join(word for word in words if word is not None)
 
     def runs(self) -> tuple[RunSpec, ...]:

@@ -47,7 +47,7 @@ def fingerprint(spec: RunSpec, material: Material, device: Device) -> str:
         "tokenizer": material.files.tokenizer_origin.sha256,
         "data": material.splits.origin.sha256,
         "task": spec.task.model_dump(include={"head", "labels", "metrics", "text", "text_pair", "label"}),
-        "recipe": spec.recipe.model_dump(exclude={"threads"}),
+        "recipe": spec.recipe.model_dump(exclude={"threads": True, "optimizer": {"name": True}}),
         "seed": spec.seed,
         "device": [environment.device, environment.precision, environment.threads],
         "versions": {name: v for name, v in environment.versions.items() if name != "bertspec"},

@@ -43,7 +43,7 @@ class ProgressTracker:
         del fingerprint
         if self.stream is None or not self.stream.isatty():
             return SilentObserver()
-        title = f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.algorithm} · seed {spec.seed}"
+        title = f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.word} · seed {spec.seed}"
         return _Bar(self.stream, self.columns, title, spec.task.metrics[0])
 
     def judged(self, subject: str, verdict: Verdict) -> None:

@@ -160,7 +160,7 @@ def _settings(wandb: Any) -> Any:
 
 
 def _description(spec: RunSpec, fingerprint: str) -> dict[str, Any]:
-    optimizer = spec.recipe.optimizer.algorithm
+    optimizer = spec.recipe.optimizer.word
     study = hashlib.sha256(spec.model_dump_json(exclude={"seed"}).encode()).hexdigest()[:8]
     start = "from scratch" if spec.encoder.from_scratch else "pretrained"
     return {
