@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from bertspec.verdict.best import BEST_LOOKS, BEST_TOLERANCE, judge_best
 from bertspec.verdict.claims import Claim, Outcome, Rule, Spread, Verdict
 from bertspec.verdict.collapse import collapsed, judge_collapse, refuse_collapse
 from bertspec.verdict.comparison import FEWEST_COMPARED, holm, judge_contrast, judge_ratio, relative_change
 from bertspec.verdict.leaks import CEILING_P, leak_p, overlap, refuse_leak, refuse_overlap
 from bertspec.verdict.odds import Odds, odds
+from bertspec.verdict.ranking import Contender, Ranking, Standing, rank
 from bertspec.verdict.sequential import FEWEST_RUNS, MARGIN, judge, looks, mean_interval
 
 __all__ = [
+    "BEST_LOOKS",
+    "BEST_TOLERANCE",
     "CEILING_P",
     "FEWEST_COMPARED",
     "FEWEST_RUNS",
     "MARGIN",
     "Claim",
+    "Contender",
     "Odds",
     "Outcome",
+    "Ranking",
     "Rule",
     "Spread",
+    "Standing",
     "Verdict",
     "collapsed",
     "holm",
     "judge",
+    "judge_best",
     "judge_collapse",
     "judge_contrast",
     "judge_ratio",
@@ -31,6 +39,7 @@ __all__ = [
     "mean_interval",
     "odds",
     "overlap",
+    "rank",
     "refuse_collapse",
     "refuse_leak",
     "refuse_overlap",
