@@ -9,7 +9,9 @@ from bertspec.verdict.comparison import FEWEST_COMPARED, holm, judge_contrast, j
 from bertspec.verdict.leaks import CEILING_P, leak_p, overlap, refuse_leak, refuse_overlap
 from bertspec.verdict.odds import Odds, odds
 from bertspec.verdict.ranking import Contender, Ranking, Standing, rank
+from bertspec.verdict.sensitivity import judge_sensitivity, sensitivity
 from bertspec.verdict.sequential import FEWEST_RUNS, MARGIN, judge, looks, mean_interval
+from bertspec.verdict.steps import judge_steps
 
 __all__ = [
     "BEST_LOOKS",
@@ -34,6 +36,8 @@ __all__ = [
     "judge_collapse",
     "judge_contrast",
     "judge_ratio",
+    "judge_sensitivity",
+    "judge_steps",
     "leak_p",
     "looks",
     "mean_interval",
@@ -44,4 +48,5 @@ __all__ = [
     "refuse_leak",
     "refuse_overlap",
     "relative_change",
+    "sensitivity",
 ]
