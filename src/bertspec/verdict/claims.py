@@ -11,7 +11,7 @@ import numpy as np
 __all__ = ["LEAST_SPREAD", "Claim", "Outcome", "Rule", "Spread", "Verdict"]
 
 Outcome = Literal["PASS", "FAIL", "UNDECIDED"]
-Rule = Literal["mean", "collapse", "ceiling", "overlap", "difference", "ratio", "best", "sensitivity", "fairness"]
+Rule = Literal["mean", "collapse", "ceiling", "overlap", "difference", "ratio", "best", "steps", "sensitivity"]
 
 _PRIOR = 0.025
 """Mosbach et al. (2021, table 1) report at most 0.024 for a stable recipe on GLUE (RTE, 25 seeds)."""

@@ -26,7 +26,7 @@ def judge_steps(claim: Claim, steps: Steps, others: Steps) -> Verdict:
         others: the same of the second, for the same seeds.
     """
     ratios = [_ratio(claim, own, other) for own, other in zip(steps, others, strict=True)]
-    found = judge_ratio(claim, ratios, rounds="seeds")
+    found = replace(judge_ratio(claim, ratios, rounds="seeds"), rule="steps")
     never = [sum(step is None for step in side) for side in (steps, others)]
     if found.reason is None or not any(never):
         return found

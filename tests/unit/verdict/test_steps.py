@@ -11,7 +11,7 @@ TWICE = Claim("ratio of steps", "at most", 2.0)
 
 def test_steps_are_compared_seed_by_seed() -> None:
     found = judge_steps(TWICE, [150, 160, 140, 150, 155], [100, 100, 100, 100, 100])
-    assert (found.outcome, found.rule, found.value) == ("PASS", "ratio", 1.5)
+    assert (found.outcome, found.rule, found.value) == ("PASS", "steps", 1.5)
     assert found.interval == (1.4, 1.6)
 
 
