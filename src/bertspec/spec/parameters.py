@@ -35,6 +35,9 @@ Distribution = Literal[
 ]
 DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 
+_LARGEST_EXPONENT = 100
+"""Beyond it somebody meant the value itself."""
+
 Number = int | float
 Value = bool | int | float | str | None | list[Any] | dict[str, Any]
 
@@ -160,31 +163,39 @@ class ParameterSpec(Record):
 
     def _check_numbers(self) -> None:
         if self.min is not None and self.max is not None:
-            if self.min >= self.max:
-                refuse("min is not below max", ("min",), given=f"min {self.min}, max {self.max}")
-            if self.kind == "int_uniform" and not (isinstance(self.min, int) and isinstance(self.max, int)):
-                refuse("int_uniform has whole numbers for its ends", ("min",), given=f"min {self.min}, max {self.max}")
-            if self.kind.endswith("_values") and self.min <= 0:
-                refuse(f"the range of {self.kind} begins above zero", ("min",), given=self.min)
-            if self.kind in ("log_uniform", "q_log_uniform", "inv_log_uniform") and max(-self.min, self.max) > 100:
-                refuse(
-                    f"the ends of {self.kind} are exponents of e",
-                    ("max",),
-                    given=f"min {self.min}, max {self.max}",
-                    allowed=f"{self.kind}_values, whose ends are the values themselves",
-                )
-        if self.values is not None and any(
-            one == two for at, one in enumerate(self.values) for two in self.values[:at]
-        ):
-            refuse("a value stands twice", ("values",), given=list(self.values))
-        if self.probabilities is not None and len(self.probabilities) != len(self.values or ()):
+            self._check_ends(self.min, self.max)
+        values, probabilities = self.values or (), self.probabilities
+        if any(_same(one, two) for at, one in enumerate(values) for two in values[:at]):
+            refuse("a value stands twice", ("values",), given=list(values))
+        if probabilities is not None and len(probabilities) != len(values):
             refuse(
                 "there is not one probability for each value",
                 ("probabilities",),
-                given=f"{len(self.values or ())} values, {len(self.probabilities)} probabilities",
+                given=f"{len(values)} values, {len(probabilities)} probabilities",
             )
-        if self.probabilities is not None and abs(sum(self.probabilities) - 1) > 1e-6:
-            refuse("the probabilities do not add up to 1", ("probabilities",), given=sum(self.probabilities))
+        if probabilities is not None and abs(sum(probabilities) - 1) > 1e-6:
+            refuse("the probabilities do not add up to 1", ("probabilities",), given=sum(probabilities))
+
+    def _check_ends(self, low: Number, high: Number) -> None:
+        ends = f"min {low}, max {high}"
+        if low >= high:
+            refuse("min is not below max", ("min",), given=ends)
+        if self.kind == "int_uniform" and not (isinstance(low, int) and isinstance(high, int)):
+            refuse("int_uniform has whole numbers for its ends", ("min",), given=ends)
+        if self.kind.endswith("_values") and low <= 0:
+            refuse(f"the range of {self.kind} begins above zero", ("min",), given=low)
+        if self.kind in ("log_uniform", "q_log_uniform", "inv_log_uniform") and max(-low, high) > _LARGEST_EXPONENT:
+            refuse(
+                f"the ends of {self.kind} are exponents of e",
+                ("max",),
+                given=ends,
+                allowed=f"{self.kind}_values, whose ends are the values themselves",
+            )
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Whether they are the same choice: 1 and 1.0 are, 1 and true are not."""
+    return bool(one == two) and isinstance(one, bool) == isinstance(two, bool)
 
 
 def refuse(

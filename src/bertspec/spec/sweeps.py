@@ -120,7 +120,7 @@ class TuningSpec(Record):
         if both:
             refuse(
                 "seeds of tuning are among those of the confirmation, which must be fresh",
-                ("confirmation_seeds",),
+                ("confirmation_seeds" if "confirmation_seeds" in self.model_fields_set else "seeds",),
                 given=both,
                 allowed="two lists with no seed in common",
             )

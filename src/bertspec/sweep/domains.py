@@ -98,7 +98,8 @@ def _planned(spec: SweepSpec, bench: Workbench, base: Mapping[str, Any]) -> Stud
                 continue
             at = next(_extremes(spec.searched[name]))[0]
             raise _refused(refusal, ("parameters", *_place(spec, name), *at), base[name]) from refusal
-        word = next((word for word in ("encoder", "task") if f"unknown {word}" in str(refusal)), None)
+        said = str(refusal)
+        word = next((w for w in ("encoder", "task") if said.startswith((f"unknown {w}", f"{w} is a name"))), None)
         path = ("parameters", word, *next(_extremes(spec.searched[word]))[0]) if word else ("parameters",)
         raise _refused(refusal, path, base[word] if word else None) from refusal
 
