@@ -18,9 +18,12 @@ from bertspec.spec import OWN, StudySpec, TuningSpec
 from bertspec.study import Workbench
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bertspec.store import StoredRun
 
-__all__ = ["LOSS", "Told", "run", "score_of", "settings_of", "study_of", "tuning_of"]
+__all__ = ["LOSS", "Told", "losses", "run", "score_of", "settings_of", "study_of", "tuning_of"]
 
 LOSS = "loss"
 """The metric that every task has: the mean loss over the scored rows."""
@@ -131,7 +134,7 @@ def score_of(run: StoredRun, metric: str) -> float:
         InvalidSpec: the run has no such score.
     """
     if metric == LOSS:
-        return _loss(run)
+        return float(losses(run).mean())
     scores = run.result.facts.scores
     if metric not in scores:
         raise InvalidSpec("no run has this score", given=metric, allowed=", ".join((*scores, LOSS)))
@@ -157,16 +160,17 @@ def _outcome(runs: Sequence[StoredRun], metric: str) -> dict[str, Any]:
     }
 
 
-def _loss(run: StoredRun) -> float:
+def losses(run: StoredRun) -> NDArray[np.float64]:
+    """The loss of each scored row, shape (examples,)."""
     import numpy as np
 
     outputs = run.result.outcomes.outputs.astype(np.float64)
     references = run.result.outcomes.references
     if run.spec.task.head == "regression":
-        return float(((outputs[:, 0] - references) ** 2).mean())
+        return np.asarray((outputs[:, 0] - references) ** 2)
     highest = outputs.max(axis=1, keepdims=True)
     normal = highest[:, 0] + np.log(np.exp(outputs - highest).sum(axis=1))
-    return float((normal - outputs[np.arange(len(outputs)), references.astype(int)]).mean())
+    return np.asarray(normal - outputs[np.arange(len(outputs)), references.astype(int)])
 
 
 def _nested(flat: Mapping[str, Setting]) -> dict[str, Any]:
