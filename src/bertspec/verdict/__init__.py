@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bertspec.verdict.best import BEST_LOOKS, BEST_TOLERANCE, judge_best
-from bertspec.verdict.claims import Claim, Outcome, Rule, Spread, Verdict
+from bertspec.verdict.claims import LEAST_SPREAD, Claim, Outcome, Rule, Spread, Verdict
 from bertspec.verdict.collapse import collapsed, judge_collapse, refuse_collapse
 from bertspec.verdict.comparison import FEWEST_COMPARED, holm, judge_contrast, judge_ratio, relative_change
 from bertspec.verdict.leaks import CEILING_P, leak_p, overlap, refuse_leak, refuse_overlap
@@ -19,6 +19,7 @@ __all__ = [
     "CEILING_P",
     "FEWEST_COMPARED",
     "FEWEST_RUNS",
+    "LEAST_SPREAD",
     "MARGIN",
     "Claim",
     "Contender",

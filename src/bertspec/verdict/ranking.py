@@ -23,7 +23,7 @@ __all__ = ["Contender", "Means", "Ranking", "Standing", "apart", "places", "rank
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_LEVEL = 0.05
+LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +129,16 @@ class Ranking:
     """Why everything is a tie, where too few seeds decide that."""
 
 
-def rank(contenders: Sequence[Contender], *, rows: Array | None = None, less_is_better: bool = False) -> Ranking:
+def rank(
+    contenders: Sequence[Contender], *, rows: Array | None = None, less_is_better: bool = False, level: float = LEVEL
+) -> Ranking:
     """Rank contenders by their means. With fewer than five seeds anywhere, everything is a tie.
 
     Args:
         contenders: at least two, each name once.
         rows: the covariance of the means that comes from the evaluation rows, shape (contenders, contenders).
         less_is_better: whether a small mean is a good one.
+        level: how often any two equal contenders may be called apart; where it is looked at twice, half of it.
 
     Raises:
         InvalidSpec: fewer than two contenders, or a name that stands twice.
@@ -143,7 +146,7 @@ def rank(contenders: Sequence[Contender], *, rows: Array | None = None, less_is_
     means = Means.of(contenders, rows=rows, less_is_better=less_is_better)
     fewest = min(len(contender.values) for contender in contenders)
     few = fewest < FEWEST_COMPARED
-    better = np.zeros((len(contenders), len(contenders)), dtype=bool) if few else apart(means)
+    better = np.zeros((len(contenders), len(contenders)), dtype=bool) if few else apart(means, level=level)
     best, worst = places(better)
     order = [int(place) for place in np.argsort(-means.values, kind="stable")]
     reason = f"{fewest} seeds separate nothing; at least {FEWEST_COMPARED} of each are needed" if few else None
@@ -161,7 +164,7 @@ def rank(contenders: Sequence[Contender], *, rows: Array | None = None, less_is_
     )
 
 
-def apart(means: Means) -> Flags:
+def apart(means: Means, *, level: float = LEVEL) -> Flags:
     """Whether the first of a pair is better than the second, Holm's correction over all pairs; shape (…, k, k)."""
     from scipy import stats  # late: it takes a second
 
@@ -170,7 +173,7 @@ def apart(means: Means) -> Flags:
     lead, error, freedom = (each[..., first, second] for each in (leads, errors, freedoms))
     distance = np.abs(lead) / error
     chances = 2 * np.where(np.isinf(freedom), stats.norm.sf(distance), stats.t.sf(distance, freedom))
-    rejected = _stepped_down(np.asarray(chances))
+    rejected = _stepped_down(np.asarray(chances), level)
     better = np.zeros(leads.shape, dtype=bool)
     better[..., first, second] = rejected & (lead > 0)
     better[..., second, first] = rejected & (lead < 0)
@@ -186,11 +189,11 @@ def places(better: Flags) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return 1 + better.sum(axis=-2), better.shape[-1] - better.sum(axis=-1)
 
 
-def _stepped_down(chances: Array) -> Flags:
+def _stepped_down(chances: Array, level: float = LEVEL) -> Flags:
     """Holm's procedure along the last axis, as :func:`bertspec.verdict.holm` does it for one family."""
     count = chances.shape[-1]
     order = np.argsort(chances, axis=-1, kind="stable")
-    small = np.take_along_axis(chances, order, axis=-1) <= _LEVEL / np.arange(count, 0, -1)
+    small = np.take_along_axis(chances, order, axis=-1) <= level / np.arange(count, 0, -1)
     rejected = np.zeros(chances.shape, dtype=bool)
     np.put_along_axis(rejected, order, np.logical_and.accumulate(small, axis=-1), axis=-1)
     return rejected
