@@ -16,8 +16,8 @@ _TOLERATED = 0.01
 def differences(trials: Mapping[str, Sequence[TrialEvidence]], *, planned: int) -> tuple[str, ...]:
     """Why a comparison of these contenders is not fair, in words; nothing where it is.
 
-    Every trial counts. One that diverged, failed or was stopped early read fewer tokens than it was granted, and that is
-    no excuse for more of them: of each contender, such a trial counts as much as its whole ones.
+    Every trial counts. One that diverged, failed or was stopped early read fewer tokens than it was granted, and that
+    is no excuse for more of them: of each contender, such a trial counts as much as its whole ones.
 
     Args:
         trials: of each contender, by its name.

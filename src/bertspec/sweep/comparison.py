@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertspec import metrics, study, verdict
-from bertspec.errors import BertspecError, InvalidSpec, UnknownName
-from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
+from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence
 from bertspec.spec import SweepSpec
-from bertspec.store import StoredRun
-from bertspec.study import Study, Workbench
+from bertspec.study import Workbench
 from bertspec.sweep import budgets
 from bertspec.sweep.ledger import Ledger
-from bertspec.sweep.trial import LOSS, losses, score_of, study_of
+from bertspec.sweep.rivals import Rival
+from bertspec.sweep.trial import LOSS, losses, study_of
 from bertspec.verdict import BEST_LOOKS, BEST_TOLERANCE, Claim, Contender, Verdict
 
 __all__ = ["NEAR", "Comparison", "begin", "compare"]
@@ -64,7 +64,7 @@ def begin(spec: SweepSpec, sweep: SweepEvidence, bench: Workbench, *, near: floa
             where=f"sweep {sweep.name}",
         )
     named = {str(name): [trial for trial in sweep.trials if trial.contender == str(name)] for name in spec.contenders}
-    rivals = {name: _Rival(name, tuple(trials), sweep.goal) for name, trials in named.items()}
+    rivals = {name: Rival.of(name, trials, sweep.goal, bench) for name, trials in named.items()}
     for rival in rivals.values():
         if rival.best is not None:
             plan = study_of(rival.best.parameters, bench, seeds=spec.tuning.confirmation_seeds, tuning_share=None)
@@ -74,32 +74,6 @@ def begin(spec: SweepSpec, sweep: SweepEvidence, bench: Workbench, *, near: floa
     return made
 
 
-@dataclass(slots=True)
-class _Rival:
-    """A contender with its trials, and the study that confirms the best of them."""
-
-    name: str
-    trials: tuple[TrialEvidence, ...]
-    goal: str
-    study: Study | None = None
-
-    @property
-    def best(self) -> TrialEvidence | None:
-        """The finished trial of the best mean; of equal ones, the earliest."""
-        sign = 1.0 if self.goal == "minimize" else -1.0
-        scored = [
-            (sign * trial.score, trial.number, trial)
-            for trial in self.trials
-            if trial.state == "finished" and trial.score is not None
-        ]
-        return min(scored, key=lambda each: each[:2])[2] if scored else None
-
-    @property
-    def runs(self) -> tuple[StoredRun, ...]:
-        """The confirmation."""
-        return tuple(self.study.runs) if self.study is not None else ()
-
-
 @dataclass
 class Comparison:
     """The contenders of one sweep, confirmed on as many fresh seeds as were needed so far."""
@@ -107,7 +81,7 @@ class Comparison:
     spec: SweepSpec
     sweep: SweepEvidence
     bench: Workbench
-    rivals: Mapping[str, _Rival]
+    rivals: Mapping[str, Rival]
     near: float
 
     @property
@@ -219,10 +193,10 @@ class Comparison:
         refused = self._refused(claim, "steps")
         if refused is not None:
             return refused
-        found = verdict.judge_steps(claim, *(self._steps(rival, target) for rival in pair))
+        found = verdict.judge_steps(claim, *(rival.steps_to(target, self.metric) for rival in pair))
         while found.outcome == "UNDECIDED" and self.more is not None:
             self.extend(self.more)
-            found = verdict.judge_steps(claim, *(self._steps(rival, target) for rival in pair))
+            found = verdict.judge_steps(claim, *(rival.steps_to(target, self.metric) for rival in pair))
         self.keep()
         return found
 
@@ -238,9 +212,9 @@ class Comparison:
             return refused
         return verdict.judge_sensitivity(
             claim,
-            self._curve(rival),
+            rival.curve,
             tolerance=tolerance,
-            error=_error(rival.trials, less_is_better=self._less_is_better),
+            error=rival.error,
             less_is_better=self._less_is_better,
         )
 
@@ -262,7 +236,7 @@ class Comparison:
         why = f"the comparison is not fair: {'; '.join(self.unfair)}"
         return Verdict("UNDECIDED", claim, math.nan, rule, reason=why)
 
-    def _named(self, name: str) -> _Rival:
+    def _named(self, name: str) -> Rival:
         if name not in self.rivals:
             raise UnknownName(self.spec.tuning.compare or "contender", name, self.rivals, where=self.title)
         return self.rivals[name]
@@ -276,20 +250,17 @@ class Comparison:
         return self.sweep.goal == "minimize"
 
     def _contenders(self) -> list[Contender]:
-        return [Contender(rival.name, self._values(rival)) for rival in self.rivals.values() if rival.runs]
-
-    def _values(self, rival: _Rival) -> tuple[float, ...]:
-        return tuple(score_of(run, self.metric) for run in rival.runs)
+        return [Contender(rival.name, rival.scores(self.metric)) for rival in self.rivals.values() if rival.runs]
 
     def _rows(self) -> NDArray[np.float64]:
         sides = [rival.runs for rival in self.rivals.values() if rival.runs]
         if self.metric != LOSS:
             return study.row_covariance(sides, self.metric)
         rows = np.stack([np.mean([losses(run) for run in side], axis=0) for side in sides])
-        return np.atleast_2d(np.cov(rows, ddof=0)) / rows.shape[1]
+        return np.asarray(np.atleast_2d(np.cov(rows, ddof=0)) / rows.shape[1])
 
-    def _contender(self, rival: _Rival, standing: verdict.Standing | None) -> ContenderEvidence:
-        best, values, curve = rival.best, self._values(rival), self._curve(rival)
+    def _contender(self, rival: Rival, standing: verdict.Standing | None) -> ContenderEvidence:
+        best, values, target = rival.best, rival.scores(self.metric), self.spec.tuning.target
         classes = rival.study is not None and rival.study.spec.task.head == "classification"
         return ContenderEvidence(
             name=rival.name,
@@ -305,64 +276,7 @@ class Comparison:
             places=standing.places if standing else None,
             collapsed=sum(study.collapses(rival.runs)) if classes else 0,
             runs=tuple(run.fingerprint for run in rival.runs),
-            steps_to=self._steps_or_none(rival),
-            sensitivity=verdict.sensitivity(curve, tolerance=self.near, less_is_better=self._less_is_better),
-            curve=tuple(
-                sorted(
-                    (rate, trial.score)
-                    for trial, rate in self._rates(rival)
-                    if trial.state == "finished" and trial.score is not None
-                )
-            ),
+            steps_to=rival.steps_to(target, self.metric) if target is not None and rival.looked_at else (),
+            sensitivity=verdict.sensitivity(rival.curve, tolerance=self.near, less_is_better=self._less_is_better),
+            curve=rival.finished,
         )
-
-    def _curve(self, rival: _Rival) -> list[tuple[float, float | None]]:
-        return [(rate, trial.score) for trial, rate in self._rates(rival)]
-
-    def _rates(self, rival: _Rival) -> list[tuple[TrialEvidence, float]]:
-        """Each trial with the learning rate that it had; one that nothing could be planned of had none."""
-        found = []
-        for trial in rival.trials:
-            try:
-                plan = study_of(trial.parameters, self.bench, seeds=(0,), tuning_share=None)
-            except BertspecError:
-                continue
-            found.append((trial, plan.recipe.optimizer.learning_rate))
-        return found
-
-    def _steps_or_none(self, rival: _Rival) -> tuple[int | None, ...]:
-        target = self.spec.tuning.target
-        looked_at = rival.runs and all(len(run.result.curve.evaluated) for run in rival.runs)
-        return self._steps(rival, target) if target is not None and looked_at else ()
-
-    def _steps(self, rival: _Rival, target: float) -> tuple[int | None, ...]:
-        sign = -1.0 if self._less_is_better else 1.0
-        found: list[int | None] = []
-        for run in rival.runs:
-            curve = run.result.curve
-            if not len(curve.evaluated) or run.spec.task.metrics[0] != self.metric:
-                raise InvalidSpec(
-                    f"nobody looked at {self.metric} on the way",
-                    given=f"evaluate_every {run.spec.recipe.evaluate_every}, main metric {run.spec.task.metrics[0]}",
-                    allowed="evaluate_every among the sweep's parameters, and the task's main metric",
-                    where=self.title,
-                )
-            reached = curve.evaluated[sign * curve.score >= sign * target]
-            found.append(int(reached[0]) if len(reached) else None)
-        return tuple(found)
-
-
-def _counts(trial: TrialEvidence) -> bool:
-    return trial.state == "finished" and trial.score is not None
-
-
-def _error(trials: Sequence[TrialEvidence], *, less_is_better: bool) -> float:
-    """The standard error of one trial's score, by the seeds of the better half; a prior where there is one seed each."""
-    sign = 1.0 if less_is_better else -1.0
-    several = [trial for trial in trials if _counts(trial) and len(trial.scores) > 1]
-    if not several:
-        return verdict.Spread.prior().limit
-    several.sort(key=lambda trial: sign * float(np.mean(trial.scores)))
-    better = several[: (len(several) + 1) // 2]
-    deviation = math.sqrt(float(np.mean([np.var(trial.scores, ddof=1) for trial in better])))
-    return max(deviation, verdict.LEAST_SPREAD) / math.sqrt(len(better[0].scores))
