@@ -14,7 +14,7 @@ from bertspec import metrics, study, verdict
 from bertspec.errors import InvalidSpec, UnknownName
 from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence
 from bertspec.spec import SweepSpec
-from bertspec.study import Workbench
+from bertspec.study import Study, Workbench
 from bertspec.sweep import budgets
 from bertspec.sweep.ledger import Ledger
 from bertspec.sweep.rivals import Rival
@@ -104,10 +104,14 @@ class Comparison:
         """How many seeds the next look needs; none where there is none."""
         return next((look for look in self._looks if look > self.seeds), None)
 
-    @property
-    def fingerprints(self) -> tuple[str, ...]:
-        """The runs of the confirmation."""
-        return tuple(run.fingerprint for rival in self.rivals.values() for run in rival.runs)
+    def confirmed(self, name: str) -> Study | None:
+        """The study that confirms the best trial of a contender; none where no trial finished."""
+        return self._named(name).study
+
+    def tuning(self, name: str) -> str:
+        """What a contender was tuned on, in words."""
+        trials = self._named(name).trials
+        return f"{len(trials)} trials on {max((len(trial.seeds) for trial in trials), default=0)} seeds each"
 
     @cached_property
     def unfair(self) -> tuple[str, ...]:
@@ -181,8 +185,10 @@ class Comparison:
             return found
         return study.guarded(found, made, made.runs, known or made.spec.task.metrics[0])
 
-    def judge_steps(self, first: str, second: str, claim: Claim, target: float) -> Verdict:
-        """The verdict on how many times the steps of the second contender the first one needs to reach a target.
+    def judge_steps(self, first: str, second: str, factor: float, target: float) -> Verdict:
+        """The verdict on the claim that the first contender reaches a target in so many times the steps of the second.
+
+        Seeds are added while it is open.
 
         Raises:
             UnknownName: no contender is called so.
@@ -190,6 +196,8 @@ class Comparison:
             BertspecError: a run failed; finished runs are kept.
         """
         pair = [self._named(first), self._named(second)]
+        words = f'"{first}" needs at most {factor:g} times the steps of "{second}" to reach {target:g}'
+        claim = Claim(f"steps to {target:g}", "at most", factor, words=words)
         refused = self._refused(claim, "steps")
         if refused is not None:
             return refused
@@ -200,13 +208,17 @@ class Comparison:
         self.keep()
         return found
 
-    def judge_sensitivity(self, name: str, claim: Claim, tolerance: float) -> Verdict:
-        """The verdict on the decades of the learning rate over which a contender stays near its best, in its tuning.
+    def judge_sensitivity(self, name: str, decades: float, tolerance: float) -> Verdict:
+        """The verdict on the claim that a contender stays near its best over so many decades of the learning rate.
 
         Raises:
             UnknownName: no contender is called so.
         """
         rival = self._named(name)
+        words = (
+            f'"{name}" stays within {tolerance:g} of its best over at least {decades:g} decades of the learning rate'
+        )
+        claim = Claim("decades of the learning rate", "at least", decades, words=words)
         refused = self._refused(claim, "sensitivity")
         if refused is not None:
             return refused
