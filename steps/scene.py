@@ -159,7 +159,7 @@ def _origin(study: Study, other: Study | None) -> str:
 
 
 def _promises(verdict: Verdict) -> bool:
-    """Whether it says that something is good: of a metric, by the way in which it improves; of a ratio or rank, always."""
+    """Whether it says that something is good: of a metric, by the way in which it improves; of a ratio, always."""
     claim = verdict.claim
     if claim.denied or verdict.rule in _GOOD:
         return not claim.denied
