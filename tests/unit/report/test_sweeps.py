@@ -104,6 +104,17 @@ def test_why_a_comparison_is_not_fair_is_told(hostile: SessionEvidence, swept: S
     assert "not fair, so nothing is claimed of it: sgd had 2 trials" in markdown(hostile, [unfair])
 
 
+class Tags(HTMLParser):
+    """The names of the tags that a browser would see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.found.add(tag)
+
+
 def test_nothing_that_a_sweep_is_called_becomes_markup(
     hostile: SessionEvidence, swept: SweepEvidence, tmp_path: Path
 ) -> None:
