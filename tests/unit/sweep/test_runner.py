@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from bertspec.evidence.sweeps import Point, SweepEvidence, TrialEvidence
 from bertspec.spec import SweepSpec
 from bertspec.study import Workbench
 from bertspec.sweep import runner, trial
+from bertspec.sweep.crew import Died, Order
 
 from .conftest import GOOD, Read
 
@@ -171,6 +173,52 @@ def test_data_that_cannot_be_had_are_told_before_anything_is_run(read: Read, ben
     with pytest.raises((SourceError, UnknownName)):
         swept(read(old="bundled/sentiment", new="sst2-sentences"), bench)
     assert trials.run == []
+
+
+class Deaths:
+    """A crew whose workers die, each trial so many times."""
+
+    def __init__(self, deaths: dict[int, int]) -> None:
+        self.deaths, self.orders = dict(deaths), list[Order]()
+        self.started: list[int] = []
+
+    def __call__(self, bench: Workbench, size: int) -> Deaths:
+        return self
+
+    def __enter__(self) -> Deaths:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def busy(self) -> int:
+        return len(self.orders)
+
+    def start(self, order: Order) -> None:
+        self.orders.append(order)
+        self.started.append(order.number)
+
+    def events(self) -> Iterator[TrialEvidence | Died]:
+        order = self.orders.pop(0)
+        if self.deaths.get(order.number, 0) > 0:
+            self.deaths[order.number] -= 1
+            yield Died(order, "its worker process was killed by SIGKILL")
+            return
+        yield Trials()(order.number, order.parameters, None, contender=order.contender, told=None)  # type: ignore[arg-type]
+
+
+def test_a_trial_whose_worker_dies_is_tried_once_more(
+    read: Read, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew = Deaths({1: 1, 3: 2})
+    monkeypatch.setattr(runner, "Crew", crew)
+    found = runner.run(read(), bench, processes=2)
+    assert {number: crew.started.count(number) for number in range(6)} == {0: 1, 1: 2, 2: 1, 3: 2, 4: 1, 5: 1}
+    assert [each.state for each in found.trials] == ["finished"] * 3 + ["failed"] + ["finished"] * 2
+    assert found.trials[3].reason == "its worker process was killed by SIGKILL, 2 times"
+    assert found.trials[3].parameters["optimizer"] == "adam"
+    assert "seeds" not in found.trials[3].parameters
 
 
 def test_a_command_is_never_executed(read: Read, bench: Workbench, trials: Trials, tmp_path: Any) -> None:
