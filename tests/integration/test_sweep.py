@@ -118,43 +118,53 @@ def training_moments(folder: Path) -> dict[str, int]:
     return {file.parent.name: file.stat().st_mtime_ns for file in (folder / ".bertspec" / "runs").glob("*/run.json")}
 
 
-def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_every_trial_once(folder: Path) -> None:
-    first = begun(folder)
+def interrupted(folder: Path) -> None:
+    """Ctrl-C after the first trial."""
+    process = begun(folder)
     wait_for_trials(folder, 1)
-    first.send_signal(signal.SIGINT)
-    _, said = first.communicate(timeout=PATIENCE_S)
-    assert first.returncode == 130, said
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said
 
-    second = begun(folder)
-    kept = wait_for_trials(folder, 1)["trials"]
-    before = training_moments(folder)
-    kept = wait_for_trials(folder, len(kept) + 1)["trials"]
-    helpers = workers(second.pid)
+
+def killed(folder: Path) -> None:
+    """Kill -9 after one trial more: the workers go with it."""
+    process = begun(folder)
+    wait_for_trials(folder, len(wait_for_trials(folder, 1)["trials"]) + 1)
+    helpers = workers(process.pid)
     assert len(helpers) == 2
-    second.kill()
-    second.communicate(timeout=PATIENCE_S)
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
     deadline = time.monotonic() + 30
     while any(map(alive, helpers)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(alive, helpers))
 
-    third = begun(folder)
-    wait_for_trials(folder, len(kept) + 1)
-    victims = workers(third.pid)
-    if len(record(folder)["trials"]) < 5:  # type: ignore[index]
-        os.kill(victims[0], signal.SIGKILL)
-    said, told = third.communicate(timeout=PATIENCE_S)
-    assert third.returncode == 0, told
 
+def to_the_end(folder: Path) -> str:
+    """One worker is killed as soon as there are any."""
+    process = begun(folder)
+    deadline = time.monotonic() + PATIENCE_S
+    while not workers(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(workers(process.pid)[0], signal.SIGKILL)
+    said, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, told
+    return said
+
+
+def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_every_trial_once(folder: Path) -> None:
+    interrupted(folder)
+    killed(folder)
+    kept, before = wait_for_trials(folder, 2)["trials"], training_moments(folder)
+    said = to_the_end(folder)
     found = SweepEvidence.model_validate(record(folder))
     assert [trial.number for trial in found.trials] == [0, 1, 2, 3, 4, 5]
     assert {trial.state for trial in found.trials} == {"finished"}
     assert [trial.contender for trial in found.trials] == ["adamw", "sgd"] * 3
-    assert [
-        trial.model_dump(mode="json") for trial in found.trials if trial.number in {t["number"] for t in kept}
-    ] == kept
+    assert [trial for trial in found.model_dump(mode="json")["trials"] if trial in kept] == kept
     after = training_moments(folder)
     assert len(after) == 12
     assert {name: after[name] for name in before} == before

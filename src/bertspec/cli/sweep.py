@@ -114,10 +114,11 @@ def _show_plan(spec: SweepSpec, work: Workbench, arguments: argparse.Namespace) 
     steps, epochs = study.recipe.steps, study.recipe.epochs
     length = f"{steps} steps" if steps is not None else f"{epochs:g} epochs"
     share = tuning.tuning_share
-    lines = [f"{spec.name}: {spec.method}, {count} trials", f"in all: {count * len(tuning.seeds)} runs"]
-    lines[1:1] = [
-        f"each: seeds {_listed(tuning.seeds)}, {length} on {1 - share:.0%} of the training rows, scored on the other "
-        f"{share:.0%}"
+    rows = f"{1 - share:.0%} of the training rows, scored on the other {share:.0%}"
+    lines = [
+        f"{spec.name}: {spec.method}, {count} trials",
+        f"each: seeds {_listed(tuning.seeds)}, {length} on {rows}",
+        f"in all: {count * len(tuning.seeds)} runs",
     ]
     if spec.contenders:
         names = ", ".join(str(each) for each in spec.contenders)

@@ -12,7 +12,7 @@ from bertspec.spec import ParameterSpec
 from bertspec.sweep import distributions
 
 if TYPE_CHECKING:
-    import optuna
+    from optuna.trial import FrozenTrial
 
 __all__ = ["suggested"]
 
@@ -78,16 +78,17 @@ def _value(parameter: ParameterSpec, found: Any) -> Any:
 
 def _replayed(
     optuna: Any, trial: TrialEvidence, searched: Mapping[str, ParameterSpec], space: Mapping[str, Any]
-) -> optuna.trial.FrozenTrial:
+) -> FrozenTrial:
     states = optuna.trial.TrialState
     over = trial.state == "finished" and trial.score is not None
-    return optuna.trial.create_trial(
+    replayed: FrozenTrial = optuna.trial.create_trial(
         state=states.COMPLETE if over else states.PRUNED,
         value=trial.score if over else None,
         params={name: _found(parameter, trial.parameters[name]) for name, parameter in searched.items()},
         distributions=dict(space),
         intermediate_values={point.step: point.value for point in trial.points},
     )
+    return replayed
 
 
 def _found(parameter: ParameterSpec, value: Any) -> Any:

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from bertspec import errors
-from bertspec.errors import BertspecError
 from bertspec.evidence.sweeps import Point, TrialEvidence
 from bertspec.study import Workbench
 
@@ -156,14 +155,15 @@ class _Trouble:
 
     @classmethod
     def of(cls, error: Exception) -> _Trouble:
-        return cls(type(error).__name__, str(error), traceback.format_exc())
+        outside = next((kind for kind in (OSError, MemoryError) if isinstance(error, kind)), type(error))
+        return cls(outside.__name__, str(error), traceback.format_exc())
 
     def raise_again(self) -> None:
-        kind = getattr(errors, self.kind, None)
+        kind = getattr(errors, self.kind, None) or {"OSError": OSError, "MemoryError": MemoryError}.get(self.kind)
         if kind is None:
             raise RuntimeError(f"a worker failed: {self.kind}: {self.message}\n{self.trace}")
-        error: BertspecError = kind.__new__(kind)
-        Exception.__init__(error, self.message)
+        error: Exception = kind.__new__(kind)
+        Exception.__init__(error, self.message)  # past an initialiser that would put the message together once more
         raise error
 
 

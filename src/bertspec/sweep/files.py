@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +16,7 @@ from bertspec.spec import SweepSpec
 from bertspec.study import Workbench
 from bertspec.sweep import domains
 
-__all__ = ["parse", "read"]
+__all__ = ["load", "parse", "read"]
 
 Keys = tuple[str | int, ...]
 """What leads to a value, from the top of the file."""
@@ -31,12 +31,19 @@ def read(word: str, bench: Workbench) -> SweepSpec:
         InvalidSpec: the file is no YAML, or something in it is not supported, not known or not allowed.
     """
     file = bench.catalog.sweep(word)
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as broken:
-        raise InvalidSpec(f"the sweep file cannot be read: {broken}", where=file) from broken
-    values, lines = _composed(text, file)
-    return _checked(values, bench, _Places(str(file), lines), name=file.stem)
+    values, lines = _composed(file)
+    places = _Places(str(file), lines)
+    return _checked(_structured(values, places, name=file.stem), bench, places)
+
+
+def load(file: Path) -> SweepSpec:
+    """A sweep file as it is written: its values are not compared with what recipes and optimizers allow.
+
+    Raises:
+        InvalidSpec: the file is no YAML, or not W&B's schema.
+    """
+    values, lines = _composed(file)
+    return _structured(values, _Places(str(file), lines), name=file.stem)
 
 
 def parse(values: Mapping[str, Any], bench: Workbench, *, name: str, where: object) -> SweepSpec:
@@ -51,7 +58,8 @@ def parse(values: Mapping[str, Any], bench: Workbench, *, name: str, where: obje
     Raises:
         InvalidSpec: something in it is not supported, not known or not allowed.
     """
-    return _checked(values, bench, _Places(str(where), {}), name=name)
+    places = _Places(str(where))
+    return _checked(_structured(values, places, name=name), bench, places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +76,15 @@ class _Places:
         return f"{self.name}{line}" + (f", {'.'.join(map(str, path))}" if path else "")
 
 
-def _checked(values: Any, bench: Workbench, places: _Places, *, name: str) -> SweepSpec:
+def _structured(values: Any, places: _Places, *, name: str) -> SweepSpec:
     try:
         spec = SweepSpec.model_validate(values)
     except ValidationError as refusal:
         _refuse(refusal, places)
-    spec = spec if spec.name else spec.model_copy(update={"name": name})
+    return spec if spec.name else spec.model_copy(update={"name": name})
+
+
+def _checked(spec: SweepSpec, bench: Workbench, places: _Places) -> SweepSpec:
     try:
         return domains.checked(spec, bench)
     except domains.Refused as refused:
@@ -115,13 +126,16 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _composed(text: str, file: Path) -> tuple[Any, dict[Keys, int]]:
-    loader = _Loader(text)
+def _composed(file: Path) -> tuple[Any, dict[Keys, int]]:
+    try:
+        loader = _Loader(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as broken:
+        raise InvalidSpec(f"the sweep file cannot be read: {str(broken).splitlines()[0]}", where=file) from broken
     try:
         root = loader.get_single_node()
         if root is None:
             raise InvalidSpec("the sweep file is empty", allowed="method: and parameters:", where=file)
-        lines = dict(_lines(root, (), file))
+        lines = dict(_lines(root, (), file, set()))
         return loader.construct_document(root), lines
     except yaml.YAMLError as broken:
         mark = getattr(broken, "problem_mark", None)
@@ -134,22 +148,30 @@ def _composed(text: str, file: Path) -> tuple[Any, dict[Keys, int]]:
         loader.dispose()
 
 
-def _lines(node: yaml.Node, path: Keys, file: Path) -> Iterator[tuple[Keys, int]]:
-    """Every key with its line, from 1; a key that stands twice is refused, since YAML would keep the last."""
+def _lines(node: yaml.Node, path: Keys, file: Path, seen: set[int]) -> Iterator[tuple[Keys, int]]:
+    """Every key with its line, from 1; a key that stands twice is refused, since YAML would keep the last.
+
+    What an alias repeats has been seen: it is not walked through again, however often it is repeated.
+    """
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
-        seen: dict[Hashable, int] = {}
+        _refuse_twice(node, file)
         for key, value in node.value:
-            if key.tag == _MERGE:
-                continue
-            below, line = (*path, str(key.value)), key.start_mark.line + 1
-            if key.value in seen:
-                raise InvalidSpec(
-                    "a key stands twice", given=key.value, where=f"{file}, line {line}, and line {seen[key.value]}"
-                )
-            seen[key.value] = line
-            yield below, line
-            yield from _lines(value, below, file)
+            if key.tag != _MERGE:
+                yield (*path, str(key.value)), key.start_mark.line + 1
+                yield from _lines(value, (*path, str(key.value)), file, seen)
     elif isinstance(node, yaml.SequenceNode):
         for at, item in enumerate(node.value):
             yield (*path, at), item.start_mark.line + 1
-            yield from _lines(item, (*path, at), file)
+            yield from _lines(item, (*path, at), file, seen)
+
+
+def _refuse_twice(node: yaml.MappingNode, file: Path) -> None:
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in lines:
+            raise InvalidSpec("a key stands twice", given=name, where=f"{file}, line {line}, and line {lines[name]}")
+        lines[name] = line

@@ -163,7 +163,7 @@ def _here(course: _Course, bench: Workbench) -> None:
                 bench,
                 metric=order.metric,
                 contender=order.contender,
-                told=(lambda point, order=order: course.judge(Reached(order, point))) if order.judged else None,  # type: ignore[misc]
+                told=(lambda point, order=order: course.judge(Reached(order, point))) if order.judged else None,
             )
         )
 

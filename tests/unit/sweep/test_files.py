@@ -277,3 +277,15 @@ def test_brackets_lie_at_powers_of_eta(read: Read) -> None:
     assert falling is not None
     assert rising.brackets(20) == (2, 4, 8, 16)
     assert falling.brackets(20) == (3, 9)
+
+
+@pytest.mark.parametrize("text", ["method: &a [*a, *a]\n", "\x00", "parameters: &a {x: *a}\nmethod: grid\n"])
+def test_what_yaml_allows_and_nobody_means_is_refused(read: Read, text: str) -> None:
+    with pytest.raises(InvalidSpec):
+        read(text)
+
+
+def test_aliases_of_aliases_take_no_time(read: Read) -> None:
+    laughs = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    with pytest.raises(InvalidSpec, match="unknown key"):
+        read(f"a0: &a0 [1, 2]\n{laughs}")

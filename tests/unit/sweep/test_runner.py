@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -185,7 +185,7 @@ class Deaths:
     def __call__(self, bench: Workbench, size: int) -> Deaths:
         return self
 
-    def __enter__(self) -> Deaths:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
