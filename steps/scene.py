@@ -165,11 +165,15 @@ def _origin(study: Study, other: Study | None) -> str:
 def _promises(verdict: Verdict) -> bool:
     """Whether it says that something is good: of a metric, by the way in which it improves; of a ratio, always."""
     claim = verdict.claim
-    if claim.denied or verdict.rule == "ratio":
+    if claim.denied or verdict.rule in _GOOD:
         return not claim.denied
     quantity = claim.quantity.removeprefix("lead in ")
     known = [metric for metric in metrics.METRICS.values() if quantity in (metric.name, metric.title)]
     return known[0].promised_by(claim.direction) if known else claim.direction != "at most"
+
+
+_GOOD = ("ratio", "best", "steps", "sensitivity")
+"""The rules of claims that always say that something is good."""
 
 
 @dataclass(frozen=True, slots=True)

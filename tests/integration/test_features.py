@@ -470,3 +470,29 @@ def test_a_baseline_of_nothing_is_refused(project: pytest.Pytester) -> None:
     refused = project.run(sys.executable, "-m", "bertspec", "baseline", "save", "1.0")
     assert refused.ret == 2
     refused.stderr.fnmatch_lines(["error: no session has left a record*"])
+
+
+def test_a_sweep_in_a_table_is_run_confirmed_ranked_and_kept(project: pytest.Pytester) -> None:
+    scenarios = """
+  Scenario: Equal budgets
+    When a sweep over "optimizer" runs with 2 trials each
+      | parameter            | values     |
+      | optimizer            | adamw, sgd |
+      | learning_rate_factor | 1, 3       |
+      | evaluate_every       | 2          |
+      | seeds                | 201        |
+    Then a claim that "sgd" is within 0.001 of the best does not pass
+    And "sgd" needs at most 1 times the steps of "adamw" to reach 0.0
+    And "adamw" is within 0.9 of the best
+"""
+    result = run(project, scenarios, "--spec-report=report.md")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*FAIL: "adamw" is within 0.9 of the best in accuracy:* of 5 seeds collapsed*'])
+    [record] = (project.path / ".bertspec" / "sweeps").glob("*.json")
+    compared = json.loads(record.read_text())["comparison"]
+    assert {each["name"]: (each["trials"], len(each["values"])) for each in compared["contenders"]} == {
+        "adamw": (2, 5),
+        "sgd": (2, 5),
+    }
+    assert compared["unfair"] == []
+    assert "#### Sweep micro" in (project.path / "report.md").read_text()

@@ -12,6 +12,7 @@ import pytest
 
 from bertspec import report, study
 from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine, sessions
+from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
 from bertspec.spec import StudySpec
 from bertspec.study import Workbench
 
@@ -65,9 +66,61 @@ def page_file(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> Path:
         session="a" * 32, started="2026", finished="2026", command=f"pytest {HOSTILE}", scenarios=(scenario, left_out)
     )
     kept = sessions.read(sessions.write(session, tmp_path / "sessions"))
+    kept_sweep(bench.store.root / "sweeps")
     file = tmp_path / "report.html"
     file.write_text(report.html(kept, bench.store, bench.places), "utf-8")
     return file
+
+
+def kept_sweep(folder: Path) -> None:
+    """The record of a sweep with ten contenders, whose names and reasons try to run."""
+    now, names = "2026-01-01T00:00:00+00:00", [f"{number} {HOSTILE}" for number in range(10)]
+    trials = tuple(
+        TrialEvidence(
+            number=number,
+            parameters={"learning_rate": 10.0 ** -(1 + number % 4), "schedule": f"{number % 3} {HOSTILE}"},
+            contender=names[number % 10],
+            state="failed" if number == 7 else "finished",
+            reason=HOSTILE if number == 7 else None,
+            score=None if number == 7 else 0.5 + number / 100,
+            finished=now,
+        )
+        for number in range(40)
+    )
+    contenders = tuple(
+        ContenderEvidence(
+            name=name,
+            trials=4,
+            tokens=1_000_000,
+            best=0,
+            values=(0.8, 0.9),
+            mean=0.85,
+            interval=(0.7, 1.0),
+            places=(1, 10),
+            curve=((1e-4, 0.5), (1e-3, 0.8), (1e-2, 0.7)),
+        )
+        for name in names
+    )
+    compared = ComparisonEvidence(
+        parameter=f"optimizer {HOSTILE}",
+        contenders=contenders,
+        ties=((names[0], names[1]),),
+        unfair=(HOSTILE,),
+        tolerance=0.02,
+    )
+    sweep = SweepEvidence(
+        name=HOSTILE,
+        sha256="0" * 64,
+        metric="accuracy",
+        goal="maximize",
+        method="random",
+        planned=40,
+        trials=trials,
+        comparison=compared,
+        began=now,
+    )
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text(sweep.model_dump_json(), "utf-8")
 
 
 @pytest.fixture(scope="module")

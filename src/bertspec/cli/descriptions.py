@@ -16,11 +16,17 @@ _PRETRAINED = EncoderSpec(name="any", checkpoint="any")
 _FROM_SCRATCH = EncoderSpec(name="any", family="bert")
 
 
-def describe(kind: Literal["encoders", "tasks", "recipes", "optimizers"], name: str, catalog: Catalog) -> str:
+def describe(kind: Literal["encoders", "tasks", "recipes", "optimizers", "sweeps"], name: str, catalog: Catalog) -> str:
     """One line; for a config that is broken, what is wrong with it."""
-    tell = {"encoders": _encoder, "tasks": _task, "recipes": _recipe, "optimizers": _optimizer}[kind]
+    tell = {
+        "encoders": _encoder,
+        "tasks": _task,
+        "recipes": _recipe,
+        "optimizers": _optimizer,
+        "sweeps": _sweep,
+    }
     try:
-        return tell(name, catalog)
+        return tell[kind](name, catalog)
     except BertspecError as broken:
         return f"broken: {broken}"
 
@@ -51,3 +57,16 @@ def _recipe(name: str, catalog: Catalog) -> str:
 def _optimizer(name: str, catalog: Catalog) -> str:
     rates = [catalog.optimizer(name, encoder).learning_rate for encoder in (_PRETRAINED, _FROM_SCRATCH)]
     return f"learning rate {rates[0]:g} pretrained, {rates[1]:g} from scratch"
+
+
+def _sweep(name: str, catalog: Catalog) -> str:
+    from bertspec.sweep import files
+
+    spec = files.load(catalog.sweep(name))
+    count = spec.run_cap or (spec.grid_size if spec.method == "grid" else None)
+    varied = [
+        f"{len(parameter.values)} {word}s" if parameter.several and parameter.values else word
+        for word, parameter in spec.searched.items()
+        if parameter.choices is None or len(parameter.choices) > 1
+    ]
+    return f"{spec.method}, {'any number of' if count is None else count} trials: {', '.join(varied)}"

@@ -1,4 +1,4 @@
-"""List what can be named: encoders, tasks, recipes, optimizers; or the finished runs, the newest last."""
+"""List what can be named: encoders, tasks, recipes, optimizers, sweeps; or the finished runs, the newest last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
 
 NAME = "list"
-HELP = "list encoders, tasks, recipes, optimizers or runs"
+HELP = "list encoders, tasks, recipes, optimizers, sweeps or runs"
 EPILOG = """\
 examples:
   bertspec list encoders
@@ -27,7 +27,7 @@ and model (whether the fine-tuned model was kept); for everything else with name
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The kind, and filters for runs."""
-    parser.add_argument("kind", choices=("encoders", "tasks", "recipes", "optimizers", "runs"))
+    parser.add_argument("kind", choices=("encoders", "tasks", "recipes", "optimizers", "sweeps", "runs"))
     for name in ("encoder", "task"):
         option = parser.add_argument(f"--{name}", metavar="NAME", help=f"only runs of this {name}")
         complete.names(option, name)

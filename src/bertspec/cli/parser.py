@@ -6,11 +6,11 @@ import argparse
 from typing import Any, NoReturn
 
 import bertspec
-from bertspec.cli import baseline, calibrate, doctor, listing, lock, measure, predict, report, run, show, sync
+from bertspec.cli import baseline, calibrate, doctor, listing, lock, measure, predict, report, run, show, sweep, sync
 
 __all__ = ["COMMANDS", "build"]
 
-COMMANDS = (run, listing, show, predict, measure, report, calibrate, baseline, lock, sync, doctor)
+COMMANDS = (run, sweep, listing, show, predict, measure, report, calibrate, baseline, lock, sync, doctor)
 """One module for each: NAME, HELP, EPILOG, ``add_arguments(parser)`` and ``execute(arguments) -> int``."""
 
 _EPILOG = """\

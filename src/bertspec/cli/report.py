@@ -23,7 +23,8 @@ examples:
   bertspec report --format wandb                  # pip install 'bertspec[wandb-report]'
 
 The page holds every scenario in its own words, each claim with its interval, its bound and its seeds, learning curves,
-confusion matrices, quality against cost, and where everything came from. pytest writes it too: --spec-report=PATH.
+confusion matrices, quality against cost, the store's sweeps, and where everything came from. pytest writes it, too:
+--spec-report=PATH.
 A W&B Report holds the claims, and charts of the session's runs that W&B has; bertspec sync pushes the others.
 """
 
@@ -45,6 +46,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from bertspec import report
     from bertspec.errors import InvalidSpec
     from bertspec.evidence import sessions
+    from bertspec.evidence.swept import sweeps
     from bertspec.sources.places import Places
 
     kept = bench.store(arguments)
@@ -55,7 +57,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.format == "wandb":
         console.show_lines(_published(session, kept))
         return 0
-    text = report.html(session, kept, places) if arguments.format == "html" else report.markdown(session)
+    html = arguments.format == "html"
+    text = report.html(session, kept, places) if html else report.markdown(session, sweeps(kept.root))
     if arguments.output == "-":
         console.show_lines(text.rstrip("\n"))
         return 0

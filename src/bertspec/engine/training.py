@@ -165,8 +165,10 @@ class _Training:
         """Take one optimizer step, and what is due after it."""
         progress, total = self.progress, len(self.progress.loss)
         where = f"step {progress.step + 1} of {total}, learning rate {rate:.3g}"
-        loss = self.prepared.optimizer.step(_Step(self, rows, where), learning_rate=rate).item()
-        progress.loss[progress.step], progress.rate[progress.step] = loss, rate
+        optimizer = self.prepared.optimizer
+        loss = optimizer.step(_Step(self, rows, where), learning_rate=rate).item()
+        taken = rate if optimizer.rate is None else optimizer.rate
+        progress.loss[progress.step], progress.rate[progress.step] = loss, taken
         progress.step += 1
         progress.examples += len(rows)
         progress.tokens += int(self.prepared.train.tokens.lengths_of(rows).sum())

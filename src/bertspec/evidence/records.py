@@ -15,7 +15,7 @@ __all__ = ["ClaimEvidence", "Compared", "ScenarioEvidence", "SessionEvidence", "
 class Evidence(BaseModel):
     """A frozen part of a session's record."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class ClaimEvidence(Evidence):
@@ -27,7 +27,7 @@ class ClaimEvidence(Evidence):
     """What it is about, such as ``bert-tiny · bundled/sentiment · adamw``."""
     verdict: Literal["PASS", "FAIL", "UNDECIDED"]
     value: float
-    """What was measured: a mean over seeds, a difference, a ratio or a count."""
+    """What was measured: a mean over seeds, a difference, a ratio or a count; infinite where it never came."""
     bound: float
     direction: Literal["at least", "at most", "between"] = "at least"
     """The side of the bound that was claimed."""
@@ -42,7 +42,8 @@ class ClaimEvidence(Evidence):
     split_interval: tuple[float, float] | None = None
     """The 95 % interval that the choice of the evaluation rows leaves; it is not judged by."""
     rule: str | None = None
-    """Which rule decided: ``mean``, ``collapse``, ``ceiling``, ``overlap``, ``difference``, ``ratio``."""
+    """Which rule decided: ``mean``, ``collapse``, ``ceiling``, ``overlap``, ``difference``, ``ratio``,
+    ``best``, ``steps``, ``sensitivity``."""
     values: tuple[float, ...] = ()
     """What each run, or each timed round, measured, in their order; of a comparison, seed by seed."""
     spread: float | None = None

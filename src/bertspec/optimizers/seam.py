@@ -53,6 +53,8 @@ class Optimizer(Protocol):
 
     needs: Needs
     """What the table says of its rule; see ``bertspec.optimizers.WANTS``."""
+    rate: float | None
+    """The learning rate of the last step, where the rule chose it itself; none where it took the schedule's."""
 
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Take one step and give the loss before it, a scalar on the device."""
@@ -84,6 +86,8 @@ def in_place_of(weights: Sequence[Tensor], others: Sequence[Tensor]) -> Iterator
 
 class TorchOptimizer:
     """One of torch's optimizers: one backward a step. Its groups say their ``scale`` of the learning rate."""
+
+    rate: float | None = None
 
     def __init__(self, inner: torch.optim.Optimizer) -> None:
         self.needs = Needs()

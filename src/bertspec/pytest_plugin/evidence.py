@@ -109,6 +109,7 @@ class EvidenceTaker:
     def _report(self, evidence: SessionEvidence, config: pytest.Config) -> None:
         """Write the report that was asked for; a job of GitHub's shows it in its summary, too."""
         from bertspec import report
+        from bertspec.evidence.swept import sweeps
         from bertspec.pytest_plugin.fixtures import store_root
         from bertspec.sources.places import Places
         from bertspec.store import Store
@@ -121,12 +122,12 @@ class EvidenceTaker:
             sources = {one.path: (config.rootpath / one.path).read_text("utf-8") for one in evidence.scenarios}
             text = report.messages(evidence, sources)
         else:
-            text = report.markdown(evidence)
+            text = report.markdown(evidence, sweeps(store_root(config)))
         target.write_text(text, "utf-8")
         self.written = str(target)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(summary).open("a", encoding="utf-8") as stream:
-                stream.write(report.markdown(evidence))
+                stream.write(report.markdown(evidence, sweeps(store_root(config))))
 
     def evidence(self, config: pytest.Config) -> SessionEvidence:
         """All that was gathered so far."""

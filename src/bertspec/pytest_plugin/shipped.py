@@ -20,11 +20,12 @@ MODULES = (
     "bertspec.steps.given",
     "bertspec.steps.when",
     "bertspec.steps.then",
+    "bertspec.steps.sweeps",
     "bertspec.pytest_plugin.fixtures",
 )
 """The modules that become plugins: the steps, and the fixtures that they stand on."""
 
-TELLING = ("bertspec", "encoder", "fine-tun")
+TELLING = ("bertspec", "encoder", "fine-tun", "trials each")
 """The words of which a feature file in our language holds one. Other lines of ours could stand in anybody's file:
 ``Given the task "buy milk"``, ``Then its price is at least 5``."""
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from bertspec.evidence import ClaimEvidence, SessionEvidence
+from bertspec.evidence.sweeps import SweepEvidence
+from bertspec.report.sweeps import places
 
 __all__ = ["markdown"]
 
@@ -17,12 +19,18 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", ":": "&#58;"})
 _ORDER = ("FAIL", "UNDECIDED", "PASS")
 _ROWS = 200
+_SWEEPS = 5
 _LONGEST, _ROOM = 400, 45_000
 """Characters of one text, and of all claims: a comment on a pull request holds 65,536."""
 
 
-def markdown(session: SessionEvidence) -> str:
-    """The claims as a table, those that did not pass first; the baseline; what was not run. All text is escaped."""
+def markdown(session: SessionEvidence, sweeps: Sequence[SweepEvidence] = ()) -> str:
+    """The claims as a table, those that did not pass first; the baseline; sweeps; what was not run. All is escaped.
+
+    Args:
+        session: what was shown.
+        sweeps: the sweeps whose rankings are told, too.
+    """
     claims = [(scenario.title, claim) for scenario in session.scenarios for claim in scenario.claims]
     counts = Counter(claim.verdict for _, claim in claims)
     left_out = Counter(s.reason or "" for s in session.scenarios if s.outcome == "not run")
@@ -33,6 +41,7 @@ def markdown(session: SessionEvidence) -> str:
         *(f"- ❌ {_plain(scenario.title)}: {_plain(scenario.reason or '')}" for scenario in broken),
         *_claims(claims),
         *_against(session),
+        *(line for sweep in sweeps[:_SWEEPS] for line in _ranking(sweep)),
         "",
         *(f"- {count} not run: {_plain(reason)}" for reason, count in left_out.items()),
     ]
@@ -68,6 +77,27 @@ def _against(session: SessionEvidence) -> Iterator[str]:
             f"| {_SIGNS[each.outcome]} {each.outcome} | {_plain(each.title)} | {_plain(each.quantity)}{why} "
             f"| {then} | {now} | {change} |"
         )
+
+
+def _ranking(sweep: SweepEvidence) -> Iterator[str]:
+    """The contenders of a sweep, the best first; or its best trial, where nothing was compared."""
+    done = f"{len(sweep.trials)} of {sweep.planned} trials, {sweep.method}"
+    yield from ("", f"#### Sweep {_plain(sweep.name)}: {_plain(sweep.metric)}, {done}", "")
+    compared = sweep.comparison
+    if compared is None:
+        scored = [trial for trial in sweep.trials if trial.state == "finished" and trial.score is not None]
+        best = sorted(scored, key=lambda trial: trial.score or 0.0, reverse=sweep.goal == "maximize")[:1]
+        yield from (f"- best: trial {each.number}, {each.score:.3f}" for each in best)
+        return
+    yield from (f"- ❔ not fair, so nothing is claimed of it: {_plain(reason)}" for reason in compared.unfair)
+    yield from ("", f"| place | {_plain(compared.parameter)} | trials | tuned | confirmed | interval | decades |")
+    yield "|---|---|---|---|---|---|---|"
+    for each in compared.contenders:
+        interval = f"{each.interval[0]:.3f} to {each.interval[1]:.3f}" if each.interval else ""
+        tuned, mean, width = (
+            f"{value:.3f}" if value is not None else "" for value in (each.tuned, each.mean, each.sensitivity)
+        )
+        yield f"| {places(each)} | {_plain(each.name)} | {each.trials} | {tuned} | {mean} | {interval} | {width} |"
 
 
 def _row(title: str, claim: ClaimEvidence) -> str:

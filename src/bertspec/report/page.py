@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from bertspec.evidence import ScenarioEvidence, SessionEvidence
-from bertspec.report import plots
+from bertspec.evidence.swept import sweeps
+from bertspec.report import plots, sweep_plots
 from bertspec.report.studies import pareto, studies
+from bertspec.report.sweeps import places as open_places
+from bertspec.report.sweeps import steps
+from bertspec.report.sweeps import views as sweep_views
 from bertspec.sources.places import Places
 from bertspec.store import Store
 
@@ -43,6 +47,10 @@ def html(session: SessionEvidence, store: Store, places: Places) -> str:
         outcomes=outcomes,
         studies=views,
         pareto=pareto(views),
+        sweeps=sweep_views(sweeps(store.root)),
+        places=open_places,
+        steps=steps,
+        series=sweep_plots.SERIES,
         claim_plot=plots.claim_plot,
         told=_told,
         width=plots.WIDTH,

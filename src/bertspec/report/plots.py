@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -93,13 +94,18 @@ class ParetoPlot:
 
 
 def claim_plot(claim: ClaimEvidence) -> ClaimPlot | None:
-    """The places of a claim's numbers; none where there is no interval to draw."""
+    """The places of a claim's numbers; none where there is no interval to draw. The infinite ones lie at the end."""
     if claim.interval is None:
         return None
     numbers = [claim.bound, claim.value, *claim.interval, *claim.values]
     numbers += [claim.upper] if claim.upper is not None else []
-    low, high = _padded(min(numbers), max(numbers))
-    place = _scale(low, high, _MARGIN, _CLAIM_WIDTH - _MARGIN)
+    finite = [number for number in numbers if math.isfinite(number)]
+    low, high = _padded(min(finite), max(finite))
+    along = _scale(low, high, _MARGIN, _CLAIM_WIDTH - _MARGIN)
+
+    def place(number: float) -> float:
+        return along(min(number, high))
+
     return ClaimPlot(
         bound=place(claim.bound),
         upper=place(claim.upper) if claim.upper is not None else None,

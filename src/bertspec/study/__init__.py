@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bertspec.study.fingerprint import ENGINE_ROOMS, engine_hash, fingerprint
-from bertspec.study.judging import collapses, judge, judge_collapse, judge_contrast
+from bertspec.study.judging import collapses, guarded, judge, judge_collapse, judge_contrast, row_covariance
 from bertspec.study.models import model_of
 from bertspec.study.seeds import Study, begin, gather, run
 from bertspec.study.timing import Timing, time_in_turns
@@ -19,10 +19,12 @@ __all__ = [
     "engine_hash",
     "fingerprint",
     "gather",
+    "guarded",
     "judge",
     "judge_collapse",
     "judge_contrast",
     "model_of",
+    "row_covariance",
     "run",
     "time_in_turns",
 ]

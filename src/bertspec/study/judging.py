@@ -16,9 +16,11 @@ from bertspec.store import StoredRun
 from bertspec.study.seeds import Study
 from bertspec.verdict import Claim, Spread, Verdict
 
-__all__ = ["collapses", "judge", "judge_collapse", "judge_contrast"]
+__all__ = ["collapses", "guarded", "judge", "judge_collapse", "judge_contrast", "row_covariance"]
 
 _RESAMPLES = 200
+_SHOWING = 3
+"""The rows are what varies when they are resampled, and three seeds show it."""
 
 
 def judge(study: Study, claim: Claim, spread: Spread) -> Verdict:
@@ -44,7 +46,7 @@ def judge(study: Study, claim: Claim, spread: Spread) -> Verdict:
     runs = study.runs[: len(found.values)]
     found = _with_sampling(found, runs, metric)
     settled = not known.promised_by(claim.direction) or found.outcome == "FAIL" or len(runs) < verdict.FEWEST_RUNS
-    return found if settled else _guarded(found, study, runs, metric)
+    return found if settled else guarded(found, study, runs, metric)
 
 
 def judge_collapse(study: Study) -> Verdict:
@@ -99,7 +101,7 @@ def judge_contrast(
     )
     better = study if known.promised_by(claim.direction) else other
     settled = found.outcome == "FAIL" or found.interval is None
-    return found if settled else _guarded(found, better, better.runs, known.name)
+    return found if settled else guarded(found, better, better.runs, known.name)
 
 
 def collapses(runs: Sequence[StoredRun]) -> list[bool]:
@@ -108,8 +110,15 @@ def collapses(runs: Sequence[StoredRun]) -> list[bool]:
     return [verdict.collapsed(one.predictions, one.references) for one in outcomes]
 
 
-def _guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: str) -> Verdict:
-    """The same verdict, or FAIL by the first rule that holds whatever the mean."""
+def guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: str) -> Verdict:
+    """The same verdict, or FAIL by the first rule that holds whatever the mean: overlap, ceiling or collapse.
+
+    Args:
+        found: the verdict so far.
+        study: the study that is said to be good.
+        runs: those of its runs that the verdict went by.
+        metric: what is claimed of it, by its name.
+    """
     task, splits = study.spec.task, study.material.splits
     columns = [column for column in (task.text, task.text_pair) if column is not None]
     texts = [
@@ -130,6 +139,30 @@ def _guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: st
     return refused
 
 
+def row_covariance(sides: Sequence[Sequence[StoredRun]], metric: str) -> NDArray[np.float64]:
+    """The covariance of the means of several studies that comes from the choice of the rows, which all share.
+
+    Args:
+        sides: the runs of each study, all scored on the same rows.
+        metric: the metric, by its name.
+
+    Returns:
+        The covariance, shape (studies, studies); the same for equal runs.
+    """
+    outcomes = [[run.result.outcomes for run in side] for side in sides]
+    rows = len(outcomes[0][0].references)
+    if metric in ("accuracy", "error_rate"):
+        return np.atleast_2d(np.cov([_right(side) for side in outcomes], ddof=0)) / rows
+    rng, function = np.random.default_rng(0), metrics.find(metric).function
+    draws = [rng.integers(rows, size=rows) for _ in range(_RESAMPLES)]
+
+    def mean(side: Sequence[Outcomes], chosen: NDArray[np.int64]) -> float:
+        few = side[:_SHOWING]
+        return float(np.mean([function(one.references[chosen], one.predictions[chosen]) for one in few]))
+
+    return np.atleast_2d(np.cov([[mean(side, chosen) for chosen in draws] for side in outcomes], ddof=0))
+
+
 def _with_sampling(found: Verdict, runs: Sequence[StoredRun], metric: str) -> Verdict:
     """With the interval that the evaluation split itself leaves, which no rule goes by; none leaves the scale."""
     half, scale = 1.96 * math.sqrt(_row_variance(runs, (), metric, 0.0)), metrics.find(metric)
@@ -142,21 +175,9 @@ def _with_sampling(found: Verdict, runs: Sequence[StoredRun], metric: str) -> Ve
 
 
 def _row_variance(runs: Sequence[StoredRun], others: Sequence[StoredRun], metric: str, factor: float) -> float:
-    """The variance that comes from the choice of the evaluation rows, by resampling them; the same for equal runs."""
-    first, second = ([run.result.outcomes for run in side] for side in (runs, others))
-    rows = len(first[0].references)
-    if metric == "accuracy":
-        right = _right(first) - (factor * _right(second) if second else 0.0)
-        return float(np.var(right)) / rows
-    rng = np.random.default_rng(0)
-    function = metrics.find(metric).function
-
-    def mean(side: Sequence[Outcomes], chosen: NDArray[np.int64]) -> float:
-        return float(np.mean([function(one.references[chosen], one.predictions[chosen]) for one in side]))
-
-    first, second = first[:3], second[:3]  # the rows are what varies here, and three seeds show it
-    draws = [rng.integers(rows, size=rows) for _ in range(_RESAMPLES)]
-    return float(np.var([mean(first, d) - (factor * mean(second, d) if second else 0.0) for d in draws]))
+    """The variance that comes from the choice of the evaluation rows, of a mean or of a difference of two."""
+    weights = np.array([1.0, -factor] if others else [1.0])
+    return max(0.0, float(weights @ row_covariance([runs, others] if others else [runs], metric) @ weights))
 
 
 def _right(side: Sequence[Outcomes]) -> NDArray[np.float64]:

@@ -35,6 +35,10 @@ class ProgressTracker:
     columns: int | None = None
     """The width of the terminal; none leaves it to be found out."""
 
+    def __reduce__(self) -> tuple[type[ProgressTracker], tuple[None]]:
+        """In another process there is no terminal of its own: it draws nothing."""
+        return type(self), (None,)
+
     def settle(self) -> None:
         """A terminal is there or not."""
 

@@ -8,14 +8,14 @@ from typing import Literal, Self
 
 import numpy as np
 
-__all__ = ["Claim", "Outcome", "Rule", "Spread", "Verdict"]
+__all__ = ["LEAST_SPREAD", "Claim", "Outcome", "Rule", "Spread", "Verdict"]
 
 Outcome = Literal["PASS", "FAIL", "UNDECIDED"]
-Rule = Literal["mean", "collapse", "ceiling", "overlap", "difference", "ratio"]
+Rule = Literal["mean", "collapse", "ceiling", "overlap", "difference", "ratio", "best", "steps", "sensitivity"]
 
 _PRIOR = 0.025
 """Mosbach et al. (2021, table 1) report at most 0.024 for a stable recipe on GLUE (RTE, 25 seeds)."""
-_LEAST = 0.005
+LEAST_SPREAD = 0.005
 """Twenty runs that agree to the last digit do not show what one seed in fifty does."""
 _CONFIDENCE = 0.90
 
@@ -86,7 +86,7 @@ class Spread:
 
         freedom = len(values) - 1
         limit = float(np.std(values, ddof=1)) * math.sqrt(freedom / float(stats.chi2.ppf(1 - _CONFIDENCE, freedom)))
-        return cls(max(limit, _LEAST), source, float(np.mean(values)))
+        return cls(max(limit, LEAST_SPREAD), source, float(np.mean(values)))
 
     @classmethod
     def prior(cls, scale: float = 1.0) -> Self:

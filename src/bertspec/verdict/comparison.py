@@ -140,7 +140,7 @@ def _settling(claim: Claim, value: float, half: float, noise: _Noise) -> str:
     return f"{left}; {more}, or {claim.passing_now(value - half, value + half)} would pass now"
 
 
-def judge_ratio(claim: Claim, ratios: Sequence[float]) -> Verdict:
+def judge_ratio(claim: Claim, ratios: Sequence[float], *, rounds: str = "rounds") -> Verdict:
     """Judge a claim on the median of ratios that were measured in turns, by the sign test's interval.
 
     The interval needs no assumption about noise; it leaves out so many rounds at either end that it holds the median
@@ -148,21 +148,22 @@ def judge_ratio(claim: Claim, ratios: Sequence[float]) -> Verdict:
 
     Args:
         claim: the claim on the ratio.
-        ratios: one ratio per round, at least one.
+        ratios: one ratio per round, at least one; infinite where what was waited for never came.
+        rounds: what they are called.
     """
     ordered = sorted(ratios)
     known = Verdict("UNDECIDED", claim, float(np.median(ordered)), "ratio", values=tuple(ratios))
     if len(ordered) < FEWEST_COMPARED:
-        return replace(known, reason=f"{len(ordered)} rounds decide nothing; at least {FEWEST_COMPARED} are needed")
+        return replace(known, reason=f"{len(ordered)} {rounds} decide nothing; at least {FEWEST_COMPARED} are needed")
     left_out = _left_out(len(ordered))
     low, high = ordered[left_out], ordered[-1 - left_out]
     outcome: Outcome = "UNDECIDED"
-    reason: str | None = _more_rounds(claim, ordered, (low, high))
+    reason: str | None = _more_rounds(claim, ordered, (low, high), rounds)
     if claim.holds(low) and claim.holds(high):
         outcome, reason = "PASS", None
     elif claim.fails(low) and claim.fails(high):
         outcome, reason = "FAIL", "the whole interval is off the bound"
-    teeth, odds = _teeth_of_rounds(claim, ordered, left_out)
+    teeth, odds = _teeth_of_rounds(claim, ordered, left_out, rounds)
     return replace(known, outcome=outcome, interval=(low, high), reason=reason, teeth=teeth, odds=odds)
 
 
@@ -174,30 +175,33 @@ def _left_out(rounds: int) -> int:
     return max(0, int(stats.binom.ppf(0.025, rounds, 0.5)) - 1)
 
 
-def _teeth_of_rounds(claim: Claim, ordered: Sequence[float], left_out: int) -> tuple[str, str]:
+def _teeth_of_rounds(claim: Claim, ordered: Sequence[float], left_out: int, name: str) -> tuple[str, str]:
     """What the sign test refuses and how often it passes, taking rounds to be as far apart as these are."""
     from scipy import stats
 
-    rounds, spread = len(ordered), float(np.std(ordered, ddof=1))
+    rounds, finite = len(ordered), [ratio for ratio in ordered if math.isfinite(ratio)]
+    spread = float(np.std(finite, ddof=1)) if len(finite) > 1 else 0.0
     better, at, worse = (float(stats.binom.cdf(left_out, rounds, _normal(place))) for place in (-2.0, 0.0, 2.0))
     beyond = -spread * float(stats.norm.ppf(stats.beta.ppf(0.95, left_out + 1, rounds - left_out)))
     side, bound = ("above", claim.bound - beyond) if claim.direction == "at most" else ("below", claim.bound + beyond)
-    chances = f"{percent(better)} two spreads of the rounds better, {percent(worse)} two worse"
+    chances = f"{percent(better)} two spreads of the {name} better, {percent(worse)} two worse"
+    never = f", {rounds - len(finite)} of the {name} left out that are infinite" if len(finite) < rounds else ""
     return (
-        f"a true ratio {side} {bound:.3f} is refused 95 % of the time (spread of the rounds: {spread:.3f})",
+        f"a true ratio {side} {bound:.3f} is refused 95 % of the time (spread of the {name}: {spread:.3f}{never})",
         f"passes {percent(at)} of the time with the truth at the bound, {chances}",
     )
 
 
-def _more_rounds(claim: Claim, ordered: Sequence[float], interval: tuple[float, float]) -> str:
+def _more_rounds(claim: Claim, ordered: Sequence[float], interval: tuple[float, float], name: str) -> str:
     """Why a ratio is open, and what would settle it."""
     rounds = len(ordered)
     off = sum(not claim.holds(ratio) for ratio in ordered)
     share = min(off, rounds - off) / rounds
     enough = next((n for n in range(rounds, _MOST_ROUNDS) if share * n <= _left_out(n)), None)
-    more = f"about {enough} rounds would settle it at this share of them" if enough else "more rounds hardly help"
-    left = f"{rounds} rounds leave {interval[0]:.3f} to {interval[1]:.3f}, on both sides of the bound"
-    return f"{left}; {more}, or {claim.passing_now(*interval)} would pass now"
+    more = f"about {enough} {name} would settle it at this share of them" if enough else f"more {name} hardly help"
+    left = f"{rounds} {name} leave {interval[0]:.3f} to {interval[1]:.3f}, on both sides of the bound"
+    passing = f", or {claim.passing_now(*interval)} would pass now" if math.isfinite(interval[1]) else ""
+    return f"{left}; {more}{passing}"
 
 
 def holm(chances: Sequence[float], *, level: float = 0.05) -> tuple[bool, ...]:

@@ -41,7 +41,7 @@ def test_no_runs_are_told_apart_from_none_that_fit(kept: Store, capsys: pytest.C
 
 
 @pytest.mark.usefixtures("kept")
-@pytest.mark.parametrize("kind", ["encoders", "tasks", "recipes", "optimizers", "runs"])
+@pytest.mark.parametrize("kind", ["encoders", "tasks", "recipes", "optimizers", "sweeps", "runs"])
 def test_every_list_for_machines_has_the_documented_keys(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(said(capsys, kind, "--json"))
     assert found
@@ -78,3 +78,14 @@ def test_a_config_of_ones_own_is_listed_even_if_it_is_broken(folder: Path, capsy
 def test_what_is_not_a_run_is_not_filtered(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list", "tasks", "--encoder", "minilm"]) == 2
     assert "tasks are not filtered; given: '--encoder'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_sweep_is_told_by_what_it_varies(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "configs" / "sweeps").mkdir(parents=True)
+    grid = "method: grid\nparameters: {optimizer: {values: [adam, sgd]}, steps: {value: 4}, seeds: {value: [9]}}\n"
+    (folder / "configs" / "sweeps" / "mine.yaml").write_text(grid, "utf-8")
+    (folder / "configs" / "sweeps" / "other.yaml").write_text("method: gird\n", "utf-8")
+    lines = said(capsys, "sweeps").splitlines()
+    assert any(line.split(maxsplit=1) == ["mine", "grid, 2 trials: 2 optimizers"] for line in lines)
+    assert any(line.startswith("other") and "broken: " in line and "line 1" in line for line in lines)

@@ -159,6 +159,7 @@ class Twice:
     """Looks a little ahead and steps from there, as sharpness-aware minimisation does: two losses a step."""
 
     needs = optimizers.Needs(backwards=2)
+    rate = None
     calls = 0
 
     def __init__(self, groups: list[dict[str, Any]], *, learning_rate: float, reach: float = 0.05) -> None:
@@ -300,6 +301,27 @@ def test_the_engine_trains_without_the_packages_that_it_does_not_need(tmp_path: 
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "2", done.stderr
+
+
+class OwnWill(optimizers.TorchOptimizer):
+    """Takes half the rate that it is given, and says so."""
+
+    def __init__(self, groups: list[dict[str, Any]], *, learning_rate: float) -> None:
+        super().__init__(torch.optim.SGD(groups, learning_rate))
+
+    def step(self, closure: optimizers.Closure, *, learning_rate: float) -> torch.Tensor:
+        self.rate = learning_rate / 2
+        return super().step(closure, learning_rate=self.rate)
+
+
+def test_a_rate_that_the_rule_chose_is_what_the_curve_and_the_observer_say(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "own-will": OwnWill})
+    log = Log()
+    own = changed(spec, schedule="constant", optimizer={"algorithm": "own-will", "learning_rate": 0.5})
+    rates = ran(own, log).curve.learning_rate.tolist()
+    assert rates == [0.125, *[0.25] * 7] == [rate for *_, rate in log.steps]
 
 
 def looked_at(spec: RunSpec, every: int | None) -> RunSpec:

@@ -1,0 +1,138 @@
+"""What a step that asks for a sweep means: a sweep of a file, or one that stands in a table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from bertspec.errors import InvalidSpec
+from bertspec.spec import EncoderSpec, SweepSpec, TaskSpec
+from bertspec.study import Workbench
+from bertspec.sweep import comparison, files, runner
+from bertspec.sweep.comparison import Comparison
+
+from .arguments import seeds
+from .scene import Recipe
+
+__all__ = ["Scene", "compared", "of_file", "parameters"]
+
+_RANGE = re.compile(r"(?P<low>\S+)\s+to\s+(?P<high>\S+?)(?P<log>,?\s+on a log scale)?")
+_SEEDS = ("seeds", "confirmation_seeds")
+_HEAD = ["parameter", "values"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the Given lines of a scenario hold fixed."""
+
+    encoder: EncoderSpec
+    task: TaskSpec
+    recipe: Recipe
+
+    def sweep(self, over: str, table: list[list[str]], bench: Workbench) -> SweepSpec:
+        """The sweep over what a table lists: the whole grid where everything is listed, else drawn at random.
+
+        Raises:
+            UnknownName: a word names nothing.
+            InvalidSpec: the table is not understood, or a Given line changes what a sweep cannot.
+        """
+        listed = parameters(table)
+        if over not in listed:
+            raise InvalidSpec("the table does not list what the sweep is over", given=", ".join(listed), allowed=over)
+        fixed = {name: {"value": value} for name, value in self._fixed(bench).items()}
+        ranges = any("min" in values for values in listed.values())
+        several = "values" in listed[over]
+        return files.parse(
+            {
+                "method": "random" if ranges else "grid",
+                "parameters": {**fixed, **listed, **({"compare": {"value": over}} if several else {})},
+            },
+            bench,
+            name=f"{self.encoder.name}-{self.task.name}-{over}",
+            where="the table of the step",
+        )
+
+    def _fixed(self, bench: Workbench) -> dict[str, Any]:
+        if self.task != bench.catalog.task(self.task.name):
+            raise InvalidSpec(
+                "a sweep names its task, and this one was changed by a Given line",
+                given=self.task.name,
+                allowed="a task as its config has it, or one of your own in configs/tasks",
+            )
+        if self.recipe.faster != 1.0:
+            raise InvalidSpec(
+                "a sweep sets its own learning rates",
+                given=f"{self.recipe.faster:g} times its own",
+                allowed="the table",
+            )
+        named = {"recipe": self.recipe.name} if self.recipe.name is not None else {}
+        return {"encoder": self.encoder.name, "task": self.task.name, **named, **self.recipe.changes}
+
+
+def of_file(name: str, bench: Workbench) -> SweepSpec:
+    """The sweep of that name, or of that file.
+
+    Raises:
+        UnknownName: nothing is called so.
+        InvalidSpec: something in it is not supported, not known or not allowed.
+    """
+    return files.read(name, bench)
+
+
+def compared(spec: SweepSpec, bench: Workbench, trials_each: int) -> Comparison:
+    """The comparison of a sweep's contenders, after so many trials of each; what the store has is not run again.
+
+    Raises:
+        BertspecError: the sweep cannot be run, or compares nothing; finished trials are kept.
+    """
+    shifted = _shifted(spec, bench.seed_shift)
+    return comparison.begin(shifted, runner.run(shifted, bench, trials_each=trials_each), bench)
+
+
+def parameters(table: list[list[str]]) -> dict[str, dict[str, Any]]:
+    """A table of parameters and their values → parameters as a sweep file has them.
+
+    ``adam, adamw`` lists values, ``0.1 to 10`` is a range, ``0.1 to 10 on a log scale`` one of which every decade
+    is as likely as another, and a single value stays as it is. ``seeds`` and ``confirmation_seeds`` are lists of seeds.
+
+    Raises:
+        InvalidSpec: a row has not two cells, or a value is no YAML.
+    """
+    if any(len(row) != 2 for row in table):
+        raise InvalidSpec("a table of parameters has two columns", given=table[0], allowed="| parameter | values |")
+    rows = table[1:] if table[0] == _HEAD else table
+    return {name: {"value": list(seeds(cell))} if name in _SEEDS else _values(cell) for name, cell in rows}
+
+
+def _values(cell: str) -> dict[str, Any]:
+    if match := _RANGE.fullmatch(cell.strip()):
+        ends = {"min": _read(match["low"]), "max": _read(match["high"])}
+        return {**ends, **({"distribution": "log_uniform_values"} if match["log"] else {})}
+    listed = [_read(part) for part in cell.split(",")]
+    return {"values": listed} if len(listed) > 1 else {"value": listed[0]}
+
+
+def _read(word: str) -> Any:
+    try:
+        value = yaml.safe_load(word)
+    except yaml.YAMLError as broken:
+        raise InvalidSpec(
+            "the value is not understood", given=word, allowed="a word, a number, true or false"
+        ) from broken
+    try:
+        return float(value) if isinstance(value, str) and re.match(r"[-+.\d]", value) else value
+    except ValueError:
+        return value
+
+
+def _shifted(spec: SweepSpec, by: int) -> SweepSpec:
+    """The same sweep with every seed of tuning and confirmation that much higher."""
+    if not by:
+        return spec
+    given = spec.model_dump(mode="json", exclude_unset=True)
+    for name in _SEEDS:
+        given["parameters"][name] = {"value": [seed + by for seed in getattr(spec.tuning, name)]}
+    return SweepSpec.model_validate(given)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from bertspec.steps.scene import Recipe
+from bertspec.steps.searching import Scene, parameters
+
+from bertspec.errors import InvalidSpec
+from bertspec.study import Workbench
+
+HEAD = ["parameter", "values"]
+OPTIMIZERS = ["optimizer", "adamw, sgd"]
+
+
+@pytest.fixture
+def scene(bench: Workbench) -> Scene:
+    """The Given lines of a scenario."""
+    catalog = bench.catalog
+    recipe = Recipe(name="from-scratch", changes={"steps": 20})
+    return Scene(catalog.encoder("bert-tiny"), catalog.task("bundled/sentiment"), recipe)
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("adam, adamw", {"values": ["adam", "adamw"]}),
+        ("0.3, 1, 3.0", {"values": [0.3, 1, 3.0]}),
+        ("1e-4, 1e-3", {"values": [1e-4, 1e-3]}),
+        ("0.1 to 10", {"min": 0.1, "max": 10}),
+        ("1e-5 to 1e-3 on a log scale", {"min": 1e-5, "max": 1e-3, "distribution": "log_uniform_values"}),
+        ("linear", {"value": "linear"}),
+        ("32", {"value": 32}),
+        ("true, false", {"values": [True, False]}),
+    ],
+)
+def test_a_cell_lists_values_or_gives_a_range(cell: str, found: dict[str, object]) -> None:
+    assert parameters([HEAD, ["x", cell]]) == {"x": found}
+
+
+def test_seeds_are_seeds() -> None:
+    assert parameters([["seeds", "201"], ["confirmation_seeds", "1 to 5"]]) == {
+        "seeds": {"value": [201]},
+        "confirmation_seeds": {"value": [1, 2, 3, 4, 5]},
+    }
+
+
+def test_a_table_of_parameters_has_two_columns() -> None:
+    with pytest.raises(InvalidSpec, match="two columns"):
+        parameters([["optimizer", "adam", "adamw"]])
+
+
+def test_listed_values_make_a_grid_on_what_the_given_lines_hold_fixed(scene: Scene, bench: Workbench) -> None:
+    spec = scene.sweep("optimizer", [HEAD, OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], bench)
+    assert (spec.method, spec.contenders, spec.planned(2)) == ("grid", ("adamw", "sgd"), 4)
+    assert {name: spec.parameters[name].value for name in ("encoder", "task", "recipe", "steps")} == {
+        "encoder": "bert-tiny",
+        "task": "bundled/sentiment",
+        "recipe": "from-scratch",
+        "steps": 20,
+    }
+
+
+def test_a_range_is_drawn_at_random(scene: Scene, bench: Workbench) -> None:
+    spec = scene.sweep("optimizer", [OPTIMIZERS, ["learning_rate_factor", "0.1 to 10 on a log scale"]], bench)
+    assert (spec.method, spec.planned(8)) == ("random", 16)
+
+
+def test_anything_listed_may_be_compared(scene: Scene, bench: Workbench) -> None:
+    spec = scene.sweep("schedule", [["schedule", "linear, constant"], ["learning_rate_factor", "0.3, 1"]], bench)
+    assert spec.contenders == ("linear", "constant")
+
+
+def test_what_the_sweep_is_over_stands_in_its_table(scene: Scene, bench: Workbench) -> None:
+    with pytest.raises(InvalidSpec, match="does not list what the sweep is over"):
+        scene.sweep("schedule", [OPTIMIZERS], bench)
+
+
+def test_a_task_that_a_given_line_changed_cannot_be_swept(scene: Scene, bench: Workbench) -> None:
+    changed = scene.task.model_copy(update={"sabotage": "shuffled labels"})
+    with pytest.raises(InvalidSpec, match="changed by a Given line"):
+        Scene(scene.encoder, changed, scene.recipe).sweep("optimizer", [OPTIMIZERS], bench)
+
+
+def test_a_learning_rate_that_a_given_line_multiplied_cannot_be_swept(scene: Scene, bench: Workbench) -> None:
+    with pytest.raises(InvalidSpec, match="its own learning rates"):
+        Scene(scene.encoder, scene.task, Recipe(faster=10.0)).sweep("optimizer", [OPTIMIZERS], bench)

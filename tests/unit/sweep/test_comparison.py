@@ -1,0 +1,190 @@
+"""Trials that nobody trained, and a confirmation that trains one layer of width 16."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import dedent
+
+import pytest
+
+from bertspec.catalog import Catalog
+from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
+from bertspec.sources.places import Places
+from bertspec.spec import SweepSpec
+from bertspec.store import Store
+from bertspec.study import Workbench
+from bertspec.sweep import comparison, files
+from bertspec.sweep.ledger import Ledger
+from bertspec.tracking import SilentTracker
+
+ENCODER = """\
+    family: bert
+    recipe: from-scratch
+    architecture: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32,
+      max_position_embeddings: 66}
+"""
+TASK = """\
+    dataset: bundled/sentiment
+    text: text
+    head: classification
+    labels: [negative, positive]
+    metrics: [accuracy]
+    generated: {train_rows: 96, evaluation_rows: 40, label_noise: 0.05}
+"""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """A bench whose store the tests of this module share: the same runs are trained once."""
+    folder = tmp_path_factory.mktemp("sweeps")
+    for kind, text in (("encoders/micro", ENCODER), ("tasks/few", TASK)):
+        file = folder / "configs" / f"{kind}.yaml"
+        file.parent.mkdir(parents=True)
+        file.write_text(dedent(text), "utf-8")
+    return Workbench(
+        catalog=Catalog.beside(folder),
+        places=Places(mirror=None, endpoint=None),
+        store=Store(folder / "store"),
+        tracker=SilentTracker(),
+    )
+
+
+def asked(desk: Workbench, *, seeds: Sequence[int] = (1, 2, 3, 4, 5), compare: bool = True) -> SweepSpec:
+    optimizer = {"values": ["adamw", "sgd"]} if compare else {"value": "adamw"}
+    parameters = {
+        "encoder": {"value": "micro"},
+        "task": {"value": "few"},
+        "steps": {"value": 4},
+        "threads": {"value": 1},
+        "evaluate_every": {"value": 2},
+        "optimizer": optimizer,
+        "learning_rate_factor": {"values": [0.1, 1, 10]},
+        "confirmation_seeds": {"value": list(seeds)},
+    }
+    return files.parse({"method": "grid", "parameters": parameters}, desk, name="small", where="this test")
+
+
+def trial(number: int, contender: str, factor: float, score: float | None, *, tokens: int = 1000) -> TrialEvidence:
+    parameters = {
+        "encoder": "micro",
+        "task": "few",
+        "steps": 4,
+        "threads": 1,
+        "evaluate_every": 2,
+        "optimizer": contender,
+        "learning_rate_factor": factor,
+    }
+    return TrialEvidence(
+        number=number,
+        parameters=parameters,
+        contender=contender,
+        state="failed" if score is None else "finished",
+        seeds=(201, 202),
+        scores=() if score is None else (score - 0.01, score + 0.01),
+        score=score,
+        tokens=tokens,
+        finished="2026-01-01T00:00:00+00:00",
+    )
+
+
+def swept(*trials: TrialEvidence) -> SweepEvidence:
+    return SweepEvidence(
+        name="small",
+        sha256="0" * 64,
+        metric="accuracy",
+        goal="maximize",
+        method="grid",
+        planned=6,
+        trials=trials,
+        began="2026-01-01T00:00:00+00:00",
+    )
+
+
+SIX = (
+    trial(0, "adamw", 0.1, 0.6),
+    trial(1, "sgd", 0.1, 0.4),
+    trial(2, "adamw", 1, 0.9),
+    trial(3, "sgd", 1, 0.5),
+    trial(4, "adamw", 10, 0.9),
+    trial(5, "sgd", 10, None),
+)
+
+
+def test_the_best_trial_of_each_is_run_again_on_fresh_seeds_and_scored_on_the_evaluation_split(
+    desk: Workbench,
+) -> None:
+    found = comparison.compare(asked(desk), swept(*SIX), desk)
+    adamw = next(each for each in found.contenders if each.name == "adamw")
+    assert (adamw.best, adamw.tuned, adamw.trials, adamw.tokens) == (2, 0.9, 3, 3000)
+    assert (adamw.seeds, len(adamw.values), len(adamw.runs)) == ((1, 2, 3, 4, 5), 5, 5)
+    runs = [desk.store.get(name) for name in adamw.runs]
+    assert all(run is not None and run.spec.task.tuning_share is None for run in runs)
+    assert adamw.mean == pytest.approx(sum(adamw.values) / 5)
+    assert found.unfair == ()
+    assert found.parameter == "optimizer"
+
+
+def test_the_record_of_the_sweep_keeps_the_comparison(desk: Workbench) -> None:
+    found = comparison.compare(asked(desk), swept(*SIX), desk)
+    kept = Ledger(desk.store, "small", "0" * 64).read()
+    assert kept is not None
+    assert kept.comparison == found
+
+
+def test_the_sensitivity_is_of_the_learning_rates_themselves(desk: Workbench) -> None:
+    found = comparison.begin(asked(desk), swept(*SIX), desk).evidence()
+    adamw = next(each for each in found.contenders if each.name == "adamw")
+    assert adamw.curve == ((1e-4, 0.6), (1e-3, 0.9), (1e-2, 0.9))
+    assert adamw.sensitivity == pytest.approx(1 + 0.02 / 0.3)
+    sgd = next(each for each in found.contenders if each.name == "sgd")
+    assert len(sgd.curve) == 2
+    assert sgd.sensitivity == pytest.approx(0.2)
+
+
+def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(desk: Workbench) -> None:
+    made = comparison.begin(asked(desk, seeds=range(1, 11)), swept(*SIX), desk)
+    assert made.seeds == 5
+    found = made.judge_best("adamw", 1e-9)
+    assert (found.outcome, len(found.values), made.seeds) == ("UNDECIDED", 10, 10)
+    assert {len(each.values) for each in made.evidence().contenders} == {10}
+
+
+def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(desk: Workbench) -> None:
+    made = comparison.begin(asked(desk), swept(*SIX), desk)
+    found = made.judge_best("adamw", 0.9)
+    collapsed = next(each for each in made.evidence().contenders if each.name == "adamw").collapsed
+    assert (found.outcome, found.rule) == (("FAIL", "collapse") if collapsed else ("PASS", "best"))
+
+
+def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Workbench) -> None:
+    dear = [trial(n, each.contender or "", 1, 0.9, tokens=2000 if n % 2 else 1000) for n, each in enumerate(SIX)]
+    made = comparison.begin(asked(desk), swept(*dear), desk)
+    assert made.evidence().unfair == ("adamw was tuned on 3,000 tokens, sgd on 6,000",)
+    claims = [
+        made.judge_best("adamw", 0.9),
+        made.judge_steps("adamw", "sgd", 2.0, 0.0),
+        made.judge_sensitivity("adamw", 0.0, 0.5),
+    ]
+    for found in claims:
+        assert found.outcome == "UNDECIDED"
+        assert "not fair: adamw was tuned on 3,000 tokens, sgd on 6,000" in str(found)
+
+
+def test_the_steps_to_a_target_are_those_at_which_somebody_looked(desk: Workbench) -> None:
+    made = comparison.begin(asked(desk), swept(*SIX), desk)
+    found = made.judge_steps("adamw", "sgd", 1.0, 0.0)
+    assert (found.outcome, found.values) == ("PASS", (1.0,) * 5)
+    never = made.judge_steps("adamw", "sgd", 1.0, 2.0)
+    assert never.outcome == "FAIL"
+
+
+def test_an_unknown_contender_is_refused_before_anything_is_judged(desk: Workbench) -> None:
+    made = comparison.begin(asked(desk), swept(*SIX), desk)
+    with pytest.raises(UnknownName, match="unknown optimizer"):
+        made.judge_best("adam")
+
+
+def test_a_sweep_that_compares_nothing_is_not_ranked(desk: Workbench) -> None:
+    with pytest.raises(InvalidSpec, match="compares nothing"):
+        comparison.compare(asked(desk, compare=False), swept(*SIX), desk)
