@@ -124,7 +124,8 @@ class Catalog:
             word: its name, or its YAML file.
             encoder: what it will train; an optimizer's learning rate depends on it.
             optimizer: the optimizer to use instead of the recipe's own.
-            changes: fields to set, of the recipe or (``learning_rate``, ``weight_decay``, ``settings``) its optimizer.
+            changes: fields to set, of the recipe or (``learning_rate``, ``weight_decay``, ``averaging``, ``settings``
+                and others) its optimizer; of the last two, only the fields that are named.
 
         Raises:
             UnknownName: nothing is called so.
@@ -137,7 +138,7 @@ class Catalog:
         chosen = self.optimizer(optimizer or str(values.get("optimizer")), encoder).model_dump()
         for field, value in (changes or {}).items():
             target = chosen if field in OptimizerSpec.model_fields else values
-            target[field] = {**chosen["settings"], **value} if field == "settings" else value
+            target[field] = _changed(target.get(field), value)
             if field in ("epochs", "steps"):
                 values.pop("steps" if field == "epochs" else "epochs", None)
         set_here = f", with {', '.join(changes)} set by the caller" if changes else ""
@@ -210,6 +211,12 @@ def _local(values: dict[str, Any], field: str, file: Path) -> dict[str, Any]:
     if isinstance(given, str) and _is_local(given):
         values[field] = str((file.parent / Path(given).expanduser()).resolve())
     return values
+
+
+def _changed(old: Any, new: Any) -> Any:
+    """A field with its new value; of several, only those that are named, unless the kind is another."""
+    nested = isinstance(old, Mapping) and isinstance(new, Mapping) and new.get("kind") in {None, old.get("kind")}
+    return {**old, **new} if nested else new
 
 
 def _validated(record: type[S], values: dict[str, Any], where: object) -> S:
