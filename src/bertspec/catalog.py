@@ -25,6 +25,8 @@ S = TypeVar("S", bound=BaseModel)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _YAML = (".yaml", ".yml")
 _STARTS = ("pretrained", "from_scratch")
+_BESIDE = {"schedule", "warmup_fraction"}
+"""The fields of a recipe that an optimizer's config may set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,16 @@ class Catalog:
     def optimizer(self, word: str, encoder: EncoderSpec) -> OptimizerSpec:
         """The optimizer of that name, with its learning rate for such an encoder.
 
-        A config gives one ``learning_rate``, or two: ``pretrained`` and ``from_scratch``.
+        A config gives one ``learning_rate``, or two: ``pretrained`` and ``from_scratch``. What it says under
+        ``recipe`` holds for recipes that this optimizer is used in; see :meth:`recipe`.
 
         Raises:
             UnknownName: nothing is called so.
             InvalidSpec: it cannot work, or its file holds something else than an optimizer.
         """
+        return self._optimizer(word, encoder)[0]
+
+    def _optimizer(self, word: str, encoder: EncoderSpec) -> tuple[OptimizerSpec, Mapping[str, Any]]:
         file = self._find("optimizers", word)
         if file is None:
             if word in REFUSED:
@@ -108,7 +114,16 @@ class Catalog:
                     where=file,
                 )
             values["learning_rate"] = rate[_STARTS[encoder.from_scratch]]
-        return _validated(OptimizerSpec, {"name": _stem(word), "algorithm": _stem(word), **values}, file)
+        beside = values.pop("recipe", {})
+        if not isinstance(beside, Mapping) or not set(beside) <= _BESIDE:
+            raise InvalidSpec(
+                "an optimizer decides no such field of a recipe",
+                given=beside,
+                allowed=", ".join(sorted(_BESIDE)),
+                where=file,
+            )
+        stem = _stem(word)
+        return _validated(OptimizerSpec, {"name": stem, "algorithm": stem, **values}, file), beside
 
     def recipe(
         self,
@@ -120,11 +135,14 @@ class Catalog:
     ) -> RecipeSpec:
         """The recipe of that name, for such an encoder.
 
+        An optimizer that wants a schedule of its own brings it along; ``changes`` come last.
+
         Args:
             word: its name, or its YAML file.
             encoder: what it will train; an optimizer's learning rate depends on it.
             optimizer: the optimizer to use instead of the recipe's own.
-            changes: fields to set, of the recipe or (``learning_rate``, ``weight_decay``, ``settings``) its optimizer.
+            changes: fields to set, of the recipe or (``learning_rate``, ``weight_decay``, ``averaging``, ``settings``
+                and others) its optimizer; of the last two, only the fields that are named.
 
         Raises:
             UnknownName: nothing is called so.
@@ -134,10 +152,11 @@ class Catalog:
         if file is None:
             raise UnknownName("recipe", word, self.names("recipes"), where=self._where("recipes"))
         values = _read(file)
-        chosen = self.optimizer(optimizer or str(values.get("optimizer")), encoder).model_dump()
+        found, beside = self._optimizer(optimizer or str(values.get("optimizer")), encoder)
+        chosen, values = found.model_dump(), {**values, **beside}
         for field, value in (changes or {}).items():
             target = chosen if field in OptimizerSpec.model_fields else values
-            target[field] = {**chosen["settings"], **value} if field == "settings" else value
+            target[field] = _changed(target.get(field), value)
             if field in ("epochs", "steps"):
                 values.pop("steps" if field == "epochs" else "epochs", None)
         set_here = f", with {', '.join(changes)} set by the caller" if changes else ""
@@ -221,6 +240,12 @@ def _local(values: dict[str, Any], field: str, file: Path) -> dict[str, Any]:
     if isinstance(given, str) and _is_local(given):
         values[field] = str((file.parent / Path(given).expanduser()).resolve())
     return values
+
+
+def _changed(old: Any, new: Any) -> Any:
+    """A field with its new value; of several, only those that are named, unless the kind is another."""
+    nested = isinstance(old, Mapping) and isinstance(new, Mapping) and new.get("kind") in {None, old.get("kind")}
+    return {**old, **new} if nested else new
 
 
 def _validated(record: type[S], values: dict[str, Any], where: object) -> S:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bertspec import optimizers
 from bertspec.catalog import Catalog
 from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.spec import EmaSpec
 
 PACKAGED = Catalog.beside(Path("/nowhere"))
 
@@ -140,6 +142,45 @@ def test_a_yaml_file_that_is_not_there_is_refused(kind: str) -> None:
     }[kind]
     with pytest.raises(UnknownName, match=f"unknown {kind} file"):
         ask()
+
+
+@pytest.mark.parametrize("name", PACKAGED.names("optimizers"))
+@pytest.mark.parametrize("encoder", ["minilm", "bert-tiny"])
+def test_every_optimizer_goes_with_the_recipe_of_every_encoder(name: str, encoder: str) -> None:
+    found = PACKAGED.encoder(encoder)
+    recipe = PACKAGED.recipe(found.recipe, encoder=found, optimizer=name)
+    optimizers.check(recipe.optimizer, schedule=recipe.schedule)
+    assert recipe.optimizer.name == name
+
+
+def test_an_optimizer_brings_its_schedule_and_a_scenario_may_change_it() -> None:
+    encoder = PACKAGED.encoder("bert-tiny")
+    ask = {"encoder": encoder, "optimizer": "schedule-free-adamw"}
+    assert PACKAGED.recipe("from-scratch", **ask).schedule == "constant"
+    assert PACKAGED.recipe("from-scratch", **ask, changes={"schedule": "cosine"}).schedule == "cosine"
+
+
+def test_an_optimizer_decides_no_more_of_a_recipe_than_its_schedule(own: Catalog) -> None:
+    (own.folders[0] / "optimizers" / "mine.yaml").write_text("learning_rate: 1.0\nrecipe: {steps: 3}\n")
+    with pytest.raises(InvalidSpec, match="no such field of a recipe.*allowed: schedule, warmup_fraction"):
+        own.optimizer("mine", own.encoder("minilm"))
+
+
+def test_fields_of_an_average_are_changed_one_by_one_and_another_kind_is_another_average() -> None:
+    ask = {"encoder": PACKAGED.encoder("bert-tiny"), "optimizer": "swa"}
+    kept = PACKAGED.recipe("from-scratch", **ask).optimizer.averaging
+    later = PACKAGED.recipe("from-scratch", **ask, changes={"averaging": {"start": 0.9}}).optimizer.averaging
+    other = PACKAGED.recipe("from-scratch", **ask, changes={"averaging": {"kind": "ema"}}).optimizer.averaging
+    assert kept is not None
+    assert later == kept.model_copy(update={"start": 0.9})
+    assert other == EmaSpec(kind="ema")
+
+
+@pytest.mark.parametrize("word", ["lbfgs"])
+def test_an_optimizer_that_cannot_work_is_refused_with_the_reason(word: str) -> None:
+    with pytest.raises(InvalidSpec, match="cannot train an encoder on batches.*line search.*some twenty backward"):
+        PACKAGED.optimizer(word, PACKAGED.encoder("bert-tiny"))
+    assert word not in PACKAGED.names("optimizers")
 
 
 def test_a_seed_that_stands_twice_is_refused() -> None:

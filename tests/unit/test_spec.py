@@ -7,6 +7,8 @@ from pydantic import ValidationError
 
 from bertspec.spec import EncoderSpec, GeneratedSpec, OptimizerSpec, RecipeSpec, StudySpec, TaskSpec
 
+SGD = {"algorithm": "sgd", "learning_rate": 0.1}
+
 
 def test_a_spec_is_frozen(recipe: RecipeSpec) -> None:
     with pytest.raises(ValidationError, match="frozen"):
@@ -54,11 +56,39 @@ def test_a_task_that_contradicts_itself_is_refused(task: TaskSpec, changes: dict
         ({"warmup_fraction": 1.0}, "less than 1"),
         ({"clip_norm": 0}, "greater than 0"),
         ({"precision": "fp16"}, "bf16"),
+        ({"micro_batch": 17}, "micro_batch 17 is a part of a batch, and batch_size is 16"),
+        ({"micro_batch": 0}, "greater than 0"),
+        ({"schedule": "one-cycle"}, "has its own warm-up, and warmup_fraction 0.25 is not 0"),
+        ({"schedule": "cosines"}, "'cosine'"),
+        ({"optimizer": {**SGD, "averaging": {"kind": "swa", "start": 0.2}}}, "inside the warm-up of 0.25"),
+        ({"optimizer": {**SGD, "averaging": {"kind": "mean"}}}, "'swa', 'ema'"),
+        ({"optimizer": {**SGD, "averaging": {"kind": "swa", "decay": 0.9}}}, "Extra inputs"),
+        ({"optimizer": {**SGD, "averaging": {"kind": "ema", "decay": 1.0}}}, "less than 1"),
+        ({"optimizer": {**SGD, "averaging": {"kind": "ema", "start": 1.0}}}, "less than 1"),
+        ({"optimizer": {**SGD, "averaging": {"kind": "swa", "anneal": "step"}}}, "'cosine' or 'linear'"),
+        ({"optimizer": {**SGD, "averaging": {"kind": "swa", "anneal_steps": -1}}}, "greater than or equal to 0"),
+        ({"optimizer": {**SGD, "layer_decay": 0.0}}, "greater than 0"),
+        ({"optimizer": {**SGD, "layer_decay": 1.1}}, "less than or equal to 1"),
+        ({"optimizer": {**SGD, "decay_exempt": "biases"}}, "'biases-and-norms' or 'none'"),
+        ({"optimizer": {**SGD, "algorithm": "lbfgs"}}, "L-BFGS cannot train an encoder on batches"),
     ],
 )
 def test_a_recipe_that_cannot_run_is_refused(recipe: RecipeSpec, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         RecipeSpec.model_validate(recipe.model_dump() | changes)
+
+
+def test_an_average_at_the_schedules_rate_may_start_in_the_warm_up(recipe: RecipeSpec) -> None:
+    averaging = {"kind": "swa", "start": 0.0, "learning_rate_share": None}
+    assert RecipeSpec.model_validate(recipe.model_dump() | {"optimizer": {**SGD, "averaging": averaging}})
+
+
+def test_an_optimizer_is_called_by_its_name_or_else_by_its_rule(study_spec: StudySpec) -> None:
+    optimizer = study_spec.recipe.optimizer.model_copy(update={"name": "swa"})
+    recipe = study_spec.recipe.model_copy(update={"optimizer": optimizer})
+    called = study_spec.model_copy(update={"recipe": recipe})
+    assert called.title == "bert-micro · bundled/sentiment · swa"
+    assert study_spec.title == "bert-micro · bundled/sentiment · adamw"
 
 
 @pytest.mark.parametrize("rate", [0.0, -1e-3, float("nan"), float("inf")])

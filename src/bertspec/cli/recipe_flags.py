@@ -19,8 +19,9 @@ from bertspec.spec import OptimizerSpec, RecipeSpec
 
 __all__ = ["Flag", "add", "asked", "flags"]
 
-_WORDS = {"optimizer", "algorithm", "settings"}
-"""Fields that are asked for in another way: --optimizer, and --set for what only one algorithm has."""
+_WORDS = {"optimizer", "name", "algorithm", "averaging", "settings"}
+"""Fields that are asked for in another way: --optimizer, and --set for what only one algorithm or average has."""
+_AVERAGING = "averaging."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def add(parser: Any) -> None:
         type=_assignment,
         metavar="FIELD=VALUE",
         dest="assignments",
-        help="any of these fields, or what only this optimizer has, such as momentum=0.8; may be repeated",
+        help="any of these fields, what only this optimizer has, such as momentum=0.8, or a field of its average, "
+        "such as averaging.start=0.5; may be repeated",
     )
 
 
@@ -107,12 +109,16 @@ def asked(arguments: argparse.Namespace) -> dict[str, Any]:
         if name not in flags() and difflib.get_close_matches(name, flags(), n=1, cutoff=0.8):
             raise UnknownName("field of a recipe", name, flags(), where="--set")
         (values if name in flags() else settings)[name] = value
+    averaging = {
+        name.removeprefix(_AVERAGING): settings.pop(name) for name in [*settings] if name.startswith(_AVERAGING)
+    }
     if values.get("epochs") is not None and values.get("steps") is not None:
         raise InvalidSpec(
             "a recipe has either epochs or steps, and not both",
             given=f"epochs {values['epochs']}, steps {values['steps']}",
         )
-    return {**values, **({"settings": settings} if settings else {})}
+    nested = {"averaging": averaging, "settings": settings}
+    return values | {name: fields for name, fields in nested.items() if fields}
 
 
 def _assignment(text: str) -> tuple[str, Any]:

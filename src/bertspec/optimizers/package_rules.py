@@ -24,8 +24,19 @@ def lion(groups: Groups, *, learning_rate: float, beta1: float = 0.9, beta2: flo
 def lamb(
     groups: Groups, *, learning_rate: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-6
 ) -> Optimizer:
-    """LAMB: Adam's step, scaled to each tensor's norm (You et al., 2020); weight decay is part of what is scaled."""
-    inner = _package().Lamb(groups, learning_rate, (beta1, beta2), weight_decouple=False, eps=epsilon, foreach=True)
+    """LAMB: Adam's step, scaled to each tensor's norm (You et al., 2020); weight decay is part of what is scaled.
+
+    Without bias correction, as the paper's third version: it would cancel in the scaling.
+    """
+    inner = _package().Lamb(
+        groups,
+        learning_rate,
+        (beta1, beta2),
+        weight_decouple=False,
+        adam_debias=True,  # or the package divides the scaled step by 1 - beta1^t, ten times too long at first
+        eps=epsilon,
+        foreach=True,
+    )
     return TorchOptimizer(inner)
 
 

@@ -127,6 +127,8 @@ def asgd(
 
     Torch's rule: the rate falls as 1 / (1 + decay · rate · step)^power, and is used one step later.
     """
+    if min(decay, power, averaging_start) < 0:
+        raise ValueError(f"decay {decay}, power {power} and averaging_start {averaging_start} must be at least 0")
     inner = torch.optim.ASGD(groups, learning_rate, decay, power, averaging_start, foreach=True)
     return _Asgd(inner)
 

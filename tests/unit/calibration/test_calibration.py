@@ -110,7 +110,25 @@ def test_sabotage_has_no_record_to_be_stale(study_spec: StudySpec, own: Workbenc
     assert (found.record, found.stale) == (None, None)
 
 
-@pytest.mark.parametrize("change", [{"threads": 2}, {"precision": "bf16"}])
+def test_a_record_that_bertspec_brings_is_still_of_its_study(bench: Workbench) -> None:
+    """What a recipe has learnt to say since the record was made changes no study that does not say it."""
+    encoder, task = bench.catalog.encoder("bert-tiny"), bench.catalog.task("bundled/sentiment")
+    spec = bench.catalog.study(encoder, task, seeds=(1, 2, 3))
+    assert spec.recipe.optimizer.name == "adamw"
+    found = calibration.reference(study.begin(spec, bench))
+    assert found.stale is None
+    assert found.file is not None
+    assert found.file.name == "bert-tiny.adamw.7084dbc9.yaml"
+
+
+def test_what_an_optimizer_is_called_makes_no_record_stale(study_spec: StudySpec, own: Workbench) -> None:
+    material = study.gather(study_spec, own.places)
+    called = study_spec.recipe.optimizer.model_copy(update={"name": "mine"})
+    other = study_spec.model_copy(update={"recipe": study_spec.recipe.model_copy(update={"optimizer": called})})
+    assert calibration.identity(study_spec, material) == calibration.identity(other, material)
+
+
+@pytest.mark.parametrize("change", [{"threads": 2}, {"precision": "bf16"}, {"micro_batch": 4}])
 def test_how_it_is_computed_makes_no_record_stale(
     study_spec: StudySpec, own: Workbench, change: dict[str, object]
 ) -> None:

@@ -19,7 +19,7 @@ def asked(*words: str) -> dict[str, Any]:
 
 def test_every_field_of_a_recipe_and_of_its_optimizer_is_an_option() -> None:
     fields = {*RecipeSpec.model_fields, *OptimizerSpec.model_fields}
-    assert set(flags()) == fields - {"optimizer", "algorithm", "settings"}
+    assert set(flags()) == fields - {"optimizer", "name", "algorithm", "averaging", "settings"}
 
 
 def test_every_option_says_in_the_help_what_it_is() -> None:
@@ -32,7 +32,10 @@ def test_every_option_says_in_the_help_what_it_is() -> None:
     [
         ("batch_size", "--batch-size", "N"),
         ("clip_norm", "--clip-norm", "X|none"),
-        ("schedule", "--schedule", "linear|constant"),
+        ("schedule", "--schedule", "linear|constant|cosine|one-cycle|inverse-square-root"),
+        ("micro_batch", "--micro-batch", "N|none"),
+        ("layer_decay", "--layer-decay", "X"),
+        ("decay_exempt", "--decay-exempt", "biases-and-norms|none"),
         ("threads", "--threads", "N|none"),
         ("learning_rate", "--learning-rate", "X"),
     ],
@@ -51,6 +54,9 @@ def test_the_help_says_what_may_stand_after_an_option(name: str, option: str, va
         ("--set momentum=0.8 --set nesterov=true", {"settings": {"momentum": 0.8, "nesterov": True}}),
         ("--set epsilon=1e-6 --set order=2", {"settings": {"epsilon": 1e-6, "order": 2}}),
         ("--set foreach=adaptive", {"settings": {"foreach": "adaptive"}}),
+        ("--decay-exempt none --micro-batch none", {"decay_exempt": "none", "micro_batch": None}),
+        ("--set averaging.start=0.5 --set averaging.every=epoch", {"averaging": {"start": 0.5, "every": "epoch"}}),
+        ("--set averaging.kind=ema --set momentum=0.5", {"averaging": {"kind": "ema"}, "settings": {"momentum": 0.5}}),
     ],
 )
 def test_words_become_fields(words: str, fields: dict[str, Any]) -> None:
@@ -63,7 +69,7 @@ def test_words_become_fields(words: str, fields: dict[str, Any]) -> None:
         ("--epochs three", "'three' is not a number, or none"),
         ("--batch-size 1.5", "'1.5' is not a whole number"),
         ("--batch-size none", "'none' is not a whole number"),
-        ("--schedule cosine", "'cosine' is none of linear, constant"),
+        ("--schedule cosines", "'cosines' is none of linear, constant"),
         ("--set momentum", "'momentum' is not FIELD=VALUE"),
         ("--set steps=few", "'few' is not a whole number"),
     ],

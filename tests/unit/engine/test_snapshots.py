@@ -53,20 +53,32 @@ def cut(ran: Ran, spec: RunSpec, snapshots: Snapshots, step: int) -> None:
         ran(spec, CutAfter(step), snapshots=snapshots)
 
 
-def of(spec: RunSpec, algorithm: str) -> RunSpec:
-    optimizer = {"algorithm": algorithm, "learning_rate": 0.01}
-    return spec.model_copy(
-        update={"recipe": RecipeSpec.model_validate(spec.recipe.model_dump() | {"optimizer": optimizer, "steps": 14})}
-    )
+AVERAGES: dict[str, Any] = {
+    "swa": {"kind": "swa", "start": 0.4, "every": 3, "anneal_steps": 2},
+    "ema": {"kind": "ema", "decay": 0.9},
+}
 
 
-@pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
+def of(spec: RunSpec, name: str) -> RunSpec:
+    """The run with that rule; or AdamW with that average, layer decay and parts of a batch."""
+    optimizer: dict[str, Any] = {"algorithm": name, "learning_rate": 0.01, "weight_decay": 0.1}
+    values: dict[str, Any] = {"steps": 14, "schedule": "constant"}
+    if name == "asgd":
+        optimizer["settings"] = {"averaging_start": 4.0}
+    if name in AVERAGES:
+        optimizer |= {"algorithm": "adamw", "averaging": AVERAGES[name], "layer_decay": 0.8}
+        values |= {"schedule": "cosine", "micro_batch": 6}
+    recipe = RecipeSpec.model_validate(spec.recipe.model_dump() | values | {"optimizer": optimizer})
+    return spec.model_copy(update={"recipe": recipe})
+
+
+@pytest.mark.parametrize("name", [*sorted(ALGORITHMS), *AVERAGES])
 @pytest.mark.parametrize("step", [3, 8, 13])
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
-    ran: Ran, spec: RunSpec, snapshots: Snapshots, algorithm: str, step: int
+    ran: Ran, spec: RunSpec, snapshots: Snapshots, name: str, step: int
 ) -> None:
     """Fourteen steps of six to a pass: breaks in the first, the second and the third pass."""
-    spec = of(spec, algorithm)
+    spec = of(spec, name)
     whole = ran(spec)
     cut(ran, spec, snapshots, step)
     resumed = ran(spec, snapshots=snapshots)
