@@ -51,7 +51,7 @@ class Sweep:
             return None
         if self.config["method"] == "grid":
             return next(itertools.islice(_grid(self.config["parameters"]), number, None), None)
-        return _drawn(self.config["parameters"], random.Random(number))  # noqa: S311 - no secret
+        return _drawn(self.config["parameters"], random.Random(number))
 
 
 def _grid(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:

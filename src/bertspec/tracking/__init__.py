@@ -7,6 +7,7 @@ from bertspec.tracking.links import link
 from bertspec.tracking.observers import SilentTracker, Tracker, combine
 from bertspec.tracking.offline import OfflineRun, find_run, read_run
 from bertspec.tracking.progress import ProgressTracker
+from bertspec.tracking.sweeps import RegisteredSweep, register
 from bertspec.tracking.upload import SyncedRun, sync
 from bertspec.tracking.wandb_observer import sampled_steps
 from bertspec.tracking.wandb_report import publish
@@ -16,6 +17,7 @@ __all__ = [
     "Connection",
     "OfflineRun",
     "ProgressTracker",
+    "RegisteredSweep",
     "SilentTracker",
     "SyncedRun",
     "Tracker",
@@ -26,6 +28,7 @@ __all__ = [
     "link",
     "publish",
     "read_run",
+    "register",
     "sampled_steps",
     "sync",
 ]
