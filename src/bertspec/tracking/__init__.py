@@ -12,6 +12,7 @@ from bertspec.tracking.upload import SyncedRun, sync
 from bertspec.tracking.wandb_observer import sampled_steps
 from bertspec.tracking.wandb_report import publish
 from bertspec.tracking.wandb_runs import WandbTracker
+from bertspec.tracking.wandb_trial import TrialTracker, under_an_agent
 
 __all__ = [
     "Connection",
@@ -21,6 +22,7 @@ __all__ = [
     "SilentTracker",
     "SyncedRun",
     "Tracker",
+    "TrialTracker",
     "WandbTracker",
     "combine",
     "connection",
@@ -31,4 +33,5 @@ __all__ = [
     "register",
     "sampled_steps",
     "sync",
+    "under_an_agent",
 ]
