@@ -19,7 +19,7 @@ from bertspec.spec import EncoderSpec, OptimizerSpec, RecipeSpec, StudySpec, Tas
 
 __all__ = ["Catalog"]
 
-Kind = Literal["encoders", "optimizers", "recipes", "tasks"]
+Kind = Literal["encoders", "optimizers", "recipes", "sweeps", "tasks"]
 S = TypeVar("S", bound=BaseModel)
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -160,6 +160,17 @@ class Catalog:
         chosen = self.recipe(recipe or encoder.recipe, encoder=encoder, optimizer=optimizer, changes=changes)
         values = {"encoder": encoder, "task": task, "recipe": chosen, "seeds": tuple(seeds)}
         return _validated(StudySpec, values, "the seeds of the study")
+
+    def sweep(self, word: str) -> Path:
+        """The file of the sweep of that name, or that file itself.
+
+        Raises:
+            UnknownName: nothing is called so.
+        """
+        file = self._find("sweeps", word)
+        if file is None:
+            raise UnknownName("sweep", word, self.names("sweeps"), where=self._where("sweeps"))
+        return file
 
     def _files(self, kind: Kind) -> list[tuple[Path, Path]]:
         roots = [folder / kind for folder in self.folders]

@@ -107,7 +107,7 @@ def find_by(spec: StudySpec | RunSpec, contents: dict[str, str], catalog: Catalo
     Raises:
         InvalidSpec: a record cannot be read.
     """
-    if spec.task.sabotage is not None:
+    if spec.task.sabotage is not None or spec.task.tuning_share is not None:
         return Reference(None, None)
     wanted, stale, recipe = _identity(spec, contents), None, None
     for file in _candidates(spec, catalog):

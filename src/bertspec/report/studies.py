@@ -14,7 +14,7 @@ from bertspec.evidence import SessionEvidence
 from bertspec.report.plots import CurvePlot, ParetoPlot, Point, curve_plot, pareto_plot
 from bertspec.sources import tables
 from bertspec.sources.places import Places
-from bertspec.spec import RecipeSpec
+from bertspec.spec import RecipeSpec, StudySpec
 from bertspec.store import Store, StoredRun
 from bertspec.tracking import link
 
@@ -123,14 +123,13 @@ def _fingerprints(session: SessionEvidence) -> Iterable[str]:
 
 def _view(runs: tuple[StoredRun, ...], store: Store, places: Places, promised: Container[str]) -> StudyView:
     spec = runs[0].spec
-    words = (spec.encoder.name, spec.task.name, spec.recipe.optimizer.algorithm, spec.task.sabotage)
     predictions = np.array([run.result.outcomes.predictions for run in runs])
     references = runs[0].result.outcomes.references
     classes = spec.task.head == "classification"
     texts, labels = _texts(runs[0], places), spec.task.labels
     shown = {run.fingerprint: link(store.tracking, run.fingerprint) for run in runs}
     return StudyView(
-        title=" · ".join(word for word in words if word),
+        title=StudySpec(encoder=spec.encoder, task=spec.task, recipe=spec.recipe, seeds=(spec.seed,)).title,
         runs=runs,
         curve=curve_plot([run.result.curve.loss for run in runs]),
         labels=spec.task.labels,

@@ -124,7 +124,8 @@ class Pins:
 
     def with_data(self, task: TaskSpec, origin: Origin) -> Pins:
         """The same pins with those of a task's rows; a generated task, a file and a folder have none."""
-        if task.generated is not None or task.sabotage is not None or origin.place == "folder":
+        changed = task.sabotage is not None or task.tuning_share is not None
+        if task.generated is not None or changed or origin.place == "folder":
             return self
         pin = DataPin(**_key(task), asked=task.revision, revision=origin.revision, sha256=origin.sha256)
         others = [other for other in self.data if not _same(other, task)]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bertspec.errors import BertspecError, DataError, SourceError
 from bertspec.result import Origin, Place
-from bertspec.sources import generated, hub, sabotage
+from bertspec.sources import generated, hub, sabotage, tuning
 from bertspec.sources.places import Places
 from bertspec.spec import TaskSpec
 
@@ -34,7 +34,7 @@ class Splits:
     origin: Origin
     """Where the rows came from; its hash covers the columns that the task uses, row by row."""
     clean: tuple[int, ...] | None = None
-    """The evaluation labels before noise, of a generated task; none where nobody knows them."""
+    """The labels before noise of the scored rows, of a generated task; none where nobody knows them."""
 
 
 @functools.lru_cache(maxsize=8)
@@ -50,12 +50,12 @@ def load(task: TaskSpec, places: Places) -> Splits:
     """
     columns = tuple(dict.fromkeys(c for c in (task.text, task.text_pair, task.label) if c is not None))
     place: Place
-    clean = None
+    clean_labels = None
     if task.generated is not None:
         place, revision = "installed", None
         made, held_out = (generated.rows(task.dataset, task.generated, split) for split in ("train", "evaluation"))
         train, evaluation = _chosen(made, columns, task), _chosen(held_out, columns, task)
-        clean = tuple(held_out[generated.CLEAN_LABEL])
+        clean_labels = tuple(made[generated.CLEAN_LABEL]), tuple(held_out[generated.CLEAN_LABEL])
     else:
         path, place, revision = _locate(task, places)
         train = _chosen(_read(path, task, task.train_split), columns, task)
@@ -65,6 +65,11 @@ def load(task: TaskSpec, places: Places) -> Splits:
             places.pins.check(
                 pin.sha256, _digest(columns, train, evaluation), f"the content of data set {task.dataset!r}"
             )
+    clean = None if clean_labels is None else clean_labels[1]
+    if task.tuning_share is not None:
+        trained, scored = tuning.parts(task, train)
+        train, evaluation = _rows(train, trained), _rows(train, scored)
+        clean = None if clean_labels is None else tuple(clean_labels[0][row] for row in scored)
     if task.sabotage == "scored on training rows":
         clean = None
     train, evaluation = sabotage.applied(task, train, evaluation)
@@ -136,6 +141,10 @@ def _chosen(table: Table, columns: tuple[str, ...], task: TaskSpec) -> Table:
             where=task.dataset,
         )
     return {column: list(table[column]) for column in columns}
+
+
+def _rows(table: Table, numbers: Sequence[int]) -> Table:
+    return {column: [values[row] for row in numbers] for column, values in table.items()}
 
 
 def _digest(columns: tuple[str, ...], *tables: Table) -> str:

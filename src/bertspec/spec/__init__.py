@@ -1,10 +1,12 @@
-"""What is asked for: frozen records of encoders, tasks, recipes, runs and studies.
+"""What is asked for: frozen records of encoders, tasks, recipes, runs, studies and sweeps.
 
 Pure: no environment, no files, no device. A record that exists is valid.
 """
 
 from __future__ import annotations
 
+from bertspec.spec.parameters import DISTRIBUTIONS, ParameterSpec
+from bertspec.spec.sweeps import OWN, HyperbandSpec, MetricSpec, SweepSpec, TuningSpec
 from bertspec.spec.training import (
     EncoderSpec,
     GeneratedSpec,
@@ -17,12 +19,19 @@ from bertspec.spec.training import (
 )
 
 __all__ = [
+    "DISTRIBUTIONS",
+    "OWN",
     "EncoderSpec",
     "GeneratedSpec",
+    "HyperbandSpec",
+    "MetricSpec",
     "OptimizerSpec",
+    "ParameterSpec",
     "RecipeSpec",
     "RunSpec",
     "Setting",
     "StudySpec",
+    "SweepSpec",
     "TaskSpec",
+    "TuningSpec",
 ]

@@ -111,6 +111,9 @@ class TaskSpec(Record):
     """The share of evaluation rows whose texts may also be trained on; more is a leak, and fails every claim."""
     sabotage: Sabotage | None = None
     """What is done to the rows on purpose, to see a claim refused."""
+    tuning_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The share of the training rows that is scored instead of the evaluation split, and not trained on: settings are
+    chosen on it. None scores the evaluation split."""
 
     @property
     def outputs(self) -> int:
@@ -202,7 +205,8 @@ class StudySpec(Record):
     @property
     def title(self) -> str:
         """The study in one line, as reports and trackers name it."""
-        words = (self.encoder.name, self.task.name, self.recipe.optimizer.algorithm, self.task.sabotage)
+        tuning = "tuning" if self.task.tuning_share is not None else None
+        words = (self.encoder.name, self.task.name, self.recipe.optimizer.algorithm, self.task.sabotage, tuning)
         return " · ".join(word for word in words if word is not None)
 
     def runs(self) -> tuple[RunSpec, ...]:

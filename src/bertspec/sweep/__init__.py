@@ -1,0 +1,1 @@
+"""Sweeps: trials of a sweep file, proposed, run and kept on this machine."""

@@ -1,0 +1,172 @@
+"""Whether the values of a sweep are values that a recipe, an optimizer, an encoder or a task can have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bertspec import metrics
+from bertspec.errors import BertspecError
+from bertspec.spec import OWN, MetricSpec, ParameterSpec, RecipeSpec, StudySpec, SweepSpec
+from bertspec.spec.parameters import close
+from bertspec.study import Workbench
+from bertspec.sweep import distributions
+from bertspec.sweep.trial import LOSS, study_of
+
+__all__ = ["NAMES", "Refused", "checked"]
+
+NAMES = tuple(
+    dict.fromkeys(
+        (
+            "encoder",
+            "task",
+            "recipe",
+            "optimizer",
+            "learning_rate",
+            "learning_rate_factor",
+            "weight_decay",
+            *(name for name in RecipeSpec.model_fields if name != "optimizer"),
+        )
+    )
+)
+"""The parameters that a trial may have, besides ``settings`` and what is nested in it."""
+
+
+class Refused(Exception):
+    """A value that no trial could use, and the path of keys at which it stands."""
+
+    def __init__(
+        self, problem: str, path: tuple[str | int, ...], *, given: object = None, allowed: str | None = None
+    ) -> None:
+        super().__init__(problem)
+        self.problem, self.path, self.given, self.allowed = problem, path, given, allowed
+
+
+def checked(spec: SweepSpec, bench: Workbench) -> SweepSpec:
+    """The same sweep, with its metric filled in where the file has none.
+
+    Every value that is listed, and the ends of every range, are tried by themselves beside the first value of each
+    other parameter.
+
+    Raises:
+        Refused: a parameter is not known, a value is not allowed, or nobody measures the metric.
+    """
+    _check_names(spec)
+    base = {name: _first(parameter) for name, parameter in spec.searched.items()}
+    for word in ("encoder", "task"):
+        if word not in base:
+            raise Refused(f"the sweep does not say which {word}", ("parameters",), allowed=f"{word}: {{value: NAME}}")
+    plan = _planned(spec, bench, base)
+    for name, parameter in spec.searched.items():
+        for at, value in _extremes(parameter):
+            path = ("parameters", *_place(spec, name), *at)
+            each = _plan(bench, {**base, name: value}, path, value)
+            if name == "task":
+                _check_metric(spec.metric, each)
+    return spec.model_copy(update={"metric": _metric(spec.metric, plan)})
+
+
+def _check_names(spec: SweepSpec) -> None:
+    known = (*NAMES, "settings", *OWN)
+    for name in spec.searched:
+        top, dot, below = name.partition(".")
+        path = ("parameters", *_place(spec, name))
+        if top not in known:
+            raise Refused(f"unknown parameter{close(top, known)}", path, given=name, allowed=", ".join(known))
+        if bool(dot) != (top == "settings") or "." in below:
+            raise Refused(
+                "only settings has parameters nested in it, one level deep",
+                path,
+                given=name,
+                allowed="settings: {parameters: {momentum: {values: [0, 0.9]}}}",
+            )
+
+
+def _planned(spec: SweepSpec, bench: Workbench, base: Mapping[str, Any]) -> StudySpec:
+    """The study of every parameter's first value; the parameter at fault is found by leaving it out."""
+    try:
+        return study_of(base, bench, seeds=(0,), tuning_share=None)
+    except BertspecError as refusal:
+        for name in base:
+            rest = {other: value for other, value in base.items() if other != name}
+            if name in ("encoder", "task"):
+                continue
+            try:
+                study_of(rest, bench, seeds=(0,), tuning_share=None)
+            except BertspecError:
+                continue
+            at = next(_extremes(spec.searched[name]))[0]
+            raise _refused(refusal, ("parameters", *_place(spec, name), *at), base[name]) from refusal
+        said = str(refusal)
+        word = next((w for w in ("encoder", "task") if said.startswith((f"unknown {w}", f"{w} is a name"))), None)
+        path = ("parameters", word, *next(_extremes(spec.searched[word]))[0]) if word else ("parameters",)
+        raise _refused(refusal, path, base[word] if word else None) from refusal
+
+
+def _plan(bench: Workbench, parameters: Mapping[str, Any], path: tuple[str | int, ...], value: Any) -> StudySpec:
+    try:
+        return study_of(parameters, bench, seeds=(0,), tuning_share=None)
+    except BertspecError as refusal:
+        raise _refused(refusal, path, value) from refusal
+
+
+def _refused(refusal: BertspecError, path: tuple[str | int, ...], value: Any) -> Refused:
+    """What the recipe, the optimizer or the catalog says of it; where that is, is the sweep file's line."""
+    said = re.split(r"; (?:given|where): ", str(refusal))[0]
+    allowed = re.search(r"; allowed: (.*?)(?:; where: |$)", str(refusal))
+    return Refused(said, path, given=value, allowed=allowed[1] if allowed else None)
+
+
+def _metric(given: MetricSpec | None, plan: StudySpec) -> MetricSpec:
+    if given is None:
+        main = metrics.find(plan.task.metrics[0])
+        return MetricSpec(name=main.name, goal="maximize" if main.better == "higher" else "minimize")
+    _check_metric(given, plan)
+    return given
+
+
+def _check_metric(given: MetricSpec | None, plan: StudySpec) -> None:
+    if given is None:
+        return
+    known = (*plan.task.metrics, LOSS)
+    if given.name not in known:
+        raise Refused(
+            f"nobody measures this metric on {plan.task.name}{close(given.name, known)}",
+            ("metric", "name"),
+            given=given.name,
+            allowed=", ".join(known),
+        )
+    lower = given.name == LOSS or metrics.find(given.name).better == "lower"
+    if lower != (given.goal == "minimize"):
+        silent = "goal" not in given.model_fields_set
+        raise Refused(
+            f"this goal looks for the worst {given.name}{' (minimize is the default of W&B)' if silent else ''}",
+            ("metric", "name" if silent else "goal"),
+            given=given.goal,
+            allowed=f"goal: {'minimize' if lower else 'maximize'}",
+        )
+
+
+def _place(spec: SweepSpec, name: str) -> tuple[str, ...]:
+    """The keys that lead to a parameter: a dot may be in its name, or stand for a nested one."""
+    if name in spec.parameters:
+        return (name,)
+    top, _, below = name.partition(".")
+    return (top, "parameters", below)
+
+
+def _first(parameter: ParameterSpec) -> Any:
+    return next(_extremes(parameter))[1]
+
+
+def _extremes(parameter: ParameterSpec) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The listed values, or the ends of a range, each with its place below the parameter."""
+    if parameter.kind == "constant":
+        yield ("value",), parameter.value
+    elif parameter.values is not None:
+        yield from ((("values", at), value) for at, value in enumerate(parameter.values))
+    else:
+        for end, share in (("min", 0.0), ("max", 1.0)):
+            place = (end,) if parameter.min is not None else ("distribution",)
+            yield place, distributions.quantile(parameter, share)

@@ -1,0 +1,122 @@
+"""The record of a sweep in the store: one file, written whole after each trial."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from bertspec.errors import StoreError
+from bertspec.evidence.sweeps import SweepEvidence
+from bertspec.store import Store
+
+__all__ = ["Ledger"]
+
+_log = logging.getLogger(__name__)
+
+_PLACE = "a writable folder with free space, named by BERTSPEC_STORE or --store"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where one sweep is kept."""
+
+    store: Store
+    name: str
+    sha256: str
+    """The hash of what was asked for."""
+
+    @property
+    def file(self) -> Path:
+        """The file, below the store."""
+        word = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.") or "sweep"
+        return self.store.root / "sweeps" / f"{word[:80]}-{self.sha256[:12]}.json"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the right to run this sweep. A dead holder's right is free at once.
+
+        Raises:
+            StoreError: another process runs it now, or the folder cannot be written.
+        """
+        with self._telling():
+            folder = self.store.root / "locks"
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / f"sweep-{self.sha256[:32]}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise StoreError(
+                    "another process is running this sweep",
+                    given=self.name,
+                    allowed="one process at a time; more workers of one sweep are asked for by --processes",
+                    where=self.file,
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def read(self) -> SweepEvidence | None:
+        """What is written there, or none. A damaged file is set aside, told once, and counts as none."""
+        try:
+            text = self.file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as refusal:
+            raise StoreError(f"the sweep's record cannot be read: {refusal.strerror}", where=self.file) from refusal
+        try:
+            found = SweepEvidence.model_validate(json.loads(text))
+            numbers = [trial.number for trial in found.trials]
+            if found.sha256 != self.sha256 or numbers != sorted(set(numbers)):
+                raise ValueError("it is of another sweep, or has a trial twice")
+        except (ValueError, ValidationError, RecursionError) as damage:
+            self._set_aside(damage)
+            return None
+        return found
+
+    def write(self, evidence: SweepEvidence) -> None:
+        """Keep what has come of it so far; it replaces what was there.
+
+        Raises:
+            StoreError: the file cannot be written; what was there stays.
+        """
+        with self._telling():
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            draft = self.file.with_name(f".draft-{self.file.name}")
+            with draft.open("w", encoding="utf-8") as stream:
+                stream.write(evidence.model_dump_json(indent=1))
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(self.file)
+
+    def _set_aside(self, damage: Exception) -> None:
+        aside = self.file.with_name(f"damaged-{self.file.stem}.txt")
+        with self._telling():
+            self.file.replace(aside)
+        _log.warning(
+            "the record of sweep %s is damaged (%s) and is kept as %s; the sweep starts anew, and what it has trained "
+            "comes from the store",
+            self.name,
+            str(damage).splitlines()[0],
+            aside.name,
+        )
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as refusal:
+            raise StoreError(
+                f"the sweep's record cannot be written: {refusal.strerror or refusal}",
+                where=self.file.parent,
+                allowed=_PLACE,
+            ) from refusal

@@ -1,0 +1,197 @@
+"""One trial: a choice of parameters, run over the tuning seeds and scored on the tuning split.
+
+The same here and in a W&B agent: what a trial is, its parameters say.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import ValidationError
+
+from bertspec import study
+from bertspec.errors import DataError, DeviceError, Diverged, InvalidSpec
+from bertspec.evidence.sweeps import Point, Setting, TrialEvidence
+from bertspec.spec import OWN, StudySpec, TuningSpec
+from bertspec.study import Workbench
+
+if TYPE_CHECKING:
+    from bertspec.store import StoredRun
+
+__all__ = ["LOSS", "Told", "run", "score_of", "settings_of", "study_of", "tuning_of"]
+
+LOSS = "loss"
+"""The metric that every task has: the mean loss over the scored rows."""
+
+_FAILURES = (DataError, DeviceError, Diverged, InvalidSpec)
+"""What may be wrong with one choice of parameters; anything else is wrong with all of them, and ends the sweep."""
+
+
+class Told(Protocol):
+    """Hears of a trial on its way."""
+
+    def __call__(self, point: Point) -> str | None:
+        """What it has reached: the answer is why it is to be stopped, or none."""
+
+
+def study_of(
+    parameters: Mapping[str, Any], bench: Workbench, *, seeds: Sequence[int], tuning_share: float | None
+) -> StudySpec:
+    """The study that a trial's parameters describe.
+
+    Args:
+        parameters: ``encoder`` and ``task``, and any of ``recipe``, ``optimizer``, ``learning_rate_factor``,
+            ``settings.NAME`` and the fields of a recipe or an optimizer. Nested mappings are as good as names joined
+            by dots. What is the sweep's own, such as ``seeds``, is passed over.
+        bench: its catalog knows the words.
+        seeds: one run for each.
+        tuning_share: the share of the training rows that is scored; none scores the evaluation split.
+
+    Raises:
+        UnknownName: a word names nothing.
+        InvalidSpec: a value is not allowed, or a required word is missing.
+    """
+    asked = _nested(settings_of(parameters))
+    for word in ("encoder", "task", "recipe", "optimizer"):
+        if word in asked and not isinstance(asked[word], str):
+            raise InvalidSpec(f"{word} is a name", given=asked[word])
+    factor = asked.pop("learning_rate_factor", None)
+    plan = bench.plan({**asked, "seeds": tuple(seeds)})
+    if factor is not None:
+        plan = bench.plan({**asked, "seeds": tuple(seeds), "learning_rate": _rate(plan, factor, asked)})
+    return plan.model_copy(update={"task": plan.task.model_copy(update={"tuning_share": tuning_share})})
+
+
+def settings_of(parameters: Mapping[str, Any]) -> dict[str, Setting]:
+    """What a trial is asked to use: flat, and without what is the sweep's own."""
+    found: dict[str, Setting] = {}
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{below}": inner for below, inner in settings_of(value).items()}
+        elif name not in OWN:
+            found[name] = value
+    return found
+
+
+def tuning_of(parameters: Mapping[str, Any]) -> TuningSpec:
+    """What the sweep says besides, as a trial's parameters carry it.
+
+    Raises:
+        InvalidSpec: a value is not allowed.
+    """
+    try:
+        return TuningSpec.model_validate({name: parameters[name] for name in OWN if name in parameters})
+    except ValidationError as refusal:
+        first = refusal.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidSpec(first["msg"], given=first["input"], where=where or None) from refusal
+
+
+def run(
+    number: int,
+    parameters: Mapping[str, Any],
+    bench: Workbench,
+    *,
+    metric: str | None = None,
+    contender: str | None = None,
+    told: Told | None = None,
+) -> TrialEvidence:
+    """Run a trial over its tuning seeds; what the store has is not trained again.
+
+    Args:
+        number: its place among the trials.
+        parameters: see :func:`study_of`; ``seeds`` and ``tuning_share`` among them, or their defaults.
+        bench: where it is run.
+        metric: what is scored: a metric of the task, or ``loss``; none takes the task's main one.
+        contender: what it is a trial of, where something is compared.
+        told: hears of the first seed's evaluations on the way, and may stop the trial: the other seeds are then not
+            trained at all.
+
+    Raises:
+        UnknownName: a word names nothing.
+        SourceError: the encoder or the data set cannot be had.
+        StoreError: the store cannot be written; finished runs are kept.
+    """
+    said = {"number": number, "parameters": settings_of(parameters), "contender": contender}
+    try:
+        tuning = tuning_of(parameters)
+        plan = study_of(parameters, bench, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+        made = study.run(plan, bench)
+    except _FAILURES as failure:
+        return TrialEvidence.model_validate({**said, "state": "failed", "reason": f"{failure}", "finished": _now()})
+    return TrialEvidence.model_validate({**said, **_outcome(made.runs, metric or plan.task.metrics[0])})
+
+
+def score_of(run: StoredRun, metric: str) -> float:
+    """A run's score by a metric of its task, or its loss on the scored rows.
+
+    Raises:
+        InvalidSpec: the run has no such score.
+    """
+    if metric == LOSS:
+        return _loss(run)
+    scores = run.result.facts.scores
+    if metric not in scores:
+        raise InvalidSpec("no run has this score", given=metric, allowed=", ".join((*scores, LOSS)))
+    return scores[metric]
+
+
+def _outcome(runs: Sequence[StoredRun], metric: str) -> dict[str, Any]:
+    facts = [run.result.facts for run in runs]
+    scores = tuple(score_of(run, metric) for run in runs)
+    diverged = [each.diverged for each in facts if each.diverged is not None]
+    lost = len(diverged) == len(facts)
+    return {
+        "state": "failed" if lost else "finished",
+        "reason": f"diverged on every seed: {diverged[0]}" if lost else None,
+        "seeds": tuple(each.seed for each in facts),
+        "scores": scores,
+        "score": None if lost else sum(scores) / len(scores),
+        "diverged": len(diverged),
+        "tokens": sum(each.train_tokens for each in facts),
+        "seconds": sum(each.timings.train_s for each in facts),
+        "runs": tuple(run.fingerprint for run in runs),
+        "finished": _now(),
+    }
+
+
+def _loss(run: StoredRun) -> float:
+    import numpy as np
+
+    outputs = run.result.outcomes.outputs.astype(np.float64)
+    references = run.result.outcomes.references
+    if run.spec.task.head == "regression":
+        return float(((outputs[:, 0] - references) ** 2).mean())
+    highest = outputs.max(axis=1, keepdims=True)
+    normal = highest[:, 0] + np.log(np.exp(outputs - highest).sum(axis=1))
+    return float((normal - outputs[np.arange(len(outputs)), references.astype(int)]).mean())
+
+
+def _nested(flat: Mapping[str, Setting]) -> dict[str, Any]:
+    """``settings.momentum`` → ``settings: {momentum: …}``."""
+    found: dict[str, Any] = {}
+    for name, value in flat.items():
+        top, dot, below = name.partition(".")
+        if dot:
+            found[top] = {**found.get(top, {}), below: value}
+        else:
+            found[top] = value
+    return found
+
+
+def _rate(plan: StudySpec, factor: Any, asked: Mapping[str, Any]) -> float:
+    if "learning_rate" in asked:
+        raise InvalidSpec(
+            "learning_rate and learning_rate_factor are both given",
+            given=f"{asked['learning_rate']} and {factor}",
+            allowed="one of the two",
+        )
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
+        raise InvalidSpec("learning_rate_factor: a number above zero", given=factor)
+    return plan.recipe.optimizer.learning_rate * factor
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

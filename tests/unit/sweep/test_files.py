@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.spec import SweepSpec
+from bertspec.study import Workbench
+from bertspec.sweep import files
+
+from .conftest import Read
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+COMPARED = "  optimizer:\n    values: [adam, adamw, sgd]\n"
+FACTOR = "    distribution: log_uniform_values\n    min: 0.1\n    max: 10\n"
+
+
+def test_a_sweep_is_called_like_its_file_and_compares_its_optimizers(read: Read) -> None:
+    spec = read()
+    assert spec.name == "mine"
+    assert spec.contenders == ("adam", "adamw", "sgd")
+    assert spec.planned() == 6
+    assert spec.planned(5) == 15
+    assert (spec.tuning.seeds, spec.tuning.confirmation_seeds) == ((201, 202), (1, 2, 3, 4, 5))
+
+
+def test_a_sweep_without_a_metric_takes_the_main_one_of_its_task(read: Read) -> None:
+    metric = read(old="metric:\n  name: accuracy\n  goal: maximize\n", new="").metric
+    assert metric is not None
+    assert (metric.name, metric.goal) == ("accuracy", "maximize")
+
+
+def test_a_nested_parameter_is_named_with_a_dot(read: Read) -> None:
+    spec = read(
+        old=COMPARED, new="  optimizer: {value: sgd}\n  settings: {parameters: {momentum: {values: [0, 0.9]}}}\n"
+    )
+    assert spec.searched["settings.momentum"].values == (0, 0.9)
+    assert spec.contenders == ()
+
+
+def test_a_number_may_be_written_with_an_exponent_alone(read: Read) -> None:
+    spec = read(old="min: 0.1", new="min: 1e-1")
+    assert spec.parameters["learning_rate_factor"].min == 0.1
+
+
+def test_what_stands_in_the_file_can_be_given_to_wandb_again(read: Read) -> None:
+    spec = read(old="method: random", new="method: random\nprogram: train.py\ncommand: [rm, -rf, x]")
+    document = spec.model_dump(mode="json", exclude_unset=True)
+    assert document["command"] == ["rm", "-rf", "x"]
+    assert document["parameters"]["learning_rate_factor"] == {
+        "distribution": "log_uniform_values",
+        "min": 0.1,
+        "max": 10,
+    }
+    assert SweepSpec.model_validate(document) == spec
+
+
+@pytest.mark.parametrize("sweep", sorted((ROOT / "configs" / "sweeps").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_sweep_that_travels_with_bertspec_can_be_read(sweep: Path, bench: Workbench) -> None:
+    spec = files.read(sweep.stem, bench)
+    assert spec.name == sweep.stem
+    assert spec.planned() > 0
+
+
+def test_a_sweep_of_no_file_is_checked_the_same_way(bench: Workbench) -> None:
+    values = {"method": "grid", "parameters": {"encoder": {"value": "bert-tiny"}, "task": {"value": "nothing"}}}
+    with pytest.raises(InvalidSpec, match=r"unknown task; given: 'nothing'; .*where: the table, parameters.task.value"):
+        files.parse(values, bench, name="inline", where="the table")
+
+
+def test_an_unknown_sweep_is_told_with_those_that_there_are(bench: Workbench) -> None:
+    with pytest.raises(UnknownName, match=r"unknown sweep; given: 'optimisers'; allowed: did you mean optimizers"):
+        files.read("optimisers", bench)
+
+
+REFUSED = {
+    "an unknown method": ("method: random", "method: genetic", 1, "'genetic'", "grid"),
+    "a custom method": ("method: random", "method: custom", 1, "not supported", ""),
+    "an unknown key": ("run_cap: 6", "runcap: 6", 5, "did you mean run_cap?", "early_terminate"),
+    "a launch job": ("run_cap: 6", "job: x", 5, "job is not supported: W&B Launch", ""),
+    "a scheduler": ("run_cap: 6", "scheduler: {engine: ax}", 5, "no code of a sweep file", ""),
+    "a local controller": ("run_cap: 6", "run_cap: 6\ncontroller:\n  type: local", 7, "local controller", ""),
+    "imputing": ("  goal: maximize", "  goal: maximize\n  impute: best", 5, "impute is not supported", ""),
+    "no budget": ("run_cap: 6", "run_cap: 0", 5, "run_cap: input should be greater than 0", ""),
+    "unequal budgets": ("run_cap: 6", "run_cap: 7", 5, "cannot share", "a multiple of 3"),
+    "an unknown distribution": ("log_uniform_values", "log_unifrom_values", 13, "did you mean log_uniform_values?", "beta"),
+    "an unknown field": ("    max: 10", "    maximum: 10", 15, "no such field", "max"),
+    "min above max": ("min: 0.1", "min: 100", 14, "min is not below max; given: 'min 100, max 10'", ""),
+    "a logarithm of zero": ("min: 0.1", "min: 0", 14, "begins above zero", ""),
+    "ends that are no exponents": (FACTOR, "    distribution: log_uniform\n    min: 1\n    max: 1000\n", 15, "exponents", "log_uniform_values"),
+    "half a range": ("    max: 10\n", "", 12, "lacks max", "max, min"),
+    "nothing to choose": (FACTOR, "    values: []\n", 13, "values: tuple should have at least 1 item", ""),
+    "a value twice": ("[adam, adamw, sgd]", "[adam, adam, sgd]", 11, "a value stands twice", ""),
+    "a stray field": ("[adam, adamw, sgd]", "[adam, adamw, sgd]\n    min: 1", 12, "categorical does not go with min", "values"),
+    "an unknown parameter": ("  steps:", "  step:", 9, "unknown parameter: did you mean steps?", "weight_decay"),
+    "a parameter nested too deep": ("steps: {value: 4}", "steps: {parameters: {x: {value: 4}}}", 9, "only settings", ""),
+    "an unknown optimizer": ("[adam, adamw, sgd]", "[adam, adamw, sgdd]", 11, "unknown optimizer; given: 'sgdd'", "did you mean sgd"),
+    "an unknown encoder": ("value: bert-tiny", "value: bert-tny", 7, "unknown encoder; given: 'bert-tny'", "bert-tiny"),
+    "an unknown task": ("bundled/sentiment", "bundled/sentimint", 8, "unknown task", "bundled/sentiment"),
+    "a number for a name": ("value: bert-tiny", "value: 7", 7, "encoder is a name; given: 7", ""),
+    "negative steps": ("value: 4", "value: -4", 9, "steps: input should be greater than 0; given: -4", ""),
+    "a word for a number": ("value: 4", "value: many", 9, "steps: input should be a valid integer", ""),
+    "a negative rate": ("learning_rate_factor:\n" + FACTOR, "learning_rate:\n    min: -0.5\n    max: 0.5\n", 13, "learning_rate: input should be greater than 0; given: -0.5", ""),
+    "a negative factor": (FACTOR, "    min: -0.5\n    max: 0.5\n", 13, "a number above zero; given: -0.5", ""),
+    "two rates": ("  steps: {value: 4}", "  learning_rate: {value: 0.1}", 9, "both given", "one of the two"),
+    "a metric nobody logs": ("name: accuracy", "name: acuracy", 3, "nobody measures this metric on bundled/sentiment: did you mean accuracy?", "loss"),
+    "the wrong goal": ("goal: maximize", "goal: minimize", 4, "the worst accuracy", "goal: maximize"),
+    "the default goal": ("\n  goal: maximize", "", 3, "minimize is the default of W&B", "goal: maximize"),
+    "a target beside a comparison": ("goal: maximize", "goal: maximize\n  target: 0.9", 5, "unequal budgets", "the parameter target"),
+    "a grid over a range": ("method: random", "method: grid", 12, "a grid has no end over the range of learning_rate_factor", "values: a list"),
+    "seeds in common": ("steps: {value: 4}", "seeds: {value: [3, 7]}", 9, "must be fresh; given: [3]", "no seed in common"),
+    "a seed twice": ("steps: {value: 4}", "seeds: {value: [7, 7]}", 9, "a seed stands twice", ""),
+    "searched seeds": ("steps: {value: 4}", "seeds: {values: [7, 8]}", 9, "seeds is the sweep's own", "value: one value"),
+    "a share of everything": ("steps: {value: 4}", "tuning_share: {value: 1}", 9, "less than 1", ""),
+    "a comparison of nothing": ("steps: {value: 4}", "compare: {value: task}", 9, "no parameter that has several values; given: 'task'", "optimizer"),
+    "a bracket of nothing": ("run_cap: 6", "run_cap: 6\nearly_terminate:\n  type: hyperband\n  max_iter: 2\n  s: 2", 8, "no bracket", ""),
+    "half of hyperband": ("run_cap: 6", "run_cap: 6\nearly_terminate:\n  type: hyperband", 6, "either min_iter, or max_iter", ""),
+    "another way to stop": ("run_cap: 6", "run_cap: 6\nearly_terminate:\n  type: median", 7, "hyperband", ""),
+    "a key twice": ("run_cap: 6", "run_cap: 6\nrun_cap: 9", 6, "a key stands twice", ""),
+    "no YAML": ("run_cap: 6", "run_cap: [6", 6, "not YAML", ""),
+    "code": ("run_cap: 6", "run_cap: !!python/object/apply:os.system [ls]", 5, "not YAML", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", REFUSED)
+def test_it_is_refused_with_its_line(read: Read, wrong: str) -> None:
+    old, new, line, said, allowed = REFUSED[wrong]
+    with pytest.raises(InvalidSpec) as refusal:
+        read(old=old, new=new)
+    message = str(refusal.value)
+    assert said in message
+    assert allowed in message
+    assert re.search(rf"where: .*mine\.yaml, line {line}\b", message), message
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_an_empty_file_is_told(read: Read, text: str) -> None:
+    with pytest.raises(InvalidSpec, match="the sweep file is empty"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["- one\n- two\n", "method\n"])
+def test_a_file_of_something_else_is_told(read: Read, text: str) -> None:
+    with pytest.raises(InvalidSpec, match="a sweep is a mapping of keys"):
+        read(text)
+
+
+def test_a_sweep_without_its_task_is_told(read: Read) -> None:
+    with pytest.raises(InvalidSpec, match=r"does not say which task; allowed: task: \{value: NAME\}"):
+        read(old="  task: {value: bundled/sentiment}\n", new="")
+
+
+def test_random_search_without_a_number_of_trials_has_no_plan(read: Read) -> None:
+    spec = read(old="run_cap: 6\n", new="")
+    assert spec.planned(2) == 6
+    with pytest.raises(ValueError, match="goes on for ever"):
+        spec.planned()
+
+
+def test_a_grid_is_as_large_as_its_values_allow(read: Read) -> None:
+    spec = read(old=FACTOR, new="    values: [0.5, 1, 2]\n").model_copy(update={"method": "grid", "run_cap": None})
+    assert spec.planned() == 9
+    assert spec.planned(2) == 6
+    assert spec.planned(50) == 9
+
+
+def test_brackets_lie_at_powers_of_eta(read: Read) -> None:
+    stopped = "run_cap: 6\nearly_terminate: {type: hyperband, %s}"
+    rising = read(old="run_cap: 6", new=stopped % "min_iter: 2, eta: 2").early_terminate
+    falling = read(old="run_cap: 6", new=stopped % "max_iter: 27, s: 2").early_terminate
+    assert rising is not None
+    assert falling is not None
+    assert rising.brackets(20) == (2, 4, 8, 16)
+    assert falling.brackets(20) == (3, 9)
