@@ -43,8 +43,6 @@ class TrialTracker:
 
     directory: Path
     """The tracking folder."""
-    metric: str
-    """The name under which the values on the way are logged."""
     rows: list[tuple[dict[str, Any], str]] = field(default_factory=list, init=False)
     """What was logged so far: it is logged again where the service failed on the way."""
     steps: set[str] = field(default_factory=set, init=False)
@@ -74,9 +72,9 @@ class TrialTracker:
     def close(self) -> None:
         """A trial ends by :meth:`finished`, :meth:`failed` or :meth:`stopped`."""
 
-    def reached(self, point: Point) -> None:
-        """Log what the trial has reached on the way."""
-        self.log({"step": point.step, self.metric: point.value}, over="step")
+    def reached(self, point: Point, metric: str) -> None:
+        """Log what the trial has reached on the way, under the metric's plain name: early stopping looks for it."""
+        self.log({"step": point.step, metric: point.value}, over="step")
 
     def log(self, row: dict[str, Any], *, over: str) -> None:
         """Log one row, drawn over one of its quantities."""
