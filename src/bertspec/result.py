@@ -5,7 +5,7 @@ Also :class:`RunObserver`, the protocol by which a run tells of its progress.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -121,11 +121,16 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The training curve; all arrays have shape (steps,), where a diverged run counts those that it took."""
+    """The training curve, over the steps that were taken: a diverged run stops early."""
 
     loss: NDArray[np.float64]
-    """The mean loss over the batch, before the step."""
+    """The mean loss over the batch, before the step; shape (steps,)."""
     learning_rate: NDArray[np.float64]
+    """What the step was taken with, shape (steps,)."""
+    evaluated: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The steps after which the main metric was looked at, the last one among them; none where nobody asked."""
+    score: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """The main metric on the evaluation split after each of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,9 @@ class RunObserver(Protocol):
 
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         """Step ``step`` (from 1) was taken."""
+
+    def evaluated(self, step: int, score: float) -> None:
+        """The main metric on the evaluation split after step ``step``, where the recipe says to look at it."""
 
     def finished(self, result: RunResult) -> None:
         """Training and evaluation are over."""

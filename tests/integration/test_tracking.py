@@ -60,6 +60,19 @@ def test_a_run_can_be_read_back(study_spec: StudySpec, bench: Workbench, tmp_pat
     assert len(groups) == 1
 
 
+def test_looks_at_the_main_metric_stand_in_the_curve_and_the_result_in_the_summary(
+    study_spec: StudySpec, bench: Workbench, tmp_path: Path
+) -> None:
+    watched = study_spec.model_copy(update={"recipe": study_spec.recipe.model_copy(update={"evaluate_every": 3})})
+    done = study.run(watched, Workbench(bench.catalog, bench.places, bench.store, WandbTracker(tmp_path / "tracking")))
+    for run in done.runs:
+        record = find_run(tmp_path / "tracking", run.fingerprint)
+        assert record is not None
+        assert record.curve("evaluation/accuracy") == run.result.curve.score.tolist()
+        assert len(record.curve("evaluation/accuracy")) == 3
+        assert record.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
+
+
 def test_another_recipe_has_another_group(spec: RunSpec, tmp_path: Path) -> None:
     other = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"steps": 3})})
     tracker = WandbTracker(tmp_path)

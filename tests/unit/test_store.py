@@ -18,6 +18,7 @@ from bertspec.spec import StudySpec
 from bertspec.store import Store, StoredRun, disk
 
 NAME = "f" * 64
+LOSS_AND_RATE = np.array([0.7, 0.6]), np.array([1e-3, 0.0])
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def run(study_spec: StudySpec) -> StoredRun:
         finished="2026-01-01T00:00:00+00:00",
     )
     outcomes = Outcomes(np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32), np.array([1.0, 0.0]))
-    result = RunResult(facts, outcomes, Curve(np.array([0.7, 0.6]), np.array([1e-3, 0.0])))
+    result = RunResult(facts, outcomes, Curve(*LOSS_AND_RATE, np.array([1, 2]), np.array([0.5, 0.75])))
     return StoredRun(NAME, study_spec.runs()[0], result)
 
 
@@ -58,7 +59,21 @@ def test_a_run_comes_back_as_it_was_kept(store: Store, run: StoredRun) -> None:
     assert kept is not None
     assert (kept.spec, kept.result.facts) == (run.spec, run.result.facts)
     assert np.array_equal(kept.result.outcomes.outputs, run.result.outcomes.outputs)
-    assert np.array_equal(kept.result.curve.loss, run.result.curve.loss)
+    for part in ("loss", "learning_rate", "evaluated", "score"):
+        assert np.array_equal(getattr(kept.result.curve, part), getattr(run.result.curve, part))
+
+
+def test_a_run_from_before_there_were_looks_can_be_read(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    arrays, record = folder(store) / "arrays.npz", folder(store) / "run.json"
+    with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
+        old = {name: kept[name] for name in ("outputs", "references", "loss", "learning_rate")}
+    np.savez(arrays, allow_pickle=False, **old)
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"arrays_sha256": disk.digest(arrays)}))
+    again = store.get(NAME)
+    assert again is not None
+    assert again.result.curve.loss.tolist() == [0.7, 0.6]
+    assert again.result.curve.evaluated.shape == again.result.curve.score.shape == (0,)
 
 
 def test_what_was_never_run_is_not_there(store: Store) -> None:

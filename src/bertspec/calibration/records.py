@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Measured", "Record", "Reference", "find", "find_by", "identity", "path_of", "write"]
 
 _TASK = {"head", "labels", "text", "text_pair", "label"}
-_NOT_RECIPE = {"threads", "precision"}
+_NOT_RECIPE = {"threads", "precision", "evaluate_every"}
 
 
 class _Part(BaseModel):

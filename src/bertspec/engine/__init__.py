@@ -48,7 +48,8 @@ def run(
     Args:
         spec: encoder, task, recipe and seed.
         material: the encoder's files and the task's rows.
-        observer: hears of the start and of every step; the end is the caller's to tell, once the result is safe.
+        observer: hears of the start, of every step and of every look at the main metric, where the recipe asks for
+            such; the end is the caller's to tell, once the result is safe.
         device: where it computes; the same seed gives the same bits on one CPU and thread count.
         cache: the folder that keeps token ids between runs; none keeps nothing.
         snapshots: where the run's state is kept, and taken up again; the bits are those of a run without a break
@@ -66,14 +67,18 @@ def run(
         began = device.clock()
         prepared = prepare(spec, material, device, cache)
         ready = device.clock()
-        curve, progress = train(spec.recipe, prepared, observer, seed=spec.seed, snapshots=snapshots)
+        progress = train(spec.recipe, prepared, observer, seed=spec.seed, snapshots=snapshots)
         trained = device.clock()
         with prepared.optimizer.scored():
             outcomes = Outcomes(_finite(evaluate(prepared), progress), prepared.evaluation.labels)
             timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
             if save_to is not None:
                 prepared.head.save(save_to, prepared.tokenizer)
-    return RunResult(_facts(spec, material, device, progress, outcomes, timings), outcomes, curve)
+    facts = _facts(spec, material, device, progress, outcomes, timings)
+    if spec.recipe.evaluate_every is not None:
+        progress.looked(facts.scores[prepared.metric])
+        observer.evaluated(progress.step, progress.score[-1])
+    return RunResult(facts, outcomes, progress.curve())
 
 
 def _finite(outputs: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:

@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bertspec import metrics
 from bertspec.data import batches
 from bertspec.data.tokens import Tokens
 from bertspec.device import Device
 from bertspec.engine.preparation import Prepared
 from bertspec.heads import Head
+from bertspec.result import Outcomes
 
-__all__ = ["evaluate", "outputs"]
+__all__ = ["evaluate", "outputs", "score"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +26,20 @@ def evaluate(prepared: Prepared) -> NDArray[np.float32]:
     """Outputs of shape (examples, width) for the evaluation split, in row order; see :func:`outputs`."""
     pad_id = prepared.tokenizer.pad_token_id or 0
     return outputs(prepared.head, prepared.evaluation.tokens, pad_id=pad_id, device=prepared.device)
+
+
+def score(prepared: Prepared) -> float:
+    """The main metric after so many steps of a training that goes on as if nobody had looked.
+
+    Outputs that are not finite numbers count as zeros, as they do at the end of a run.
+    """
+    drawn = prepared.device.random_state()
+    with prepared.optimizer.scored():
+        found = evaluate(prepared)
+    prepared.device.restore_random_state(drawn)
+    prepared.head.train()
+    outcomes = Outcomes(found if np.isfinite(found).all() else np.zeros_like(found), prepared.evaluation.labels)
+    return metrics.score(prepared.metric, outcomes.references, outcomes.predictions)
 
 
 def outputs(

@@ -58,6 +58,8 @@ class Prepared:
     head: heads.Head
     optimizer: optimizers.Optimizer
     loss: losses.Loss
+    metric: str
+    """The task's main metric."""
     train: Split
     evaluation: Split
     device: Device
@@ -98,4 +100,4 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
     train_split, evaluation_split = (
         Split(ids, examples.labels) for ids, examples in zip(tokens, (train, evaluation), strict=True)
     )
-    return Prepared(tokenizer, head, optimizer, loss, train_split, evaluation_split, device)
+    return Prepared(tokenizer, head, optimizer, loss, task.metrics[0], train_split, evaluation_split, device)

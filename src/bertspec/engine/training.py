@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bertspec.data import batches
+from bertspec.engine import evaluation
 from bertspec.engine.preparation import Prepared
 from bertspec.engine.snapshots import Snapshots
 from bertspec.errors import DeviceError
@@ -45,12 +46,17 @@ def learning_rate_at(step: int, total: int, recipe: RecipeSpec) -> float:
     return peak * (total - step + 1) / (total - warmup)
 
 
+_PER_STEP = ("loss", "rate")
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a training is, and what it has seen."""
 
     loss: NDArray[np.float64]
     """Shape (steps,): filled up to ``step``."""
+    rate: NDArray[np.float64]
+    """The learning rate of each step; the same shape."""
     micro_batch: int
     """Examples per backward pass; fewer than the batch size where the memory is too small for a batch."""
     step: int = 0
@@ -59,6 +65,10 @@ class Progress:
     tokens: int = 0
     seconds: float = 0.0
     """Wall-clock seconds of training, those before an interruption included."""
+    evaluated: list[int] = field(default_factory=list)
+    """The steps after which the main metric was looked at."""
+    score: list[float] = field(default_factory=list)
+    """What it was after each of them."""
     resumed_at: list[int] = field(default_factory=list)
     """The steps after which the training was interrupted and taken up again."""
     diverged: str | None = None
@@ -67,15 +77,35 @@ class Progress:
     def state(self) -> dict[str, Any]:
         """The same as plain values."""
         own = {name: getattr(self, name) for name in self.__slots__}
-        return {**own, "loss": self.loss[: self.step].tolist()}
+        return {**own, **{name: own[name][: self.step].tolist() for name in _PER_STEP}}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state, with room for the steps to come."""
         for name, value in state.items():
-            if name != "loss":
+            if name not in _PER_STEP:
                 setattr(self, name, value)
-        self.loss[: self.step] = state["loss"]
+        self.loss[: self.step], self.rate[: self.step] = state["loss"], state["rate"]
         self.resumed_at = [*self.resumed_at, self.step]
+
+    def tell(self, observer: RunObserver, step: int) -> None:
+        """Say how one of the steps went that were taken."""
+        observer.stepped(step, float(self.loss[step - 1]), float(self.rate[step - 1]))
+        if step in self.evaluated:
+            observer.evaluated(step, self.score[self.evaluated.index(step)])
+
+    def looked(self, score: float) -> None:
+        """Note the main metric after the newest step."""
+        self.evaluated.append(self.step)
+        self.score.append(score)
+
+    def curve(self) -> Curve:
+        """What was seen so far."""
+        return Curve(
+            loss=self.loss[: self.step],
+            learning_rate=self.rate[: self.step],
+            evaluated=np.array(self.evaluated, np.int64),
+            score=np.array(self.score, np.float64),
+        )
 
 
 def train(
@@ -85,7 +115,7 @@ def train(
     *,
     seed: int,
     snapshots: Snapshots | None = None,
-) -> tuple[Curve, Progress]:
+) -> Progress:
     """Take every step of a recipe, from a snapshot on where there is one; fewer where the training diverges.
 
     Raises:
@@ -93,20 +123,20 @@ def train(
     """
     total = steps_of(recipe, len(prepared.train.tokens))
     rates = np.array([learning_rate_at(step, total, recipe) for step in range(1, total + 1)])
-    progress = Progress(loss=np.empty(total), micro_batch=recipe.batch_size)
+    progress = Progress(loss=np.empty(total), rate=np.empty(total), micro_batch=recipe.batch_size)
     training = _Training(recipe, prepared, progress, snapshots)
     observer.started(total)
     training.take_up()
     for step in range(1, progress.step + 1):
-        observer.stepped(step, float(progress.loss[step - 1]), float(rates[step - 1]))
+        progress.tell(observer, step)
     try:
         for rows in training.batches_to_come(seed, total):
-            loss = training.step(rows, float(rates[progress.step]))
-            observer.stepped(progress.step, loss, float(rates[progress.step - 1]))
+            training.step(rows, float(rates[progress.step]))
+            progress.tell(observer, progress.step)
     except _NotFinite as stop:
         progress.diverged = str(stop)
     progress.seconds = prepared.device.clock() - training.began
-    return Curve(loss=progress.loss[: progress.step], learning_rate=rates[: progress.step]), progress
+    return progress
 
 
 class _NotFinite(ArithmeticError):
@@ -149,19 +179,30 @@ class _Training:
         )
         return islice(order, self.progress.step, total)
 
-    def step(self, rows: NDArray[np.int64], rate: float) -> float:
-        """Take one optimizer step; the batch's mean loss before it."""
+    def step(self, rows: NDArray[np.int64], rate: float) -> None:
+        """Take one optimizer step, and what is due after it."""
         progress, total = self.progress, len(self.progress.loss)
         where = f"step {progress.step + 1} of {total}, learning rate {rate:.3g}"
-        loss = self.prepared.optimizer.step(_Step(self, rows, where), learning_rate=rate).item()
-        progress.loss[progress.step] = loss
+        optimizer = self.prepared.optimizer
+        loss = optimizer.step(_Step(self, rows, where), learning_rate=rate).item()
+        taken = rate if optimizer.rate is None else optimizer.rate
+        progress.loss[progress.step], progress.rate[progress.step] = loss, taken
         progress.step += 1
         progress.examples += len(rows)
         progress.tokens += int(self.prepared.train.tokens.lengths_of(rows).sum())
+        every = self.recipe.evaluate_every
+        if every is not None and progress.step % every == 0 and progress.step < total:
+            self._look()
         if self.snapshots is not None and self.snapshots.due(progress.step, total):
             progress.seconds = self.prepared.device.clock() - self.began
             self.snapshots.save(progress.step, self._state())
-        return loss
+
+    def _look(self) -> None:
+        """Evaluate between two steps; the time does not count as training."""
+        clock = self.prepared.device.clock
+        before = clock()
+        self.progress.looked(evaluation.score(self.prepared))
+        self.began += clock() - before
 
     def _state(self) -> dict[str, Any]:
         return {

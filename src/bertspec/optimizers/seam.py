@@ -34,6 +34,8 @@ class Optimizer(Protocol):
     """An update rule with its state."""
 
     needs: Needs
+    rate: float | None
+    """The learning rate of the last step, where the rule chose it itself; none where it took the schedule's."""
 
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Take one step and give the loss before it, a scalar on the device."""
@@ -50,6 +52,8 @@ class Optimizer(Protocol):
 
 class TorchOptimizer:
     """One of torch's optimizers: one backward a step."""
+
+    rate: float | None = None
 
     def __init__(self, inner: torch.optim.Optimizer, *, needs: Needs | None = None) -> None:
         self.needs = needs or Needs()

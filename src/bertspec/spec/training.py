@@ -175,6 +175,9 @@ class RecipeSpec(Record):
     """Whether only the head is trained: every other weight stays as it was loaded or drawn."""
     threads: PositiveInt | None = None
     """CPU threads for the computation; none means every core this process may use."""
+    evaluate_every: PositiveInt | None = None
+    """Optimizer steps between looks at the main metric on the evaluation split; none looks at the end only.
+    They are for the eye: no result is chosen by them."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -45,6 +45,8 @@ def write(folder: Path, run: StoredRun) -> None:
         references=outcomes.references,
         loss=curve.loss,
         learning_rate=curve.learning_rate,
+        evaluated=curve.evaluated,
+        score=curve.score,
     )
     content = {
         "layout": _LAYOUT,
@@ -71,7 +73,8 @@ def read(folder: Path, fingerprint: str) -> StoredRun:
         raise ValueError("arrays.npz is not what was written")
     with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
         outcomes = Outcomes(kept["outputs"], kept["references"])
-        curve = Curve(kept["loss"], kept["learning_rate"])
+        looks = {name: kept[name] for name in ("evaluated", "score") if name in kept}  # older runs have none
+        curve = Curve(kept["loss"], kept["learning_rate"], **looks)
     facts = RunFacts.model_validate(found["facts"])
     spec = RunSpec.model_validate(found["spec"])
     return StoredRun(fingerprint, spec, RunResult(facts, outcomes, curve), found.get("session", ""))

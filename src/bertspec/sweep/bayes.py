@@ -49,14 +49,9 @@ def suggested(
     for trial in sorted(done, key=lambda trial: trial.number):
         study.add_trial(_replayed(optuna, trial, searched, space))
     found = study.ask(space).params
-    fixed = {name: parameter.value for name, parameter in parameters.items() if parameter.kind == "constant"}
     drawn = {name: _value(parameter, found[name]) for name, parameter in searched.items()}
-    alone = {
-        name: parameter.choices[0]
-        for name, parameter in parameters.items()
-        if parameter.choices is not None and name not in {*fixed, *drawn}
-    }
-    return {**fixed, **alone, **drawn}
+    alone = {name: (p.choices or (None,))[0] for name, p in parameters.items() if name not in drawn}
+    return {**alone, **drawn}
 
 
 def _optuna() -> Any:

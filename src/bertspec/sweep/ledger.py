@@ -51,15 +51,14 @@ class Ledger:
             folder = self.store.root / "locks"
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / f"sweep-{self.sha256[:32]}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise StoreError(
-                    "another process is running this sweep",
-                    given=self.name,
-                    allowed="one process at a time; more workers of one sweep are asked for by --processes",
-                    where=self.file,
-                ) from None
+            taken = _taken(lock)
+        if not taken:
+            raise StoreError(
+                "another process is running this sweep",
+                given=self.name,
+                allowed="one process at a time, with as many workers as --processes says",
+                where=self.file,
+            )
         try:
             yield
         finally:
@@ -120,3 +119,11 @@ class Ledger:
                 where=self.file.parent,
                 allowed=_PLACE,
             ) from refusal
+
+
+def _taken(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True

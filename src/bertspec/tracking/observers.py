@@ -37,6 +37,9 @@ class SilentObserver:
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         """Nothing."""
 
+    def evaluated(self, step: int, score: float) -> None:
+        """Nothing."""
+
     def finished(self, result: RunResult) -> None:
         """Nothing."""
 
@@ -73,6 +76,10 @@ class _Observers:
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         for part in self.parts:
             part.stepped(step, loss, learning_rate)
+
+    def evaluated(self, step: int, score: float) -> None:
+        for part in self.parts:
+            part.evaluated(step, score)
 
     def finished(self, result: RunResult) -> None:
         for part in self.parts:

@@ -35,6 +35,10 @@ class ProgressTracker:
     columns: int | None = None
     """The width of the terminal; none leaves it to be found out."""
 
+    def __reduce__(self) -> tuple[type[ProgressTracker], tuple[None]]:
+        """In another process there is no terminal of its own: it draws nothing."""
+        return type(self), (None,)
+
     def settle(self) -> None:
         """A terminal is there or not."""
 
@@ -44,7 +48,7 @@ class ProgressTracker:
         if self.stream is None or not self.stream.isatty():
             return SilentObserver()
         title = f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.algorithm} · seed {spec.seed}"
-        return _Bar(self.stream, self.columns, title)
+        return _Bar(self.stream, self.columns, title, spec.task.metrics[0])
 
     def judged(self, subject: str, verdict: Verdict) -> None:
         """Verdicts are told elsewhere."""
@@ -58,7 +62,10 @@ class _Bar:
     stream: Stream
     columns: int | None
     title: str
+    metric: str
     bar: Any = field(default=None)
+    loss: str = field(default="")
+    score: str = field(default="")
 
     def started(self, total_steps: int) -> None:
         from tqdm import tqdm
@@ -69,8 +76,13 @@ class _Bar:
 
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         del learning_rate
-        self.bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+        self.loss = f"loss {loss:.3f}"
+        self.bar.set_postfix_str(f"{self.loss}{self.score}", refresh=False)
         self.bar.update(step - self.bar.n)
+
+    def evaluated(self, step: int, score: float) -> None:
+        self.score = f", {self.metric} {score:.3f} at {step}"
+        self.bar.set_postfix_str(f"{self.loss}{self.score}")
 
     def finished(self, result: RunResult) -> None:
         del result

@@ -74,12 +74,22 @@ class WandbObserver:
     def _define(self) -> None:
         self.run.define_metric("training/step", hidden=True)
         self.run.define_metric("training/*", step_metric="training/step", summary="last")
+        self.run.define_metric(self._score, step_metric="training/step", summary="last")
+
+    @property
+    def _score(self) -> str:
+        """The name of the main metric, while training as at the end: a sweep that watches it sees both."""
+        return f"evaluation/{self.spec.task.metrics[0]}"
 
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         """Log a sampled step."""
         if step in self.steps:
             row = {"training/step": step, "training/loss": loss, "training/learning_rate": learning_rate}
             self._guarded(lambda: self.run.log(row))
+
+    def evaluated(self, step: int, score: float) -> None:
+        """Log every look at the main metric."""
+        self._guarded(lambda: self.run.log({"training/step": step, self._score: score}))
 
     def finished(self, result: RunResult) -> None:
         """Log scores, predictions, the run folder, and an alert where the model collapsed.
@@ -111,6 +121,8 @@ class WandbObserver:
         self.started(len(curve.loss))
         for step in self.steps:
             self.stepped(step, float(curve.loss[step - 1]), float(curve.learning_rate[step - 1]))
+        for step, score in zip(curve.evaluated, curve.score, strict=True):
+            self.evaluated(int(step), float(score))
 
     def failed(self, error: BaseException) -> None:
         """Log why there is no result."""

@@ -4,6 +4,8 @@ import contextlib
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,16 @@ class Log:
     def __init__(self) -> None:
         self.total = 0
         self.steps: list[tuple[int, float, float]] = []
+        self.looks: list[tuple[int, float]] = []
 
     def started(self, total_steps: int) -> None:
         self.total = total_steps
 
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         self.steps.append((step, loss, learning_rate))
+
+    def evaluated(self, step: int, score: float) -> None:
+        self.looks.append((step, score))
 
     def finished(self, result: RunResult) -> None:
         raise AssertionError("the engine does not know whether the result is safe")
@@ -153,6 +159,7 @@ class Twice:
     """Looks a little ahead and steps from there, as sharpness-aware minimisation does: two losses a step."""
 
     needs = optimizers.Needs(backwards=2)
+    rate = None
     calls = 0
 
     def __init__(self, groups: list[dict[str, Any]], *, learning_rate: float, reach: float = 0.05) -> None:
@@ -294,3 +301,74 @@ def test_the_engine_trains_without_the_packages_that_it_does_not_need(tmp_path: 
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "2", done.stderr
+
+
+class OwnWill(optimizers.TorchOptimizer):
+    """Takes half the rate that it is given, and says so."""
+
+    def __init__(self, groups: list[dict[str, Any]], *, learning_rate: float) -> None:
+        super().__init__(torch.optim.SGD(groups, learning_rate))
+
+    def step(self, closure: optimizers.Closure, *, learning_rate: float) -> torch.Tensor:
+        self.rate = learning_rate / 2
+        return super().step(closure, learning_rate=self.rate)
+
+
+def test_a_rate_that_the_rule_chose_is_what_the_curve_and_the_observer_say(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "own-will": OwnWill})
+    log = Log()
+    own = changed(spec, schedule="constant", optimizer={"algorithm": "own-will", "learning_rate": 0.5})
+    rates = ran(own, log).curve.learning_rate.tolist()
+    assert rates == [0.125, *[0.25] * 7] == [rate for *_, rate in log.steps]
+
+
+def looked_at(spec: RunSpec, every: int | None) -> RunSpec:
+    return changed(spec, evaluate_every=every, optimizer={"algorithm": "adamw", "learning_rate": 1e-2})
+
+
+def test_looks_change_no_bit_of_a_run(spec: RunSpec) -> None:
+    shape = {**spec.encoder.architecture, "hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2}
+    dropping = spec.model_copy(update={"encoder": spec.encoder.model_copy(update={"architecture": shape})})
+    watched, alone = ran(looked_at(dropping, 3)), ran(looked_at(dropping, None))
+    assert np.array_equal(watched.outcomes.outputs, alone.outcomes.outputs)
+    assert np.array_equal(watched.curve.loss, alone.curve.loss)
+    assert (alone.curve.evaluated.size, alone.curve.score.size) == (0, 0)
+
+
+def test_looks_are_told_and_end_with_the_score_of_the_result(spec: RunSpec) -> None:
+    log = Log()
+    result = ran(looked_at(spec, 3), log)
+    assert result.curve.evaluated.tolist() == [3, 6, 8]
+    assert result.curve.score[-1] == result.facts.scores["accuracy"]
+    assert log.looks == list(zip(result.curve.evaluated.tolist(), result.curve.score.tolist(), strict=True))
+
+
+def test_a_look_sees_what_a_run_of_so_many_steps_ends_with(spec: RunSpec) -> None:
+    early = changed(looked_at(spec, 4), schedule="constant", warmup_fraction=0.0)
+    assert ran(early).curve.score[0] == ran(changed(early, steps=4)).facts.scores["accuracy"]
+
+
+def test_the_time_of_looks_is_not_time_of_training(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(prepared: preparation.Prepared) -> float:
+        time.sleep(0.4)
+        return honest(prepared)
+
+    honest = evaluation.score
+    monkeypatch.setattr(evaluation, "score", slow)
+    assert ran(looked_at(spec, 1)).facts.timings.train_s < 7 * 0.4
+
+
+def test_the_weights_that_a_look_sees_are_those_that_are_scored(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    @contextlib.contextmanager
+    def scored(_self: optimizers.TorchOptimizer) -> Iterator[None]:
+        told.append("in")
+        yield
+        told.append("out")
+
+    monkeypatch.setattr(optimizers.TorchOptimizer, "scored", scored)
+    ran(looked_at(spec, 4))
+    assert told == ["in", "out"] * 2

@@ -34,9 +34,13 @@ class CutAfter(SilentObserver):
 class Heard(SilentObserver):
     def __init__(self) -> None:
         self.steps: list[int] = []
+        self.looks: list[int] = []
 
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         self.steps.append(step)
+
+    def evaluated(self, step: int, score: float) -> None:
+        self.looks.append(step)
 
 
 @pytest.fixture
@@ -70,6 +74,18 @@ def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     assert np.array_equal(resumed.curve.loss, whole.curve.loss)
     assert resumed.facts.train_tokens == whole.facts.train_tokens
     assert resumed.facts.resumed_at == (step - step % 2,)
+
+
+@pytest.mark.parametrize("step", [3, 4, 5])
+def test_the_looks_before_a_break_are_kept_and_told_again(
+    ran: Ran, spec: RunSpec, snapshots: Snapshots, step: int
+) -> None:
+    watched = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"evaluate_every": 2})})
+    whole, heard = ran(watched), Heard()
+    cut(ran, watched, snapshots, step)
+    resumed = ran(watched, heard, snapshots=snapshots)
+    assert resumed.curve.evaluated.tolist() == heard.looks == [2, 4, 6, 8]
+    assert np.array_equal(resumed.curve.score, whole.curve.score)
 
 
 def test_a_run_may_be_interrupted_again_and_again(ran: Ran, spec: RunSpec, snapshots: Snapshots) -> None:

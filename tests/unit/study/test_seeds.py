@@ -34,6 +34,9 @@ class Diary:
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         return
 
+    def evaluated(self, step: int, score: float) -> None:
+        return
+
     def finished(self, result: RunResult) -> None:
         self.lines.append(f"seed {result.facts.seed} ends")
 

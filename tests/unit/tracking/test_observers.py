@@ -36,6 +36,15 @@ def test_a_terminal_gets_a_bar_and_keeps_nothing_of_it(spec: RunSpec) -> None:
     assert terminal.getvalue().endswith("\r")
 
 
+def test_a_bar_shows_the_newest_look_at_the_main_metric(spec: RunSpec) -> None:
+    terminal = Terminal()
+    observer = combine(SilentTracker(), ProgressTracker(terminal, columns=200)).observe(spec, fingerprint="")
+    observer.started(3)
+    observer.stepped(1, 0.5, 1e-3)
+    observer.evaluated(1, 0.875)
+    assert "loss 0.500, accuracy 0.875 at 1" in terminal.getvalue()
+
+
 def test_a_log_gets_no_bar(spec: RunSpec) -> None:
     log = io.StringIO()
     followed(ProgressTracker(log).observe(spec, fingerprint=""))

@@ -1,0 +1,57 @@
+"""Early stopping by W&B's Hyperband rule (Li et al., 2018): brackets, and who may pass them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bertspec.evidence.sweeps import Point, TrialEvidence
+from bertspec.spec import HyperbandSpec
+
+__all__ = ["Hyperband"]
+
+
+@dataclass(slots=True)
+class Hyperband:
+    """What each bracket has seen. The rivals of a trial are those of its own contender."""
+
+    spec: HyperbandSpec
+    goal: Literal["maximize", "minimize"]
+    seen: dict[tuple[str | None, int], dict[int, float]] = field(default_factory=dict)
+    """(contender, bracket) → trial number → what it had reached there; less is better."""
+    curves: dict[int, list[float]] = field(default_factory=dict)
+    """Trial number → its evaluations so far; less is better."""
+
+    def remember(self, trials: Iterable[TrialEvidence]) -> None:
+        """Take up the trials of an earlier process."""
+        for trial in trials:
+            for point in trial.points:
+                self.judge(trial.number, trial.contender, point)
+
+    def begin(self, number: int) -> None:
+        """A trial starts, perhaps for the second time."""
+        self.curves.pop(number, None)
+
+    def judge(self, number: int, contender: str | None, point: Point) -> str | None:
+        """Take down one more evaluation of a trial; why it is to be stopped, or none.
+
+        At a bracket it is stopped unless it is among the best 1/eta of those that have come so far, as W&B counts: the
+        first one always passes.
+        """
+        curve = self.curves.setdefault(number, [])
+        curve.append(-point.value if self.goal == "maximize" else point.value)
+        iteration = len(curve)
+        if iteration not in self.spec.brackets(iteration):
+            return None
+        reached = curve[-1] if self.spec.strict else min(curve)
+        rivals = self.seen.setdefault((contender, iteration), {})
+        rivals[number] = reached
+        bound = sorted(rivals.values())[int(len(rivals) / self.spec.eta)]
+        if reached <= bound:
+            return None
+        value, least = (-reached, -bound) if self.goal == "maximize" else (reached, bound)
+        return (
+            f"stopped by hyperband after evaluation {iteration}, step {point.step}: {value:.4g} is beyond {least:.4g}, "
+            f"the best 1/{self.spec.eta:g} of {len(rivals)}"
+        )
