@@ -127,7 +127,7 @@ def _shown(parameters: Mapping[str, Any], work: Workbench, metric: str | None) -
 
     from bertspec.tracking import ProgressTracker, TrialTracker, combine
 
-    shown = TrialTracker(work.store.tracking)
+    shown = TrialTracker(work.store.tracking, parameters)
     try:
         work = replace(work, tracker=combine(shown, ProgressTracker(sys.stderr)))
         made = _made(parameters, work, metric, shown)

@@ -26,7 +26,6 @@ __all__ = ["TrialTracker", "under_an_agent"]
 _log = logging.getLogger("bertspec.tracking")
 
 _FINISH_S = 30.0
-_DESCRIPTION = {"job_type": "trial", "tags": ["trial"]}
 
 
 def under_an_agent() -> bool:
@@ -43,10 +42,12 @@ class TrialTracker:
 
     directory: Path
     """The tracking folder."""
+    parameters: Mapping[str, Any]
+    """What the agent asked for."""
     rows: list[tuple[dict[str, Any], str]] = field(default_factory=list, init=False)
     """What was logged so far: it is logged again where the service failed on the way."""
-    steps: set[str] = field(default_factory=set, init=False)
-    """The quantities that others are drawn over."""
+    defined: set[str] = field(default_factory=set, init=False)
+    """The quantities of which W&B knows over what they are drawn."""
     broken: bool = field(default=False, init=False)
     _places: WandbTracker = field(init=False)
     _run: wandb.Run | None = field(default=None, init=False)
@@ -58,13 +59,17 @@ class TrialTracker:
     def settle(self) -> None:
         """Open the run. W&B's client finds its name, its sweep and its parameters in the environment."""
         if self._run is None and not self.broken:
-            self._run = self._places.opened(_DESCRIPTION, os.environ["WANDB_RUN_ID"])
+            self._run = self._places.opened(self._description, os.environ["WANDB_RUN_ID"])
             self.broken = self._run is None
+
+    @property
+    def _description(self) -> dict[str, Any]:
+        return {"job_type": "trial", "tags": ["trial"], "config": dict(self.parameters)}
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """The observer of the run of one seed, whose loss is drawn over its own steps."""
         del fingerprint
-        return _SeedObserver(self, f"seed-{spec.seed}")
+        return _SeedObserver(self, f"seed-{spec.seed}", spec.task.metrics[0])
 
     def judged(self, subject: str, verdict: Verdict) -> None:
         """No claim is judged within a trial."""
@@ -78,6 +83,7 @@ class TrialTracker:
 
     def log(self, row: dict[str, Any], *, over: str) -> None:
         """Log one row, drawn over one of its quantities."""
+        self.settle()
         self.rows.append((row, over))
         self._log_row(row, over)
 
@@ -107,8 +113,8 @@ class TrialTracker:
         self._close(summarise, exit_code)
         if not self.broken:
             return
-        self._run = self._places.reopened(_DESCRIPTION, os.environ["WANDB_RUN_ID"])
-        self.broken, self.steps = self._run is None, set()
+        self._run = self._places.reopened(self._description, os.environ["WANDB_RUN_ID"])
+        self.broken, self.defined = self._run is None, set()
         for row, over in self.rows:
             self._log_row(row, over)
         self._close(summarise, exit_code)
@@ -121,11 +127,12 @@ class TrialTracker:
         self._guarded(lambda run: self._logged(run, row, over))
 
     def _logged(self, run: wandb.Run, row: dict[str, Any], over: str) -> None:
-        if over not in self.steps:
-            self.steps.add(over)
-            run.define_metric(over, hidden=True)
-            for name in row.keys() - {over}:
-                run.define_metric(name, step_metric=over)
+        for name in row.keys() - self.defined:
+            self.defined.add(name)
+            if name == over:
+                run.define_metric(over, hidden=True)
+            else:
+                run.define_metric(name, step_metric=over, summary="last")
         run.log(row)
 
     def _check_service(self, run: wandb.Run) -> None:
@@ -154,10 +161,11 @@ class TrialTracker:
 
 @dataclass(slots=True)
 class _SeedObserver:
-    """The loss of one seed."""
+    """The loss of one seed, and its score on the way."""
 
     trial: TrialTracker
     name: str
+    metric: str
     sampled: range = field(default=range(0), init=False)
 
     def started(self, total_steps: int) -> None:
@@ -167,6 +175,9 @@ class _SeedObserver:
         if step in self.sampled:
             row = {f"{self.name}/step": step, f"{self.name}/loss": loss, f"{self.name}/learning_rate": learning_rate}
             self.trial.log(row, over=f"{self.name}/step")
+
+    def evaluated(self, step: int, score: float) -> None:
+        self.trial.log({f"{self.name}/step": step, f"{self.name}/{self.metric}": score}, over=f"{self.name}/step")
 
     def finished(self, result: RunResult) -> None:
         """The trial puts its seeds together."""
