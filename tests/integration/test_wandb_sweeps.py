@@ -266,7 +266,7 @@ def test_what_a_trial_reaches_on_the_way_is_drawn_over_its_steps(
     (arrived,) = service.runs.values()
     assert under_an_agent.exists()
     assert arrived.curve("accuracy")[:2] == [0.2, 0.4]
-    assert arrived.curve("step") == [2, 4]
+    assert arrived.curve("step")[:2] == [2, 4]
     assert arrived.summary["accuracy"] == arrived.curve("accuracy")[-1] != 0.4
 
 
