@@ -62,7 +62,7 @@ def test_a_sweep_is_registered_as_its_file_has_it_with_a_command_for_agents(
     assert kept.config == {
         **CONFIG,
         "program": "bertspec",
-        "command": ["${env}", "bertspec", "trial", "${args_json}"],
+        "command": ["${env}", "bertspec", "trial", "--metric", "accuracy", "${args_json}"],
     }
     assert service.unknown == []
     assert capsys.readouterr().out == ""

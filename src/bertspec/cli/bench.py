@@ -81,8 +81,8 @@ def store_folder(arguments: argparse.Namespace) -> Path:
     return Path(named).expanduser().absolute() if named else root() / ".bertspec"
 
 
-def workbench(arguments: argparse.Namespace, **changes: Any) -> Workbench:
-    """Everything that a study needs, progress on standard error and W&B among it."""
+def workbench(arguments: argparse.Namespace, *, bars: bool = True, **changes: Any) -> Workbench:
+    """Everything that a study needs, W&B among it, and with ``bars`` a progress bar for each run on standard error."""
     import sys
 
     from bertspec.sources.places import Places
@@ -93,7 +93,7 @@ def workbench(arguments: argparse.Namespace, **changes: Any) -> Workbench:
     models = kept.models if changes.get("keep_models") else None
     places = Places.from_environment(root())
     wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models, places=places)
-    tracker = combine(wandb, ProgressTracker(sys.stderr))
+    tracker = combine(wandb, ProgressTracker(sys.stderr)) if bars else wandb
     return Workbench(
         catalog=catalog(),
         places=places,

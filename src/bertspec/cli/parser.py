@@ -7,11 +7,25 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import bertspec
-from bertspec.cli import baseline, calibrate, doctor, listing, lock, measure, predict, report, run, show, sync, trial
+from bertspec.cli import (
+    baseline,
+    calibrate,
+    doctor,
+    listing,
+    lock,
+    measure,
+    predict,
+    report,
+    run,
+    show,
+    sweep,
+    sync,
+    trial,
+)
 
 __all__ = ["COMMANDS", "build", "parse"]
 
-COMMANDS = (run, listing, show, predict, measure, report, calibrate, baseline, lock, sync, doctor, trial)
+COMMANDS = (run, sweep, trial, listing, show, predict, measure, report, calibrate, baseline, lock, sync, doctor)
 """One module for each: NAME, HELP, EPILOG, ``add_arguments(parser)`` and ``execute(arguments) -> int``."""
 
 _EPILOG = """\

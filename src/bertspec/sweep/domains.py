@@ -64,7 +64,10 @@ def checked(spec: SweepSpec, bench: Workbench) -> SweepSpec:
             each = _plan(bench, {**base, name: value}, path, value)
             if name == "task":
                 _check_metric(spec.metric, each)
-    return spec.model_copy(update={"metric": _metric(spec.metric, plan)})
+    metric = _metric(spec.metric, plan)
+    if spec.early_terminate is not None:
+        _check_looks(metric, plan)
+    return spec.model_copy(update={"metric": metric})
 
 
 def _check_names(spec: SweepSpec) -> None:
@@ -145,6 +148,22 @@ def _check_metric(given: MetricSpec | None, plan: StudySpec) -> None:
             ("metric", "name" if silent else "goal"),
             given=given.goal,
             allowed=f"goal: {'minimize' if lower else 'maximize'}",
+        )
+
+
+def _check_looks(metric: MetricSpec, plan: StudySpec) -> None:
+    if plan.recipe.evaluate_every is None:
+        raise Refused(
+            "hyperband counts evaluations on the way, and this sweep makes none",
+            ("early_terminate",),
+            allowed="the parameter evaluate_every, such as evaluate_every: {value: 20}",
+        )
+    if metric.name != plan.task.metrics[0]:
+        raise Refused(
+            "hyperband looks at the main metric of the task, and this sweep is after another one",
+            ("metric", "name"),
+            given=metric.name,
+            allowed=plan.task.metrics[0],
         )
 
 

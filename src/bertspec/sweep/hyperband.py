@@ -23,11 +23,10 @@ class Hyperband:
     curves: dict[int, list[float]] = field(default_factory=dict)
     """Trial number → its evaluations so far; less is better."""
 
-    def remember(self, trials: Iterable[TrialEvidence]) -> None:
-        """Take up the trials of an earlier process."""
-        for trial in trials:
-            for point in trial.points:
-                self.judge(trial.number, trial.contender, point)
+    def remember(self, trial: TrialEvidence, points: Iterable[Point]) -> None:
+        """Take up a trial of an earlier process, with what its first seed had reached."""
+        for point in points:
+            self.judge(trial.number, trial.contender, point)
 
     def begin(self, number: int) -> None:
         """A trial starts, perhaps for the second time."""
@@ -36,8 +35,8 @@ class Hyperband:
     def judge(self, number: int, contender: str | None, point: Point) -> str | None:
         """Take down one more evaluation of a trial; why it is to be stopped, or none.
 
-        At a bracket it is stopped unless it is among the best 1/eta of those that have come so far, as W&B counts: the
-        first one always passes.
+        At a bracket it is stopped if it is worse than the best 1/eta of those that have come so far. As W&B counts, of
+        n trials n/eta pass, rounded down, and one more; so the first one always does.
         """
         curve = self.curves.setdefault(number, [])
         curve.append(-point.value if self.goal == "maximize" else point.value)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from bertspec.errors import StoreError
 from bertspec.evidence.sweeps import SweepEvidence
@@ -74,11 +73,12 @@ class Ledger:
             raise StoreError(f"the sweep's record cannot be read: {refusal.strerror}", where=self.file) from refusal
         try:
             found = SweepEvidence.model_validate(json.loads(text))
-            numbers = [trial.number for trial in found.trials]
-            if found.sha256 != self.sha256 or numbers != sorted(set(numbers)):
-                raise ValueError("it is of another sweep, or has a trial twice")
-        except (ValueError, ValidationError, RecursionError) as damage:
-            self._set_aside(damage)
+        except (ValueError, RecursionError) as damage:
+            self._set_aside(str(damage))
+            return None
+        numbers = [trial.number for trial in found.trials]
+        if found.sha256 != self.sha256 or numbers != sorted(set(numbers)):
+            self._set_aside("it is of another sweep, or has a trial twice")
             return None
         return found
 
@@ -97,7 +97,7 @@ class Ledger:
                 os.fsync(stream.fileno())
             draft.replace(self.file)
 
-    def _set_aside(self, damage: Exception) -> None:
+    def _set_aside(self, damage: str) -> None:
         aside = self.file.with_name(f"damaged-{self.file.stem}.txt")
         with self._telling():
             self.file.replace(aside)
@@ -105,7 +105,7 @@ class Ledger:
             "the record of sweep %s is damaged (%s) and is kept as %s; the sweep starts anew, and what it has trained "
             "comes from the store",
             self.name,
-            str(damage).splitlines()[0],
+            damage.splitlines()[0],
             aside.name,
         )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
 from bertspec.spec import MetricSpec, SweepSpec
 from bertspec.study import Workbench
-from bertspec.sweep import trial
+from bertspec.sweep import trial, watch
 from bertspec.sweep.crew import Crew, Died, Order, Reached
 from bertspec.sweep.hyperband import Hyperband
 from bertspec.sweep.ledger import Ledger
@@ -84,7 +84,8 @@ class _Course:
         stopping = self.question.spec.early_terminate
         self.band = None if stopping is None else Hyperband(stopping, self.metric.goal)
         if self.band is not None:
-            self.band.remember(self.evidence.trials)
+            for each in self.evidence.trials:
+                self.band.remember(each, watch.first_points(each, self.ledger.store))
 
     @property
     def metric(self) -> MetricSpec:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -16,6 +16,8 @@ from bertspec.errors import DataError, DeviceError, Diverged, InvalidSpec
 from bertspec.evidence.sweeps import Point, Setting, TrialEvidence
 from bertspec.spec import OWN, StudySpec, TuningSpec
 from bertspec.study import Workbench
+from bertspec.sweep import watch
+from bertspec.sweep.watch import Told
 
 if TYPE_CHECKING:
     from bertspec.store import StoredRun
@@ -27,13 +29,6 @@ LOSS = "loss"
 
 _FAILURES = (DataError, DeviceError, Diverged, InvalidSpec)
 """What may be wrong with one choice of parameters; anything else is wrong with all of them, and ends the sweep."""
-
-
-class Told(Protocol):
-    """Hears of a trial on its way."""
-
-    def __call__(self, point: Point) -> str | None:
-        """What it has reached: the answer is why it is to be stopped, or none."""
 
 
 def study_of(
@@ -118,9 +113,12 @@ def run(
     try:
         tuning = tuning_of(parameters)
         plan = study_of(parameters, bench, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+        watched = None if told is None else watch.first_seed(plan, bench, told)
+        if watched is not None:
+            return TrialEvidence.model_validate({**said, **watched.evidence(), "finished": _now()})
         made = study.run(plan, bench)
     except _FAILURES as failure:
-        return TrialEvidence.model_validate({**said, "state": "failed", "reason": f"{failure}", "finished": _now()})
+        return TrialEvidence.model_validate({**said, "state": "failed", "reason": str(failure), "finished": _now()})
     return TrialEvidence.model_validate({**said, **_outcome(made.runs, metric or plan.task.metrics[0])})
 
 
@@ -150,11 +148,18 @@ def _outcome(runs: Sequence[StoredRun], metric: str) -> dict[str, Any]:
         "scores": scores,
         "score": None if lost else sum(scores) / len(scores),
         "diverged": len(diverged),
+        "points": _points(runs),
         "tokens": sum(each.train_tokens for each in facts),
         "seconds": sum(each.timings.train_s for each in facts),
         "runs": tuple(run.fingerprint for run in runs),
         "finished": _now(),
     }
+
+
+def _points(runs: Sequence[StoredRun]) -> tuple[Point, ...]:
+    """The main metric on the way, the mean over the seeds; as far as all of them went."""
+    together = zip(*(watch.points_of(run) for run in runs), strict=False)
+    return tuple(Point(step=looks[0].step, value=sum(look.value for look in looks) / len(looks)) for looks in together)
 
 
 def _loss(run: StoredRun) -> float:

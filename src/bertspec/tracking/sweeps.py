@@ -14,10 +14,7 @@ from bertspec.tracking.connection import service_api, without_secrets
 from bertspec.tracking.limits import abandon, within
 from bertspec.tracking.wandb_runs import PROJECT
 
-__all__ = ["COMMAND", "RegisteredSweep", "register"]
-
-COMMAND = ("${env}", "bertspec", "trial", "${args_json}")
-"""What agents run for each trial, where the sweep file has no command: JSON keeps nested parameters and types."""
+__all__ = ["RegisteredSweep", "register"]
 
 _PROGRAM = "bertspec"
 _REGISTER_S = 15.0
@@ -56,7 +53,7 @@ def register(config: Mapping[str, Any]) -> RegisteredSweep:
     api = service_api()
     entity = os.environ.get("WANDB_ENTITY") or config.get("entity") or api.default_entity
     project = os.environ.get("WANDB_PROJECT") or config.get("project") or PROJECT
-    told = {**config, "command": [*(config.get("command") or COMMAND)], "program": config.get("program") or _PROGRAM}
+    told = {**config, "command": _command(config), "program": config.get("program") or _PROGRAM}
     found: list[RegisteredSweep] = []
     try:
         within(_REGISTER_S, lambda: found.append(_registered(api, told, entity=entity, project=project)))
@@ -67,6 +64,15 @@ def register(config: Mapping[str, Any]) -> RegisteredSweep:
         abandon()
         raise SourceError(f"W&B does not take the sweep: {without_secrets(refusal)}") from None
     return found[0]
+
+
+def _command(config: Mapping[str, Any]) -> list[str]:
+    """What agents run for each trial: the file's own, or ours, where JSON keeps nested parameters and types."""
+    if config.get("command"):
+        return [*config["command"]]
+    metric = config.get("metric") or {}
+    scored = ["--metric", str(metric["name"])] if "name" in metric else []
+    return ["${env}", "bertspec", "trial", *scored, "${args_json}"]
 
 
 def _registered(api: Any, config: dict[str, Any], *, entity: str, project: str) -> RegisteredSweep:

@@ -10,7 +10,7 @@ from bertspec.spec import SweepSpec
 from bertspec.study import Workbench
 from bertspec.sweep import files
 
-from .conftest import Read
+from .conftest import GOOD, Read
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -203,6 +203,23 @@ REFUSED = {
         "",
     ),
     "another way to stop": ("run_cap: 6", "run_cap: 6\nearly_terminate:\n  type: median", 7, "hyperband", ""),
+    "hyperband without a look": (
+        "run_cap: 6",
+        "run_cap: 6\nearly_terminate: {type: hyperband, min_iter: 1}",
+        6,
+        "counts evaluations on the way",
+        "evaluate_every",
+    ),
+    "hyperband and another metric": (
+        "name: accuracy\n  goal: maximize\nrun_cap: 6\nparameters:\n",
+        (
+            "name: f1\n  goal: maximize\nearly_terminate: {type: hyperband, min_iter: 1}\nrun_cap: 6\nparameters:\n"
+            "  evaluate_every: {value: 2}\n"
+        ),
+        3,
+        "looks at the main metric",
+        "accuracy",
+    ),
     "a key twice": ("run_cap: 6", "run_cap: 6\nrun_cap: 9", 6, "a key stands twice", ""),
     "no YAML": ("run_cap: 6", "run_cap: [6", 6, "not YAML", ""),
     "code": ("run_cap: 6", "run_cap: !!python/object/apply:os.system [ls]", 5, "not YAML", ""),
@@ -253,8 +270,9 @@ def test_a_grid_is_as_large_as_its_values_allow(read: Read) -> None:
 
 def test_brackets_lie_at_powers_of_eta(read: Read) -> None:
     stopped = "run_cap: 6\nearly_terminate: {type: hyperband, %s}"
-    rising = read(old="run_cap: 6", new=stopped % "min_iter: 2, eta: 2").early_terminate
-    falling = read(old="run_cap: 6", new=stopped % "max_iter: 27, s: 2").early_terminate
+    looking = GOOD.replace("steps: {value: 4}", "evaluate_every: {value: 2}")
+    rising = read(looking, old="run_cap: 6", new=stopped % "min_iter: 2, eta: 2").early_terminate
+    falling = read(looking, old="run_cap: 6", new=stopped % "max_iter: 27, s: 2").early_terminate
     assert rising is not None
     assert falling is not None
     assert rising.brackets(20) == (2, 4, 8, 16)

@@ -1,0 +1,248 @@
+"""Run the trials of a W&B sweep file on this machine, without a server.
+
+Each trial is tuned on a part of the training rows. What is finished is kept: the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from bertspec.cli import bench, complete, console
+
+if TYPE_CHECKING:
+    from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
+    from bertspec.spec import SweepSpec
+    from bertspec.study import Workbench
+
+__all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
+
+NAME = "sweep"
+HELP = "run the trials of a W&B sweep file, here"
+EPILOG = """\
+examples:
+  bertspec sweep optimizers --dry-run
+  bertspec sweep optimizers --trials 8 --processes 2
+  bertspec sweep my-sweep.yaml --seed 1 --json
+  bertspec sweep optimizers --wandb
+
+The file is W&B's (https://docs.wandb.ai/models/sweeps/sweep-config-keys): method, metric, parameters, early_terminate,
+run_cap. What is not supported is refused with its line. Its program and command are for W&B agents: nothing here
+executes them. Besides encoder, task, recipe, optimizer and every field of a recipe, the parameters may be
+learning_rate_factor, a multiple of each optimizer's own rate; and, as a value, seeds, tuning_share,
+confirmation_seeds, compare and target.
+
+--wandb registers the file with W&B instead, and says how its agents are started, on any number of machines: each
+needs bertspec on its PATH, the same configs, and a store (BERTSPEC_STORE; one that they share is best). Where the file
+has no command, agents run bertspec trial. A grid is the same trials there as here: once its agents have finished,
+the command without --wandb finds their runs in the store, and only puts the table together.
+
+The exit status is 1 where no trial could be finished.
+
+--json writes the sweep with its trials, as they are kept in the store's sweeps/ folder; with --wandb, one object:
+id, entity, project, url, command.
+"""
+
+_MOST = 10_000
+"""More are a slip of the finger."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The file, and how much of it."""
+    option = parser.add_argument("sweep", metavar="FILE|NAME", help="a YAML file, or one of configs/sweeps")
+    complete.names(option, "sweep")
+    parser.add_argument(
+        "--trials", type=_count, metavar="N", help="trials of each contender (default: the file's run_cap in all)"
+    )
+    parser.add_argument(
+        "--processes", type=_count, metavar="N", help="trials at a time (default: what the cores allow)"
+    )
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the search (default: 0)")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="show the plan, and train nothing")
+    instead.add_argument("--wandb", action="store_true", help="register it with W&B, for its agents to run")
+    bench.add_device(parser)
+    bench.add_store(parser)
+    parser.add_argument("--json", action="store_true", help="write the result for machines")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Check everything, then run what is missing."""
+    from bertspec.sweep import files
+
+    work = bench.workbench(arguments, bars=False)
+    spec = files.read(arguments.sweep, work)
+    if arguments.dry_run:
+        _show_plan(spec, work, arguments)
+        return 0
+    if arguments.wandb:
+        _register(spec, arguments)
+        return 0
+    from bertspec.sweep import runner
+
+    with _progress(spec) as told:
+        found = runner.run(
+            spec,
+            work,
+            processes=arguments.processes,
+            trials_each=arguments.trials,
+            seed=arguments.seed,
+            told=told,
+        )
+    work.tracker.close()
+    if arguments.json:
+        console.show_json(found.model_dump(mode="json"))
+    else:
+        _show(spec, found)
+    return 0 if any(trial.state == "finished" for trial in found.trials) else 1
+
+
+def _register(spec: SweepSpec, arguments: argparse.Namespace) -> None:
+    from bertspec.sweep.question import planned
+    from bertspec.tracking import register
+
+    config = spec.model_dump(mode="json", exclude_unset=True)
+    if arguments.trials is not None:
+        config["run_cap"] = planned(spec, arguments.trials)
+    found = register(config)
+    if arguments.json:
+        console.show_json({name: getattr(found, name) for name in ("id", "entity", "project", "url", "command")})
+        return
+    console.show_lines(f"{spec.name}: registered as {found.id}", found.url, "", "on every machine that takes part:")
+    console.show_lines(f"  {found.command}")
+    if spec.contenders and spec.method != "grid":
+        console.show_lines(
+            "", f"W&B's {spec.method} search does not give every contender equally many trials; a grid does"
+        )
+
+
+def _show_plan(spec: SweepSpec, work: Workbench, arguments: argparse.Namespace) -> None:
+    from bertspec.sweep.question import planned
+    from bertspec.sweep.search import Search
+    from bertspec.sweep.trial import study_of
+
+    count, tuning = planned(spec, arguments.trials), spec.tuning
+    first = Search(spec, arguments.seed).proposal(0)
+    study = study_of(first.parameters, work, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+    steps, epochs = study.recipe.steps, study.recipe.epochs
+    length = f"{steps} steps" if steps is not None else f"{epochs:g} epochs"
+    share = tuning.tuning_share
+    lines = [f"{spec.name}: {spec.method}, {count} trials", f"in all: {count * len(tuning.seeds)} runs"]
+    lines[1:1] = [
+        f"each: seeds {_listed(tuning.seeds)}, {length} on {1 - share:.0%} of the training rows, scored on the other "
+        f"{share:.0%}"
+    ]
+    if spec.contenders:
+        names = ", ".join(str(each) for each in spec.contenders)
+        lines.append(f"compared: {names}; {count // len(spec.contenders)} trials each, confirmed on seeds ")
+        lines[-1] += _listed(tuning.confirmation_seeds)
+    if spec.program is not None or spec.command is not None:
+        lines.append("the file's program and command are for W&B agents; nothing here executes them")
+    console.show_lines(*lines, "")
+    if spec.method == "bayes":
+        console.show_lines("each trial is chosen by those before it")
+        return
+    varied = _varied(spec)
+    shown = console.table("trial", *varied, numbers=("trial", *varied))
+    for number in range(count):
+        parameters = Search(spec, arguments.seed).proposal(number).parameters
+        shown.add_row(str(number), *(_word(parameters[name]) for name in varied))
+    console.show_table(shown)
+
+
+def _show(spec: SweepSpec, found: SweepEvidence) -> None:
+    """The trials, the best first; what was stopped or failed comes last."""
+    sign = -1 if found.goal == "maximize" else 1
+    ordered = sorted(
+        found.trials,
+        key=lambda trial: (trial.state != "finished", trial.score is None, sign * (trial.score or 0.0), trial.number),
+    )
+    varied = _varied(spec)
+    numbers = ("trial", *varied, found.metric, "tokens", "seconds")
+    shown = console.table(*numbers, "outcome", numbers=numbers)
+    for trial in ordered:
+        score = "" if trial.score is None else f"{trial.score:.4f}"
+        parameters = [_word(trial.parameters.get(name)) for name in varied]
+        shown.add_row(str(trial.number), *parameters, score, str(trial.tokens), f"{trial.seconds:.1f}", _outcome(trial))
+    console.show_lines(f"{found.name}: {found.method}, {len(found.trials)} of {found.planned} trials", "")
+    console.show_table(shown)
+    console.show_lines(
+        "", f"{found.metric} is the mean over seeds {_listed(spec.tuning.seeds)}, on rows that were not trained on"
+    )
+
+
+def _outcome(trial: TrialEvidence) -> str:
+    reason = f": {trial.reason}" if trial.reason else ""
+    diverged = f" ({trial.diverged} of {len(trial.seeds)} seeds diverged)" if trial.diverged else ""
+    return f"{trial.state}{reason}{diverged if trial.state == 'finished' else ''}"
+
+
+@contextlib.contextmanager
+def _progress(spec: SweepSpec) -> Iterator[Callable[[SweepEvidence], None] | None]:
+    """A bar of the trials, the best so far and the time that is left, on a terminal; nothing in a log."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[best]}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(str(spec.name), total=None, best="")
+
+        def told(evidence: SweepEvidence) -> None:
+            progress.update(bar, total=evidence.planned, completed=len(evidence.trials), best=_best(evidence))
+
+        yield told
+
+
+def _best(evidence: SweepEvidence) -> str:
+    scored = [trial for trial in evidence.trials if trial.state == "finished" and trial.score is not None]
+    if not scored:
+        return ""
+    best = (max if evidence.goal == "maximize" else min)(scored, key=lambda trial: trial.score or 0.0)
+    return f"best: {best.score:.4f}, trial {best.number}" + (f", {best.contender}" if best.contender else "")
+
+
+def _varied(spec: SweepSpec) -> list[str]:
+    return [
+        name for name, parameter in spec.searched.items() if parameter.choices is None or len(parameter.choices) > 1
+    ]
+
+
+def _word(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _listed(seeds: tuple[int, ...]) -> str:
+    return ", ".join(map(str, seeds))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed, such as 0")
+    return int(text)

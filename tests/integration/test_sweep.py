@@ -1,0 +1,176 @@
+"""A sweep in processes of its own: interrupted, killed, and taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertspec.catalog import Catalog
+from bertspec.errors import UnknownName
+from bertspec.evidence.sweeps import SweepEvidence
+from bertspec.sources.places import Places
+from bertspec.store import Store
+from bertspec.study import Workbench
+from bertspec.sweep.crew import Crew, Order
+from bertspec.tracking import SilentTracker
+
+ENCODER = """\
+family: bert
+recipe: from-scratch
+architecture:
+  {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32, max_position_embeddings: 66}
+"""
+TASK = """\
+dataset: bundled/sentiment
+text: text
+head: classification
+labels: [negative, positive]
+metrics: [accuracy]
+generated: {train_rows: 96, evaluation_rows: 40, label_noise: 0.05}
+"""
+SWEEP = """\
+method: random
+metric: {name: accuracy, goal: maximize}
+run_cap: 6
+parameters:
+  encoder: {value: micro}
+  task: {value: few}
+  optimizer: {values: [adamw, sgd]}
+  learning_rate_factor: {distribution: log_uniform_values, min: 0.1, max: 10}
+  steps: {value: 400}
+  batch_size: {value: 16}
+  max_length: {value: 32}
+  seeds: {value: [201, 202]}
+"""
+PATIENCE_S = 240.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of a user's own, with a micro encoder, a task of few rows, and a sweep."""
+    for name, text in (("encoders/micro", ENCODER), ("tasks/few", TASK), ("sweeps/mine", SWEEP)):
+        file = tmp_path / "configs" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    (tmp_path / ".bertspec").mkdir()
+    return tmp_path
+
+
+def begun(folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    environment.pop("BERTSPEC_STORE", None)
+    return subprocess.Popen(
+        [sys.executable, "-m", "bertspec", "sweep", "mine", "--processes", "2", "--device", "cpu"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def record(folder: Path) -> dict[str, Any] | None:
+    files = list((folder / ".bertspec" / "sweeps").glob("mine-*.json"))
+    return json.loads(files[0].read_text("utf-8")) if files else None
+
+
+def wait_for_trials(folder: Path, count: int) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        found = record(folder)
+        if found is not None and len(found["trials"]) >= count:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"no {count} trials within {PATIENCE_S:.0f} s")
+
+
+def workers(process: int) -> list[int]:
+    """The processes that it has spawned to train."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text("ascii").rsplit(")", 1)[1].split()[1])
+            words = (folder / "cmdline").read_bytes()
+        except (OSError, IndexError):
+            continue
+        if parent == process and b"spawn_main" in words:
+            found.append(int(folder.name))
+    return found
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def training_moments(folder: Path) -> dict[str, int]:
+    return {file.parent.name: file.stat().st_mtime_ns for file in (folder / ".bertspec" / "runs").glob("*/run.json")}
+
+
+def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_every_trial_once(folder: Path) -> None:
+    first = begun(folder)
+    wait_for_trials(folder, 1)
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate(timeout=PATIENCE_S)
+    assert first.returncode == 130, said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+
+    second = begun(folder)
+    kept = wait_for_trials(folder, 1)["trials"]
+    before = training_moments(folder)
+    kept = wait_for_trials(folder, len(kept) + 1)["trials"]
+    helpers = workers(second.pid)
+    assert len(helpers) == 2
+    second.kill()
+    second.communicate(timeout=PATIENCE_S)
+    deadline = time.monotonic() + 30
+    while any(map(alive, helpers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, helpers))
+
+    third = begun(folder)
+    wait_for_trials(folder, len(kept) + 1)
+    victims = workers(third.pid)
+    if len(record(folder)["trials"]) < 5:  # type: ignore[index]
+        os.kill(victims[0], signal.SIGKILL)
+    said, told = third.communicate(timeout=PATIENCE_S)
+    assert third.returncode == 0, told
+
+    found = SweepEvidence.model_validate(record(folder))
+    assert [trial.number for trial in found.trials] == [0, 1, 2, 3, 4, 5]
+    assert {trial.state for trial in found.trials} == {"finished"}
+    assert [trial.contender for trial in found.trials] == ["adamw", "sgd"] * 3
+    assert [
+        trial.model_dump(mode="json") for trial in found.trials if trial.number in {t["number"] for t in kept}
+    ] == kept
+    after = training_moments(folder)
+    assert len(after) == 12
+    assert {name: after[name] for name in before} == before
+    assert "mine: random, 6 of 6 trials" in said
+    assert said.count("finished") == 6
+
+
+def test_an_error_that_every_trial_would_have_reaches_the_user(folder: Path) -> None:
+    bench = Workbench(
+        catalog=Catalog.beside(folder),
+        places=Places(mirror=None, endpoint=None),
+        store=Store(folder / "store"),
+        tracker=SilentTracker(),
+        device="cpu",
+    )
+    with Crew(bench, 1) as crew:
+        crew.start(Order(0, {"encoder": "micro", "task": "nothing"}, None, "accuracy", judged=False))
+        with pytest.raises(UnknownName, match="unknown task; given: 'nothing'"):
+            list(crew.events())

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertspec.cli import main, sweep
+from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
+from bertspec.spec import SweepSpec
+from bertspec.sweep import runner
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+NOW = "2026-01-01T00:00:00+00:00"
+FILE = """\
+method: random
+metric: {name: accuracy, goal: maximize}
+run_cap: 4
+command: [touch, executed]
+parameters:
+  encoder: {value: bert-tiny}
+  task: {value: bundled/sentiment}
+  optimizer: {values: [adamw, sgd]}
+  learning_rate_factor: {distribution: log_uniform_values, min: 0.1, max: 10}
+  steps: {value: 20}
+"""
+
+
+def trial(number: int, score: float | None, **facts: Any) -> TrialEvidence:
+    contender = ("adamw", "sgd")[number % 2]
+    values = {"state": "finished", "seeds": (201, 202), "tokens": 1234, "seconds": 5.678, **facts}
+    parameters = {"optimizer": contender, "learning_rate_factor": 0.123456, "steps": 20}
+    return TrialEvidence.model_validate(
+        {"number": number, "parameters": parameters, "contender": contender, "score": score, "finished": NOW, **values}
+    )
+
+
+TRIALS = (
+    trial(0, 0.8),
+    trial(1, 0.9, diverged=1),
+    trial(2, None, state="failed", reason="diverged on every seed: loss nan"),
+    trial(3, 0.95, state="stopped", reason="stopped by hyperband"),
+)
+
+
+def evidence(*trials: TrialEvidence) -> SweepEvidence:
+    return SweepEvidence(
+        name="mine",
+        sha256="ab" * 32,
+        metric="accuracy",
+        goal="maximize",
+        method="random",
+        planned=4,
+        trials=trials,
+        began=NOW,
+    )
+
+
+@pytest.fixture
+def file(folder: Path) -> Path:
+    made = folder / "mine.yaml"
+    made.write_text(FILE, "utf-8")
+    return made
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the runner is asked for; it has four trials to show."""
+    found: list[dict[str, Any]] = []
+
+    def run(spec: SweepSpec, _: Any, **how: Any) -> SweepEvidence:
+        found.append({"spec": spec, **how})
+        if how["told"]:
+            for count in range(5):
+                how["told"](evidence(*TRIALS[:count]))
+        return evidence(*TRIALS)
+
+    monkeypatch.setattr(runner, "run", run)
+    return found
+
+
+@pytest.mark.usefixtures("asked")
+def test_the_table_has_the_best_trial_first_and_what_is_no_result_last(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", str(file)]) == 0
+    said = capsys.readouterr()
+    lines = [line.split() for line in said.out.splitlines()]
+    assert lines[2] == ["trial", "optimizer", "learning_rate_factor", "accuracy", "tokens", "seconds", "outcome"]
+    assert [line[0] for line in lines[4:8]] == ["1", "0", "3", "2"]
+    assert lines[5] == ["0", "adamw", "0.1235", "0.8000", "1234", "5.7", "finished"]
+    assert "finished (1 of 2 seeds diverged)" in said.out
+    assert "failed: diverged on every seed: loss nan" in said.out
+    assert "mine: random, 4 of 4 trials" in said.out
+    assert said.err == ""
+
+
+def test_the_runner_is_told_how(file: Path, asked: list[dict[str, Any]]) -> None:
+    assert main(["sweep", str(file), "--trials", "3", "--processes", "2", "--seed", "7"]) == 0
+    assert {name: asked[0][name] for name in ("trials_each", "processes", "seed")} == {
+        "trials_each": 3,
+        "processes": 2,
+        "seed": 7,
+    }
+    assert asked[0]["spec"].name == "mine"
+
+
+@pytest.mark.usefixtures("asked")
+def test_the_result_for_machines_is_the_record(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", str(file), "--json"]) == 0
+    assert SweepEvidence.model_validate(json.loads(capsys.readouterr().out)) == evidence(*TRIALS)
+
+
+def test_a_sweep_without_a_finished_trial_has_no_answer(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "run", lambda *_, **__: evidence(TRIALS[2]))
+    assert main(["sweep", str(file)]) == 1
+
+
+def test_a_dry_run_shows_the_plan_and_runs_nothing(
+    file: Path, asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", str(file), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "mine: random, 4 trials" in said
+    assert "each: seeds 201, 202, 20 steps on 80% of the training rows, scored on the other 20%" in said
+    assert "in all: 8 runs" in said
+    assert "compared: adamw, sgd; 2 trials each, confirmed on seeds 1, 2, 3, 4, 5" in said
+    assert "program and command are for W&B agents; nothing here executes them" in said
+    assert [line.split()[:2] for line in said.splitlines()[-4:]] == [
+        ["0", "adamw"], ["1", "sgd"], ["2", "adamw"], ["3", "sgd"],
+    ]  # fmt: skip
+    assert asked == []
+    assert not (file.parent / ".bertspec" / "sweeps").exists()
+
+
+def test_what_is_wrong_with_a_file_is_one_message_with_its_line(
+    file: Path, asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(FILE.replace("random", "rnadom"), "utf-8")
+    assert main(["sweep", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "mine.yaml, line 1" in said
+    assert asked == []
+
+
+@pytest.mark.parametrize("words", [["--trials", "0"], ["--processes", "none"], ["--seed", "-1"], ["--trials", "1e3"]])
+def test_what_is_no_number_is_bad_usage(file: Path, words: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["sweep", str(file), *words])
+    assert stopped.value.code == 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_terminal_sees_the_best_so_far(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["sweep", str(file)]) == 0
+    assert "4/4" in terminal.getvalue()
+    assert "best: 0.9000, trial 1, sgd" in terminal.getvalue()
+
+
+def test_the_best_so_far_is_among_what_is_finished() -> None:
+    assert sweep._best(evidence(*TRIALS)) == "best: 0.9000, trial 1, sgd"
+    assert sweep._best(evidence(TRIALS[2])) == ""
+    worst = evidence(*TRIALS).model_copy(update={"goal": "minimize"})
+    assert sweep._best(worst) == "best: 0.8000, trial 0, adamw"

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import pytest
+
+from bertspec.errors import InvalidSpec
+from bertspec.evidence.sweeps import TrialEvidence
+from bertspec.spec import SweepSpec
+from bertspec.sweep.search import Search
+
+from .conftest import Read
+from .test_files import COMPARED, FACTOR
+
+
+def over(number: int, search: Search, done: list[TrialEvidence], **facts: Any) -> TrialEvidence:
+    proposal = search.proposal(number, done)
+    return TrialEvidence(
+        number=number,
+        parameters=dict(proposal.parameters),
+        contender=proposal.contender,
+        finished="2026-01-01T00:00:00+00:00",
+        **facts,
+    )
+
+
+@pytest.fixture
+def spec(read: Read) -> SweepSpec:
+    return read()
+
+
+def test_contenders_take_turns_and_are_drawn_alike(spec: SweepSpec) -> None:
+    found = [Search(spec).proposal(number) for number in range(6)]
+    assert [each.contender for each in found] == ["adam", "adamw", "sgd"] * 2
+    factors = [each.parameters["learning_rate_factor"] for each in found]
+    assert factors[0] == factors[1] == factors[2] != factors[3] == factors[4] == factors[5]
+    assert all(0.1 <= factor <= 10 for factor in factors)
+
+
+def test_random_trials_are_a_function_of_seed_and_number(spec: SweepSpec) -> None:
+    backwards = [Search(spec, 7).proposal(number) for number in reversed(range(6))]
+    assert backwards[::-1] == [Search(spec, 7).proposal(number) for number in range(6)]
+    assert Search(spec, 8).proposal(0) != Search(spec, 7).proposal(0)
+
+
+def test_a_parameter_more_leaves_the_others_as_they_were(read: Read, spec: SweepSpec) -> None:
+    more = read(old="  steps: {value: 4}", new="  weight_decay: {min: 0.0, max: 0.1}\n  steps: {value: 4}")
+    for number in range(4):
+        one, two = Search(spec).proposal(number).parameters, Search(more).proposal(number).parameters
+        assert one["learning_rate_factor"] == two["learning_rate_factor"]
+        assert 0 <= two["weight_decay"] <= 0.1
+
+
+def test_constants_are_part_of_a_trial_and_the_sweeps_own_are_not(read: Read) -> None:
+    parameters = Search(read(old="  steps: {value: 4}", new="  seeds: {value: [9]}")).proposal(0).parameters
+    assert list(parameters) == ["encoder", "task", "optimizer", "learning_rate_factor"]
+
+
+def test_a_grid_has_every_combination_once(read: Read) -> None:
+    grid = read(old=FACTOR, new="    values: [0.5, 1]\n").model_copy(update={"method": "grid"})
+    found = [Search(grid).proposal(number) for number in range(grid.grid_size or 0)]
+    assert [(each.contender, each.parameters["learning_rate_factor"]) for each in found] == [
+        ("adam", 0.5), ("adamw", 0.5), ("sgd", 0.5), ("adam", 1), ("adamw", 1), ("sgd", 1),
+    ]  # fmt: skip
+
+
+def test_whole_numbers_are_a_grid(read: Read) -> None:
+    grid = read(old=COMPARED, new="  batch_size: {min: 7, max: 9}\n").model_copy(update={"method": "random"})
+    assert grid.parameters["batch_size"].choices == (7, 8, 9)
+
+
+@pytest.fixture
+def bayes(spec: SweepSpec) -> Search:
+    pytest.importorskip("optuna")
+    return Search(spec.model_copy(update={"method": "bayes"}), seed=3)
+
+
+def score(trial_factor: Any) -> float:
+    """The best factor is 2."""
+    return 1 - abs(float(trial_factor) - 2) / 10
+
+
+def swept(search: Search, trials: int) -> list[TrialEvidence]:
+    done: list[TrialEvidence] = []
+    for number in range(trials):
+        factor = search.proposal(number, done).parameters["learning_rate_factor"]
+        done.append(over(number, search, done, state="finished", score=score(factor)))
+    return done
+
+
+def test_bayes_goes_on_after_an_interruption_as_if_there_had_been_none(bayes: Search) -> None:
+    done = swept(bayes, 24)
+    again = Search(bayes.spec, seed=3)
+    assert again.proposal(20, done[:20][::-1]).parameters == done[20].parameters
+
+
+def test_bayes_looks_where_it_was_good(bayes: Search) -> None:
+    late = [float(each.parameters["learning_rate_factor"] or 0) for each in swept(bayes, 60)[30:]]
+    assert sum(1 < factor < 4 for factor in late) > 15  # of 30; at random it would be 9
+
+
+def test_bayes_keeps_away_from_what_failed(bayes: Search) -> None:
+    done: list[TrialEvidence] = []
+    for number in range(60):
+        factor = float(bayes.proposal(number, done).parameters["learning_rate_factor"])
+        facts = {"state": "failed"} if factor > 1 else {"state": "finished", "score": 0.5}
+        done.append(over(number, bayes, done, **facts))
+    assert sum(each.state == "failed" for each in done[30:]) < 10  # of 30; at random it would be 15
+
+
+def test_a_contender_learns_nothing_from_its_rivals(bayes: Search) -> None:
+    done = swept(bayes, 18)
+    own = [each for each in done if each.contender == "adam"]
+    assert bayes.proposal(18, own) == bayes.proposal(18, done)
+
+
+def test_bayes_knows_lists_whole_numbers_and_constants(read: Read) -> None:
+    pytest.importorskip("optuna")
+    mixed = "  weight_decay: {values: [0, 0.1]}\n  batch_size: {min: 4, max: 6}\n"
+    search = Search(read(old=COMPARED, new=mixed).model_copy(update={"method": "bayes"}))
+    done: list[TrialEvidence] = []
+    for number in range(8):
+        done.append(over(number, search, done, state="finished", score=0.5))
+        assert done[-1].parameters["weight_decay"] in (0, 0.1)
+        assert done[-1].parameters["batch_size"] in (4, 5, 6)
+        assert done[-1].parameters["steps"] == 4
+
+
+def test_without_optuna_bayes_says_what_to_install(spec: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name == "optuna":
+            raise ImportError(name)
+        return honest(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(InvalidSpec, match=r"needs Optuna.*pip install 'bertspec\[bayes\]'"):
+        Search(spec.model_copy(update={"method": "bayes"})).proposal(0)
