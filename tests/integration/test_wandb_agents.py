@@ -17,10 +17,9 @@ import pytest
 
 from bertspec.store import Store, StoredRun
 from bertspec.tracking import find_run
-from tests.recording import Fault, RecordingServer
+from tests.recording import KEY, Fault, RecordingServer
 from tests.recording.sweeps import Sweep
 
-KEY = "planted" + "0" * 33
 ENCODER = """\
 family: bert
 recipe: from-scratch

@@ -1,54 +1,29 @@
-"""Sweeps in W&B: registered with a service that records everything, and run by W&B's own agents."""
+"""Sweeps in W&B: registered with a service that records everything, and shown there."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import wandb
 
-from bertspec import cli
 from bertspec.errors import SourceError, Unreachable
-from bertspec.evidence.sweeps import Point, TrialEvidence
-from bertspec.store import Store
-from bertspec.tracking import find_run, link, register
-from tests.recording import Fault, RecordingServer
+from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
+from bertspec.tracking import find_run, register, show_sweep
+from tests.recording import KEY, Fault, RecordingServer
 
-KEY = "planted" + "0" * 33
+pytest_plugins = ("tests.recording.fixtures",)
+pytestmark = pytest.mark.usefixtures("wandb_environment")
+
 CONFIG: dict[str, Any] = {
     "method": "grid",
     "name": "rates",
     "metric": {"name": "accuracy", "goal": "maximize"},
     "parameters": {"optimizer": {"values": ["adamw", "sgd"]}, "settings": {"parameters": {"beta2": {"value": 0.9}}}},
 }
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A key, no mode, no proxies, no netrc of the machine's own, and no sweep around us."""
-    for name in ("MODE", "PROJECT", "ENTITY", "SWEEP_ID", "RUN_ID", "DIR"):
-        monkeypatch.delenv(f"WANDB_{name}", raising=False)
-    for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    yield
-    wandb.teardown()
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingServer]:
-    """A service of its own for every test; the client is told where."""
-    server = RecordingServer().start()
-    monkeypatch.setenv("WANDB_BASE_URL", server.url)
-    yield server
-    server.stop()
 
 
 def test_a_sweep_is_registered_as_its_file_has_it_with_a_command_for_agents(
@@ -134,149 +109,98 @@ def test_a_service_that_refuses_the_key_is_told_without_it(service: RecordingSer
     assert KEY not in str(refusal.value)
 
 
-# --- one trial, as an agent starts it
+WHEN = "2026-01-01T00:00:00+00:00"
+TRIALS = (
+    TrialEvidence(
+        number=0, parameters={"optimizer": "adamw", "learning_rate": 0.001}, contender="adamw", state="finished",
+        seeds=(201, 202), scores=(0.5, 0.75), score=0.625, tokens=640, seconds=2.5, runs=("a" * 64, "b" * 64),
+        finished=WHEN,
+    ),
+    TrialEvidence(
+        number=1, parameters={"optimizer": "sgd", "learning_rate": 1e9}, contender="sgd", state="failed",
+        reason="diverged on every seed: nan", finished=WHEN,
+    ),
+    TrialEvidence(
+        number=2, parameters={"optimizer": "sgd"}, contender="sgd", state="finished", seeds=(201,), scores=(0.5,),
+        score=0.5, finished=WHEN,
+    ),
+)  # fmt: skip
+COMPARISON = ComparisonEvidence(
+    parameter="optimizer",
+    contenders=(
+        ContenderEvidence(
+            name="adamw", trials=1, tokens=640, best=0, tuned=0.625, seeds=(1, 2), values=(0.6, 0.7), mean=0.65,
+            interval=(0.6, 0.7), places=(1, 2), sensitivity=1.5, curve=((0.001, 0.625),),
+        ),
+        ContenderEvidence(name="sgd", trials=2, tokens=0, best=2, tuned=0.5, mean=0.6, places=(1, 2)),
+    ),
+    ties=(("adamw", "sgd"),),
+    tolerance=0.01,
+)  # fmt: skip
+SHOWN = SweepEvidence(
+    name="rates", sha256="c" * 64, metric="accuracy", goal="maximize", method="grid", planned=3, trials=TRIALS,
+    comparison=COMPARISON, began=WHEN, finished=WHEN,
+)  # fmt: skip
 
 
-TRIAL: dict[str, Any] = {
-    "encoder": "bert-tiny",
-    "task": "bundled/sentiment",
-    "optimizer": "adamw",
-    "settings": {"beta2": 0.9},
-    "steps": 4,
-    "batch_size": 8,
-    "max_length": 32,
-    "seeds": [201, 202],
-}
+def table(service: RecordingServer, name: str) -> list[dict[str, Any]]:
+    (run,) = service.runs.values()
+    (found,) = (json.loads(content) for file, content in run.files.items() if f"/{name}_" in file)
+    return [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
 
 
-@pytest.fixture
-def under_an_agent(service: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """What an agent leaves in the environment of a trial; gives the store."""
-    assert service.runs == {}
-    wandb.teardown()  # it has read the environment already
-    for name, value in {"SWEEP_ID": "sweep1", "RUN_ID": "sweep1-0", "PROJECT": "rates", "ENTITY": "local"}.items():
-        monkeypatch.setenv(f"WANDB_{name}", value)
-    monkeypatch.setenv("BERTSPEC_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that has died is given up soon."""
-    monkeypatch.setattr("bertspec.tracking.wandb_trial._FINISH_S", 5.0)
-
-
-def trial(**changes: Any) -> int:
-    return cli.main(["trial", json.dumps({**TRIAL, **changes})])
-
-
-def test_a_trial_is_one_run_of_its_sweep_with_its_metrics_under_their_plain_names(
-    under_an_agent: Path, service: RecordingServer
-) -> None:
-    assert trial() == 0
-    (arrived,) = service.runs.values()
-    runs = {run.result.facts.seed: run for run in Store(under_an_agent).runs()}
-    assert (arrived.name, arrived.state) == ("sweep1-0", "finished")
-    assert (arrived.described["sweep"], arrived.described["project"]) == ("sweep1", "rates")
-    assert (arrived.described["jobType"], arrived.summary["contender"]) == ("trial", "adamw")
-    assert TRIAL.items() <= arrived.config.items()
-    assert set(runs) == {201, 202}
-    for name in ("accuracy", "f1"):
-        scores = [run.result.facts.scores[name] for run in runs.values()]
-        assert arrived.curve(name) == [pytest.approx(sum(scores) / 2)]
-        assert arrived.summary[name] == pytest.approx(sum(scores) / 2)
-    assert 0 < arrived.summary["loss"] < 2
-    for seed, run in runs.items():
-        assert arrived.summary[f"score/seed-{seed}"] == run.result.facts.scores["accuracy"]
-        assert arrived.curve(f"seed-{seed}/loss") == run.result.curve.loss.tolist()
-        assert str(link(Store(under_an_agent).tracking, run.fingerprint)).endswith("/runs/sweep1-0")
-    assert set(arrived.summary["runs"]) == {run.fingerprint for run in runs.values()}
-    assert arrived.summary["tokens"] == sum(run.result.facts.train_tokens for run in runs.values())
-    assert (arrived.summary["state"], arrived.summary["diverged"]) == ("finished", 0)
+def test_a_sweep_is_one_run_with_a_table_of_its_trials(service: RecordingServer, tmp_path: Path) -> None:
+    show_sweep(SHOWN, tmp_path)
+    (run,) = service.runs.values()
+    assert (run.name, run.state, run.described["jobType"]) == (f"sweep-{'c' * 16}", "finished", "sweep")
+    assert (run.described["groupName"], run.config["method"]) == ("rates · cccccccc", "grid")
+    assert run.config["runs"] == ["a" * 64, "b" * 64]
+    first, failed, last = table(service, "trials")
+    assert (first["trial"], first["contender"], first["score"], first["scores"]) == (0, "adamw", 0.625, "0.5, 0.75")
+    assert (first["optimizer"], first["learning_rate"], first["runs"]) == ("adamw", 0.001, f"{'a' * 16}, {'b' * 16}")
+    assert (failed["outcome"], failed["reason"], failed["score"]) == ("failed", "diverged on every seed: nan", None)
+    assert last["learning_rate"] is None
+    assert (run.curve("score"), run.curve("best")) == ([0.625, 0.5], [0.625, 0.625])
+    assert (run.summary["trials/finished"], run.summary["trials/failed"]) == (2, 1)
     assert service.unknown == []
 
 
-def test_a_trial_whose_runs_are_in_the_store_trains_nothing_and_shows_the_same(
-    under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+def test_what_a_sweep_compares_is_a_table_of_places_and_one_of_learning_rates(
+    service: RecordingServer, tmp_path: Path
 ) -> None:
-    assert trial() == 0
-    before = {file: file.stat().st_mtime_ns for file in under_an_agent.glob("runs/*/*")}
-    wandb.teardown()  # the next trial is another process
-    monkeypatch.setenv("WANDB_RUN_ID", "sweep1-1")
-    assert trial() == 0
-    assert {file: file.stat().st_mtime_ns for file in under_an_agent.glob("runs/*/*")} == before
-    first, second = service.runs.values()
-    assert second.name == "sweep1-1"
-    for name in ("accuracy", "loss", "tokens", "seconds", "runs"):
-        assert second.summary[name] == first.summary[name]
+    show_sweep(SHOWN, tmp_path)
+    best, other = table(service, "ranking")
+    assert (best["name"], best["place from"], best["place to"], best["tied with"]) == ("adamw", 1, 2, "sgd")
+    assert (best["mean"], best["low"], best["high"], best["values"]) == (0.65, 0.6, 0.7, "0.6, 0.7")
+    assert (other["name"], other["tied with"], other["low"]) == ("sgd", "adamw", None)
+    assert table(service, "sensitivity") == [{"contender": "adamw", "learning rate": 0.001, "score": 0.625}]
 
 
-def test_a_trial_that_fails_is_a_failed_run_and_no_success(under_an_agent: Path, service: RecordingServer) -> None:
-    assert trial(learning_rate=1e30, steps=8) == 1
-    (arrived,) = service.runs.values()
-    assert (arrived.state, arrived.exit_code, arrived.summary["state"]) == ("failed", 1, "failed")
-    assert arrived.summary["reason"].startswith("diverged on every seed: ")
-    assert "accuracy" not in arrived.summary
-    assert len(list(Store(under_an_agent).runs())) == 2
+def test_a_sweep_that_compares_nothing_has_no_ranking(service: RecordingServer, tmp_path: Path) -> None:
+    show_sweep(SHOWN.model_copy(update={"comparison": None}), tmp_path)
+    (run,) = service.runs.values()
+    assert not [file for file in run.files if "ranking" in file or "sensitivity" in file]
+    assert len(table(service, "trials")) == 3
 
 
-def test_a_trial_that_no_spec_allows_is_a_failed_run_that_says_why(
-    under_an_agent: Path, service: RecordingServer
+def test_a_sweep_is_shown_offline_as_well(
+    service: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert trial(batch_size=-1) == 1
-    assert trial(task="bundled/sentimnt") == 2
-    (arrived,) = service.runs.values()
-    assert arrived.state == "failed"
-    assert "did you mean" in arrived.summary["reason"]
-    assert list(under_an_agent.glob("runs/*")) == []
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    show_sweep(SHOWN, tmp_path)
+    record = find_run(tmp_path, f"sweep-{'c' * 10}")
+    assert service.asked == []
+    assert record is not None
+    assert (record.job_type, record.exit_code, record.curve("best")) == ("sweep", 0, [0.625, 0.625])
+    assert record.summary["ranking"]["nrows"] == 2
+    assert list(tmp_path.glob("wandb/offline-run-*/files/media/table/trials_*.table.json"))
 
 
-def test_a_trial_that_its_agent_stops_ends_its_run(
-    under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", [Fault.DEAD, Fault.UNAVAILABLE])
+def test_a_service_that_dies_while_a_sweep_is_shown_costs_seconds(
+    fault: Fault, service: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bertspec.sweep import trial as room
-
-    def run(*_: object, **given: Any) -> None:
-        given["told"](Point(step=2, value=0.5))
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(room, "run", run)
-    assert trial() == 130
-    (arrived,) = service.runs.values()
-    assert (arrived.state, arrived.exit_code, arrived.summary["state"]) == ("failed", 130, "stopped")
-    assert under_an_agent.exists()
-
-
-def test_what_a_trial_reaches_on_the_way_is_drawn_over_its_steps(
-    under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from bertspec.sweep import trial as room
-
-    run = room.run
-
-    def told(*words: Any, **given: Any) -> TrialEvidence:
-        for step in (2, 4):
-            given["told"](Point(step=step, value=step / 10))
-        return run(*words, **given)
-
-    monkeypatch.setattr(room, "run", told)
-    assert trial(seeds=[201]) == 0
-    (arrived,) = service.runs.values()
-    assert under_an_agent.exists()
-    assert arrived.curve("accuracy")[:2] == [0.2, 0.4]
-    assert arrived.curve("step")[:2] == [2, 4]
-    assert arrived.summary["accuracy"] == arrived.curve("accuracy")[-1] != 0.4
-
-
-@pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("fault", [Fault.DEAD, Fault.HANGING, Fault.UNAVAILABLE])
-def test_a_service_that_dies_in_mid_trial_costs_seconds_and_no_result(
-    fault: Fault, under_an_agent: Path, service: RecordingServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert trial(seeds=[202]) == 0  # torch is loaded, and half of the trial is in the store
-    service.runs.clear()
+    monkeypatch.setattr("bertspec.tracking.wandb_sweep._FINISH_S", 5.0)
     upsert = service.operations.UpsertBucket
 
     def then_dies(said: dict[str, Any]) -> dict[str, Any]:
@@ -285,22 +209,8 @@ def test_a_service_that_dies_in_mid_trial_costs_seconds_and_no_result(
 
     service.operations.UpsertBucket = then_dies  # type: ignore[method-assign]
     began = time.monotonic()
-    assert trial() == 0
+    show_sweep(SHOWN, tmp_path)
     assert time.monotonic() - began < 40
-    assert caplog.text.count("the trial itself goes on") <= 1
-    runs = {run.result.facts.seed: run for run in Store(under_an_agent).runs()}
-    record = find_run(Store(under_an_agent).tracking, "sweep1-0")
+    record = find_run(tmp_path, f"sweep-{'c' * 10}")
     assert record is not None
-    mean = sum(run.result.facts.scores["accuracy"] for run in runs.values()) / 2
-    assert record.summary["accuracy"] == pytest.approx(mean)
-    assert record.curve("seed-201/loss") == runs[201].result.curve.loss.tolist()
-    assert TRIAL.items() <= record.config.items()
-
-
-def test_without_an_agent_a_trial_is_logged_run_by_run_like_every_other(
-    under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
-        monkeypatch.delenv(name)
-    assert trial(seeds=[201]) == 0
-    assert set(service.runs) == {run.fingerprint[:16] for run in Store(under_an_agent).runs()}
+    assert record.curve("best") == [0.625, 0.625]

@@ -7,7 +7,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Artifact", "Run", "opaque"]
+__all__ = ["KEY", "Artifact", "Run", "opaque"]
+
+KEY = "planted" + "0" * 33
+"""A key of the right length, that no file and no message may hold."""
 
 
 def opaque(text: str) -> str:

@@ -82,6 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
         _register(spec, arguments)
         return 0
     from bertspec.sweep import runner
+    from bertspec.tracking import show_sweep
 
     with _progress(spec) as told:
         found = runner.run(
@@ -93,6 +94,7 @@ def execute(arguments: argparse.Namespace) -> int:
             told=told,
         )
     work.tracker.close()
+    show_sweep(found, work.store.tracking)
     if arguments.json:
         console.show_json(found.model_dump(mode="json"))
     else:

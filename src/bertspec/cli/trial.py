@@ -113,7 +113,7 @@ def _made(
 
     def told(point: Point) -> None:
         if shown is not None:
-            shown.reached(point, metric or work.catalog.task(str(parameters["task"])).metrics[0])
+            shown.reached(point, work.catalog.task(str(parameters["task"])).metrics[0])
 
     compared = trial.tuning_of(parameters).compare or "optimizer"
     contender = trial.settings_of(parameters).get(compared)

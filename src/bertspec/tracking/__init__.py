@@ -12,6 +12,7 @@ from bertspec.tracking.upload import SyncedRun, sync
 from bertspec.tracking.wandb_observer import sampled_steps
 from bertspec.tracking.wandb_report import publish
 from bertspec.tracking.wandb_runs import WandbTracker
+from bertspec.tracking.wandb_sweep import show_sweep
 from bertspec.tracking.wandb_trial import TrialTracker, under_an_agent
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "read_run",
     "register",
     "sampled_steps",
+    "show_sweep",
     "sync",
     "under_an_agent",
 ]

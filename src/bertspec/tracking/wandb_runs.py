@@ -57,13 +57,13 @@ class WandbTracker:
     _url: str | None = field(default=None, init=False)
     _verdicts: list[tuple[str, Verdict]] = field(default_factory=list, init=False)
 
-    def settle(self) -> None:
-        """Ask once whether the service answers, and say so where it should and does not."""
+    def settle(self, *, quiet: bool = False) -> None:
+        """Ask once whether the service answers, and say so where it should and does not, unless it was said before."""
         if self._settled is not None:
             return
         settled = connection(self.mode)
         self._settled, self._url = settled.mode, settled.url
-        if settled.surprising:
+        if settled.surprising and not quiet:
             _log.warning("%s; runs are logged offline, and `bertspec sync` pushes them later", settled.reason)
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
