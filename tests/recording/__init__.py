@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.recording.faults import Fault
+from tests.recording.records import KEY
 from tests.recording.server import RecordingServer
 
-__all__ = ["Fault", "RecordingServer"]
+__all__ = ["KEY", "Fault", "RecordingServer"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.recording.records import Artifact, Run, opaque
+from tests.recording.sweeps import SweepOperations
 
 __all__ = ["Operations"]
 
@@ -19,12 +20,10 @@ def _packed(config: dict[str, Any]) -> str:
 
 
 @dataclass
-class Operations:
+class Operations(SweepOperations):
     """Answers by operation: to add one, add a method of its name. All of them run under one lock."""
 
-    entity: str = "local"
     url: str = ""
-    runs: dict[str, Run] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     views: list[Variables] = field(default_factory=list)
     """The reports that were written."""
@@ -71,8 +70,8 @@ class Operations:
         bucket = {**self._bucket(run), **counts, **tails, "wandbConfig": json.dumps({"t": 1})}
         return {"model": {**self._project(said), "bucket": bucket}}
 
-    def RunStoppedStatus(self, _: Variables) -> Variables:  # noqa: N802
-        return {"project": {"run": {"stopped": False}}}
+    def RunStoppedStatus(self, said: Variables) -> Variables:  # noqa: N802
+        return {"project": {"run": {"stopped": said["runId"] in self.stops}}}
 
     def CreateRunFiles(self, said: Variables) -> Variables:  # noqa: N802
         places = [{"name": f, "uploadUrl": f"{self.url}/upload/run/{said['run']}/{f}"} for f in said["files"]]
@@ -92,7 +91,7 @@ class Operations:
             "config": _packed(run.config),
             "summaryMetrics": json.dumps(run.summary),
             "tags": run.described.get("tags") or [],
-            "sweepName": None,
+            "sweepName": run.described.get("sweep"),
             "historyLineCount": len(run.history),
             "project": self._project(run.described),
         }

@@ -97,6 +97,7 @@ class RecordingServer:
         return 200, json.dumps({"data": operation(query.get("variables") or {})}).encode()
 
     def _stream(self, run: Run, said: dict[str, Any]) -> tuple[int, bytes]:
+        run.heard = time.monotonic()
         for name, chunk in (said.get("files") or {}).items():
             rows = [json.loads(row) for row in chunk["content"]] if name.endswith((".jsonl", ".json")) else []
             if name == "wandb-history.jsonl":

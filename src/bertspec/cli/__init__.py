@@ -5,7 +5,7 @@ The exit status says how it went:
 
 ===  ==============================================================================================
   0  done
-  1  the answer is no: ``doctor`` found that the main job cannot run, ``sync`` left something behind
+  1  the answer is no: ``doctor`` found that the main job cannot run, ``sync`` left something behind, a trial failed
   2  bad usage or bad input: an unknown name, a value that is not allowed, rows that do not fit
   3  something outside failed: a source that does not answer, a disk that is full, a missing device
   4  training diverged
@@ -78,7 +78,7 @@ def _open_what_is_closed() -> None:
 
 
 def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
-    from bertspec.cli.parser import build
+    from bertspec.cli.parser import build, parse
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -88,7 +88,7 @@ def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    parser.parse_args(argv, arguments)
+    parse(parser, argv, arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s" if arguments.verbose else "%(message)s")
     logging.getLogger("bertspec").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(arguments.verbose, 2)])
     status: int = arguments.execute(arguments)

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import bertspec
-from bertspec.cli import baseline, calibrate, doctor, listing, lock, measure, predict, report, run, show, sweep, sync
+from bertspec.cli import (
+    baseline,
+    calibrate,
+    doctor,
+    listing,
+    lock,
+    measure,
+    predict,
+    report,
+    run,
+    show,
+    sweep,
+    sync,
+    trial,
+)
 
-__all__ = ["COMMANDS", "build"]
+__all__ = ["COMMANDS", "build", "parse"]
 
-COMMANDS = (run, sweep, listing, show, predict, measure, report, calibrate, baseline, lock, sync, doctor)
+COMMANDS = (run, sweep, trial, listing, show, predict, measure, report, calibrate, baseline, lock, sync, doctor)
 """One module for each: NAME, HELP, EPILOG, ``add_arguments(parser)`` and ``execute(arguments) -> int``."""
 
 _EPILOG = """\
@@ -52,6 +67,14 @@ def build() -> argparse.ArgumentParser:
     for module in COMMANDS:
         _add(commands, module)
     return parser
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, arguments: argparse.Namespace) -> None:
+    """Parse a command line; a command that has ``further`` arguments takes what is no option of its own."""
+    _, further = parser.parse_known_args(argv, arguments)
+    if further and not hasattr(arguments, "further"):
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    arguments.further = further
 
 
 def _add(commands: Any, module: Any) -> None:

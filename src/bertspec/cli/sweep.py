@@ -27,6 +27,7 @@ examples:
   bertspec sweep optimizers --dry-run
   bertspec sweep optimizers --trials 8 --processes 2
   bertspec sweep my-sweep.yaml --seed 1 --json
+  bertspec sweep optimizers --wandb
 
 The file is W&B's (https://docs.wandb.ai/models/sweeps/sweep-config-keys): method, metric, parameters, early_terminate,
 run_cap. What is not supported is refused with its line. Its program and command are for W&B agents: nothing here
@@ -37,9 +38,15 @@ confirmation_seeds, compare and target.
 What is compared, the optimizers unless the file says otherwise, is ranked in the end: the best trial of each is run
 again on fresh seeds, and those whose difference may be chance share their places.
 
+--wandb registers the file with W&B instead, and says how its agents are started, on any number of machines: each
+needs bertspec on its PATH, the same configs, and a store (BERTSPEC_STORE; one that they share is best). Where the file
+has no command, agents run bertspec trial. A grid is the same trials there as here: once its agents have finished,
+the command without --wandb finds their runs in the store, and only puts the table together.
+
 The exit status is 1 where no trial could be finished.
 
---json writes the sweep with its trials, as they are kept in the store's sweeps/ folder.
+--json writes the sweep with its trials, as they are kept in the store's sweeps/ folder; with --wandb, one object:
+id, entity, project, url, command.
 """
 
 _MOST = 10_000
@@ -57,7 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", type=_count, metavar="N", help="trials at a time (default: what the cores allow)"
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the search (default: 0)")
-    parser.add_argument("--dry-run", action="store_true", help="show the plan, and train nothing")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="show the plan, and train nothing")
+    instead.add_argument("--wandb", action="store_true", help="register it with W&B, for its agents to run")
     bench.add_device(parser)
     bench.add_store(parser)
     parser.add_argument("--json", action="store_true", help="write the result for machines")
@@ -72,7 +81,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         _show_plan(spec, work, arguments)
         return 0
+    if arguments.wandb:
+        _register(spec, arguments)
+        return 0
     from bertspec.sweep import runner
+    from bertspec.tracking import show_sweep
 
     with _progress(spec) as told:
         found = runner.run(
@@ -85,6 +98,7 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     found = _compared(spec, found, work)
     work.tracker.close()
+    show_sweep(found, work.store.tracking)
     if arguments.json:
         console.show_json(found.model_dump(mode="json"))
     else:
@@ -101,6 +115,25 @@ def _compared(spec: SweepSpec, found: SweepEvidence, work: Workbench) -> SweepEv
     if spec.tuning.compare is None or not any(trial.state == "finished" for trial in found.trials):
         return found
     return found.model_copy(update={"comparison": comparison.compare(spec, found, work)})
+
+
+def _register(spec: SweepSpec, arguments: argparse.Namespace) -> None:
+    from bertspec.sweep.question import planned
+    from bertspec.tracking import register
+
+    config = spec.model_dump(mode="json", exclude_unset=True)
+    if arguments.trials is not None:
+        config["run_cap"] = planned(spec, arguments.trials)
+    found = register(config)
+    if arguments.json:
+        console.show_json({name: getattr(found, name) for name in ("id", "entity", "project", "url", "command")})
+        return
+    console.show_lines(f"{spec.name}: registered as {found.id}", found.url, "", "on every machine that takes part:")
+    console.show_lines(f"  {found.command}")
+    if spec.contenders and spec.method != "grid":
+        console.show_lines(
+            "", f"W&B's {spec.method} search does not give every contender equally many trials; a grid does"
+        )
 
 
 def _show_plan(spec: SweepSpec, work: Workbench, arguments: argparse.Namespace) -> None:

@@ -57,19 +57,19 @@ class WandbTracker:
     _url: str | None = field(default=None, init=False)
     _verdicts: list[tuple[str, Verdict]] = field(default_factory=list, init=False)
 
-    def settle(self) -> None:
-        """Ask once whether the service answers, and say so where it should and does not."""
+    def settle(self, *, quiet: bool = False) -> None:
+        """Ask once whether the service answers, and say so where it should and does not, unless it was said before."""
         if self._settled is not None:
             return
         settled = connection(self.mode)
         self._settled, self._url = settled.mode, settled.url
-        if settled.surprising:
+        if settled.surprising and not quiet:
             _log.warning("%s; runs are logged offline, and `bertspec sync` pushes them later", settled.reason)
 
     def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
         """Open the W&B run of one run. One that is made again replaces what W&B shows of it."""
         description, identity = _description(spec, fingerprint), fingerprint[:16]
-        opened = self._opened(description, identity)
+        opened = self.opened(description, identity)
         if opened is None:
             return SilentObserver()
         folders = {"run": self.runs, "model": self.models}
@@ -79,7 +79,7 @@ class WandbTracker:
             opened,
             spec,
             found,
-            reopen=lambda: self._reopened(description, identity),
+            reopen=lambda: self.reopened(description, identity),
             directory=self.directory,
             url=url,
             places=self.places,
@@ -94,19 +94,12 @@ class WandbTracker:
         if not self._verdicts:
             return
         name = f"verdicts-{uuid.uuid4().hex[:12]}"
-        opened = self._opened({"name": name, "job_type": "verdict", "tags": ["verdict"]}, name)
+        opened = self.opened({"name": name, "job_type": "verdict", "tags": ["verdict"]}, name)
         if opened is not None:
             log_verdicts(opened, self._verdicts)
         self._verdicts = []
 
-    def _reopened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
-        """The service failed in mid-run: this run and those that follow are logged offline."""
-        if self._settled != "online":
-            return None
-        self._settled = "offline"
-        return self._opened(description, identity)
-
-    def _opened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
+    def opened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
         """Open a W&B run as the service allows; the first failure decides for those that follow."""
         self.settle()
         if self._settled == "online":
@@ -121,6 +114,13 @@ class WandbTracker:
                 return opened
             self._settled = "disabled"
         return None
+
+    def reopened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
+        """The service failed in mid-run: this run and those that follow are logged offline."""
+        if self._settled != "online":
+            return None
+        self._settled = "offline"
+        return self.opened(description, identity)
 
     def _open(self, description: dict[str, Any], identity: str, mode: Literal["online", "offline"]) -> wandb.Run | None:
         try:

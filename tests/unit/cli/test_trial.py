@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertspec import cli
+from bertspec.evidence.sweeps import TrialEvidence
+from bertspec.store import StoredRun
+from bertspec.sweep import trial as room
+from bertspec.tracking import under_an_agent
+
+from .conftest import NEW, OLD
+
+MADE = TrialEvidence(
+    number=0, parameters={"optimizer": "sgd"}, contender="sgd", state="finished", seeds=(201, 202), scores=(0.5, 0.75),
+    score=0.625, tokens=640, seconds=2.5, runs=(OLD, NEW), finished="2026-01-01T00:00:00+00:00",
+)  # fmt: skip
+
+
+@pytest.fixture
+def asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a trial was asked to run; nothing is trained."""
+    said: dict[str, Any] = {"folder": folder}
+
+    def run(number: int, parameters: dict[str, Any], bench: Any, **others: Any) -> TrialEvidence:
+        said.update(number=number, parameters=parameters, store=bench.store.root, **others)
+        return MADE
+
+    for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(room, "run", run)
+    return said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ['{"steps": 5, "seeds": [201, 202], "settings": {"momentum": 0.9}, "optimizer": "sgd"}'],
+        ["--steps=5", "--seeds=[201, 202]", "--settings={'momentum': 0.9}", "--optimizer=sgd"],
+        ["steps=5", "seeds=[201, 202]", "settings={'momentum': 0.9}", "optimizer=sgd"],
+        ["--steps=5", '{"seeds": [201, 202], "settings": {"momentum": 0.9}}', "--optimizer=sgd"],
+    ],
+    ids=["args_json", "args", "args_no_hyphens", "both"],
+)
+def test_every_form_that_agents_know_means_the_same_parameters(words: list[str], asked: dict[str, Any]) -> None:
+    assert cli.main(["trial", *words]) == 0
+    assert asked["parameters"] == {
+        "steps": 5,
+        "seeds": [201, 202],
+        "settings": {"momentum": 0.9},
+        "optimizer": "sgd",
+    }
+    assert asked["contender"] == "sgd"
+
+
+def test_numbers_words_and_nothing_come_back_as_python_wrote_them(asked: dict[str, Any]) -> None:
+    given = {"learning_rate": 1e-05, "clip_norm": None, "packing": False, "task": "bundled/sentiment", "note": "a=b, c"}
+    assert cli.main(["trial", *(f"--{name}={value}" for name, value in given.items())]) == 0
+    assert asked["parameters"] == given
+
+
+def test_what_is_compared_is_named_where_the_sweep_says_so(asked: dict[str, Any]) -> None:
+    cli.main(["trial", '{"compare": "encoder", "encoder": "bert-tiny", "optimizer": "sgd"}', "--metric", "f1"])
+    assert (asked["contender"], asked["metric"]) == ("bert-tiny", "f1")
+
+
+def test_a_trial_uses_the_store_of_the_environment(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BERTSPEC_STORE", str(tmp_path / "shared"))
+    cli.main(["trial", "--optimizer=sgd"])
+    assert asked["store"] == tmp_path / "shared"
+
+
+@pytest.mark.parametrize(
+    "words", [["{"], ["[1]"], ["--optimizer"], ["-x"], ["sgd"]], ids=["half", "list", "empty", "short", "word"]
+)
+def test_what_is_no_parameter_is_bad_usage(
+    words: list[str], asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["trial", *words]) == 2
+    assert "this is no parameter of a trial" in capsys.readouterr().err
+    assert set(asked) == {"folder"}
+
+
+def test_a_trial_without_parameters_is_bad_usage(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["trial"]) == 2
+    assert "the trial has no parameters; allowed: one JSON object, or --NAME=VALUE for each" in capsys.readouterr().err
+    assert set(asked) == {"folder"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_other_commands_still_refuse_what_they_do_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--optimizer=sgd"])
+    assert "error: unrecognized arguments: --optimizer=sgd" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("asked")
+def test_the_result_is_told_seed_by_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["trial", "--optimizer=sgd"])
+    said = capsys.readouterr().out
+    assert ["201", "0.5000", OLD[:12]] in [line.split() for line in said.splitlines()]
+    assert ["mean", "0.6250"] in [line.split() for line in said.splitlines()]
+    assert "finished; 640 tokens in 2.5 s, 0 diverged" in said
+
+
+@pytest.mark.usefixtures("asked")
+def test_the_result_for_machines_has_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["trial", "--optimizer=sgd", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert {"parameters", "state", "reason", "seeds", "scores", "score", "diverged", "tokens", "seconds", "runs"} < set(
+        said
+    )
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_failed_trial_says_why_and_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = MADE.model_copy(update={"state": "failed", "reason": "diverged on every seed: nan"})
+    monkeypatch.setattr(room, "run", lambda *_, **__: lost)
+    assert cli.main(["trial", "--optimizer=sgd"]) == 1
+    assert "failed: diverged on every seed: nan" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("asked")
+def test_an_agent_s_stop_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(room, "run", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    assert cli.main(["trial", "--optimizer=sgd"]) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("sweep", "run", "is_one"), [("s", "r", True), ("s", "", False), ("", "r", False)])
+def test_an_agent_gives_both_a_sweep_and_a_run(
+    sweep: str, run: str, is_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_SWEEP_ID", sweep)
+    monkeypatch.setenv("WANDB_RUN_ID", run)
+    assert under_an_agent() is is_one
+
+
+def test_means_are_logged_of_every_metric_and_of_the_loss(runs: tuple[StoredRun, StoredRun]) -> None:
+    from types import SimpleNamespace
+
+    from bertspec.cli import trial
+
+    work: Any = SimpleNamespace(store=SimpleNamespace(get={run.fingerprint: run for run in runs}.get))
+    means = trial._means(MADE, work)
+    assert means["accuracy"] == pytest.approx((0.6 + 0.7) / 2)
+    assert means["f1"] == 0.25
+    assert means["loss"] == pytest.approx((math.log1p(math.exp(-1)) + math.log1p(math.exp(-2.4))) / 2)
