@@ -19,13 +19,21 @@ def trained(algorithm: str, steps: int = 60, **values: Any) -> list[float]:
     targets = inputs @ torch.tensor([[1.0], [-2.0], [0.5], [3.0]])
     optimizer = optimizers.build(OptimizerSpec(algorithm=algorithm, learning_rate=0.1, **values), model)
 
-    def closure() -> Tensor:
-        model.zero_grad()
-        loss = nn.functional.mse_loss(model(inputs), targets)
-        loss.backward()
-        return loss.detach()
+    class Closure:
+        clip_norm = None
 
-    return [optimizer.step(closure, learning_rate=0.1).item() for _ in range(steps)]
+        def __call__(self) -> Tensor:
+            model.zero_grad()
+            loss = self.loss()
+            loss.backward()
+            return loss.detach()
+
+        def loss(self) -> Tensor:
+            return nn.functional.mse_loss(model(inputs), targets)
+
+        held_out_loss = loss
+
+    return [optimizer.step(Closure(), learning_rate=0.1).item() for _ in range(steps)]
 
 
 @pytest.mark.parametrize("algorithm", optimizers.ALGORITHMS)

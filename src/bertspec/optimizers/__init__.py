@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.optimizers import hypergradient
 from bertspec.optimizers.seam import Closure, Needs, Optimizer, TorchOptimizer
 from bertspec.spec import OptimizerSpec
 
@@ -37,10 +39,15 @@ def sgd(groups: Groups, *, learning_rate: float, momentum: float = 0.0, nesterov
     return TorchOptimizer(torch.optim.SGD(groups, learning_rate, momentum, nesterov=nesterov, fused=True))
 
 
-ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = {"adam": adam, "adamw": adamw, "sgd": sgd}
+ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = {
+    "adam": adam,
+    "adamw": adamw,
+    "sgd": sgd,
+    **hypergradient.ALGORITHMS,
+}
 """Every update rule by its name."""
 
-WANTS: Mapping[str, Needs] = {}
+WANTS: Mapping[str, Needs] = {**hypergradient.WANTS}
 """What a rule needs, where that is more than one backward."""
 
 
@@ -66,7 +73,8 @@ def check(spec: OptimizerSpec) -> None:
 
 def needs(spec: OptimizerSpec) -> Needs:
     """What the update rule of a checked spec will ask of the loop."""
-    return WANTS.get(spec.algorithm, Needs())
+    wanted, share = WANTS.get(spec.algorithm, Needs()), spec.settings.get("held_out")
+    return wanted if share is None else dataclasses.replace(wanted, held_out=float(share))
 
 
 def build(spec: OptimizerSpec, model: nn.Module) -> Optimizer:

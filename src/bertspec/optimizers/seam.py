@@ -19,6 +19,19 @@ class Closure(Protocol):
     def __call__(self) -> Tensor:
         """Clear the gradients, compute the loss of the batch, its gradients, and clip them; give the loss."""
 
+    @property
+    def clip_norm(self) -> float | None:
+        """The recipe's largest gradient norm: applied by a call, and left to a rule that differentiates by itself."""
+
+    def loss(self) -> Tensor:
+        """The loss of the batch, with a graph; it can be differentiated twice where the rule's needs say so."""
+
+    def held_out_loss(self) -> Tensor:
+        """The loss of the next batch of rows that are held out of training, with a graph.
+
+        Dropout is off, as it is where the model is scored: this is the error that a held-out row shows.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
@@ -28,6 +41,11 @@ class Needs:
     """How often one step calls the closure."""
     whole_tensors: bool = False
     """Whether the update of a row hangs on other rows of its tensor: then no row of the vocabulary is left out."""
+    second_derivative: bool = False
+    """Whether the loss is differentiated twice: then batches are padded, attention is the plain one, and a batch is
+    never taken in parts."""
+    held_out: float = 0.0
+    """The share of the training rows that is kept out of training, for :meth:`Closure.held_out_loss`."""
 
 
 class Optimizer(Protocol):
