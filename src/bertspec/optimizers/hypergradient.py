@@ -33,7 +33,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import parameters_to_vector
 
 from bertspec.optimizers.seam import Closure, Needs, Optimizer
 from bertspec.optimizers.updates import SGD, Adam, AdamW, Point, UpdateRule, clipped
@@ -58,6 +58,7 @@ class _LearnedRate:
         """The derivative of the loss by the peak rate that the last step went by; none before there is one."""
         self._rule, self._given, self._peak, self._pace = rule, learning_rate, learning_rate, hyper_learning_rate
         self._weights: list[nn.Parameter] = [weight for group in groups for weight in group["params"]]
+        self._sizes = [weight.numel() for weight in self._weights]
         decays = [torch.full_like(w, g["weight_decay"]).flatten() for g in groups for w in g["params"]]
         self._decay = torch.cat(decays)
         self._memory: Point = tuple(torch.zeros_like(self._decay) for _ in range(rule.memory))
@@ -80,11 +81,14 @@ class _LearnedRate:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take them over."""
-        here = self._decay
         self._steps, self._peak = state["steps"], state["peak"]
-        self._memory = tuple(part.to(here) for part in state["memory"])
+        self._memory = tuple(self._here(part) for part in state["memory"])
         carried = state["carried"]
-        self._carried = None if carried is None else tuple(part.to(here) for part in carried)
+        self._carried = None if carried is None else tuple(self._here(part) for part in carried)
+
+    def _here(self, part: Tensor) -> Tensor:
+        """A copy, which lies in memory as what it is a copy of did: sums go by that in their last bit."""
+        return part.to(self._decay, copy=True)
 
     def _learn(self, gradient: Tensor) -> None:
         """Change the peak rate by the gradient of a loss at the current weights."""
@@ -130,8 +134,10 @@ class _LearnedRate:
         self.rate = self._peak * share
         self._memory, self._carried = point[1:], derivative
         self._steps += 1
+        # Copied: views of one vector would lie elsewhere than after a break, and kernels go by the place.
         with torch.no_grad():
-            vector_to_parameters(point[0], self._weights)
+            for weight, part in zip(self._weights, point[0].split(self._sizes), strict=True):
+                weight.copy_(part.view_as(weight))
 
 
 class HD(_LearnedRate):
@@ -199,7 +205,7 @@ class Marthe(_LearnedRate):
         """Take them over."""
         super().load_state_dict(state)
         self._mu, self._kept, self.hypergradient = state["mu"], state["kept"], state["hypergradient"]
-        self._alone = None if state["alone"] is None else state["alone"].to(self._decay)
+        self._alone = None if state["alone"] is None else self._here(state["alone"])
 
     def _look(self, gradient: Tensor) -> None:
         before = self.hypergradient

@@ -81,7 +81,7 @@ def test_rows_that_are_held_out_are_never_trained_on(
     assert not read["evaluation"]
 
 
-def test_another_seed_holds_out_other_rows(spec: RunSpec) -> None:
+def test_another_seed_holds_out_other_rows() -> None:
     ids = np.arange(96, dtype=np.int32)
     tokens = preparation.Tokens(ids, np.zeros(96, np.int8), np.arange(97, dtype=np.int64))
     split = preparation.Split(tokens, ids.astype(np.float64))

@@ -54,11 +54,12 @@ def test_its_hessian_is_the_difference_of_gradients(name: str, task: TaskSpec, n
         gradient(head, tokens, pad_id, graph=True), weights, grad_outputs=direction, materialize_grads=True
     )
     sides = []
-    for shift in (1e-6, -1e-6):
+    width, tolerance = (1e-3, 1e-2) if name == "modernbert-tiny" else (1e-6, 1e-6)  # it has its softmax in fp32
+    for shift in (width, -width):
         vector_to_parameters(here + shift * direction, weights)
         sides.append(gradient(head, tokens, pad_id))
-    expected = (sides[0] - sides[1]) / 2e-6
-    assert float((torch.cat([part.flatten() for part in found]) - expected).norm() / expected.norm()) < 1e-6
+    expected = (sides[0] - sides[1]) / (2 * width)
+    assert float((torch.cat([part.flatten() for part in found]) - expected).norm() / expected.norm()) < tolerance
 
 
 @pytest.mark.parametrize("name", FAMILIES)

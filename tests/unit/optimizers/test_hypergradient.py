@@ -136,7 +136,7 @@ def slope(rule: str, steps: int, clip: float | None, *, of: Sequence[int], held_
 
     def loss(shift: float) -> float:
         rates = [(rate + (shift if step in of else 0.0)) * SHARES[step] for step in range(steps)]
-        model, closure = plain(rule, rates, clip)
+        _, closure = plain(rule, rates, clip)
         closure.number = steps
         return (closure.held_out_loss() if held_out else closure.loss()).item()
 
