@@ -88,6 +88,9 @@ class RunFacts(Fact):
     train_tokens: int
     """Tokens seen in training, padding excluded."""
     evaluation_examples: int
+    held_out_examples: int | None = None
+    """Rows of the training split that were kept out of training for the optimizer to look at; none where it needs
+    none."""
     micro_batch: int | None = None
     """Examples per backward pass, where the memory was too small for what the recipe asks; none where it was not."""
     resumed_at: tuple[int, ...] = ()

@@ -59,7 +59,7 @@ Batch = PackedBatch | PaddedBatch
 
 
 def training_batches(
-    lengths: NDArray[np.int64], *, batch_size: int, seed: int, window_batches: int = 1
+    lengths: NDArray[np.int64], *, batch_size: int, seed: int | tuple[int, ...], window_batches: int = 1
 ) -> Iterator[Rows]:
     """Row numbers of batches without end; each pass sees every example once.
 

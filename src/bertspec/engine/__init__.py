@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from bertspec import metrics
 from bertspec.device import Device
 from bertspec.engine.evaluation import evaluate, outputs
-from bertspec.engine.preparation import Material, prepare
+from bertspec.engine.preparation import Material, Split, prepare
+from bertspec.engine.progress import Progress
 from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.engine.snapshots import Snapshots
-from bertspec.engine.training import Progress, train
+from bertspec.engine.training import train
 from bertspec.errors import DeviceError
 from bertspec.result import Outcomes, RunFacts, RunObserver, RunResult, Timings
 from bertspec.spec import RunSpec
@@ -75,7 +76,7 @@ def run(
             timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
             if save_to is not None:
                 prepared.head.save(save_to, prepared.tokenizer)
-    facts = _facts(spec, material, device, progress, outcomes, timings)
+    facts = _facts(spec, material, device, progress, outcomes, timings, prepared.held_out)
     if spec.recipe.evaluate_every is not None:
         progress.looked(facts.scores[prepared.metric])
         observer.evaluated(progress.step, progress.score[-1])
@@ -112,6 +113,7 @@ def _facts(
     progress: Progress,
     outcomes: Outcomes,
     timings: Timings,
+    held_out: Split | None,
 ) -> RunFacts:
     asked = spec.recipe.micro_batch or spec.recipe.batch_size
     return RunFacts(
@@ -121,6 +123,7 @@ def _facts(
         train_examples=progress.examples,
         train_tokens=progress.tokens,
         evaluation_examples=len(outcomes.references),
+        held_out_examples=None if held_out is None else len(held_out.labels),
         micro_batch=progress.micro_batch if progress.micro_batch < asked else None,
         resumed_at=tuple(progress.resumed_at),
         diverged=progress.diverged,

@@ -18,6 +18,7 @@ from bertspec.data.examples import Examples, read
 from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
 from bertspec.engine.schedules import pass_of, steps_of
+from bertspec.errors import InvalidSpec
 from bertspec.result import Provenance
 from bertspec.sources.checkpoints import EncoderFiles
 from bertspec.sources.tables import Splits
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 __all__ = ["Material", "Prepared", "Split", "prepare"]
+
+_HELD_OUT = 1
+"""The stream of random numbers, of a run's seed, that says which rows are held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ class Split:
     labels: NDArray[np.float64]
     """Shape (examples,)."""
 
+    def take(self, rows: NDArray[np.int64]) -> Split:
+        """Some of the examples."""
+        return Split(self.tokens.take(rows), self.labels[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -62,6 +70,8 @@ class Prepared:
     metric: str
     """The task's main metric."""
     train: Split
+    held_out: Split | None
+    """Rows of the training split that are kept out of training, where the optimizer needs such."""
     evaluation: Split
     device: Device
 
@@ -91,15 +101,42 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
     train = read(material.splits.train, task, task.train_split)
     evaluation = read(material.splits.evaluation, task, task.evaluation_split)
     tokens: tuple[Tokens, ...] = encoded(train), encoded(evaluation)
-    head = heads.build(spec.encoder, material.files, task, tokenizer).to(device.torch)
+    needs = optimizers.needs(recipe.optimizer)
+    head = heads.build(spec.encoder, material.files, task, tokenizer, differentiated_twice=needs.second_derivative)
+    head = head.to(device.torch)
     head.refuse_longer("max_length", recipe.max_length, encoder=spec.encoder.name)
-    if head.packs and not optimizers.needs(recipe.optimizer).whole_tensors:
+    if head.packs and not needs.whole_tensors:
         tokens = head.narrow(*tokens)
     if recipe.frozen_encoder:
         head.freeze_encoder()
-    length = optimizers.Length(steps_of(recipe, len(train.labels)), pass_of(recipe, len(train.labels)))
-    optimizer = optimizers.build(recipe.optimizer, head, length=length)
     train_split, evaluation_split = (
         Split(ids, examples.labels) for ids, examples in zip(tokens, (train, evaluation), strict=True)
     )
-    return Prepared(tokenizer, head, optimizer, loss, task.metrics[0], train_split, evaluation_split, device)
+    train_split, held_out = _split_off(train_split, needs.held_out, spec.seed)
+    rows = len(train_split.labels)
+    length = optimizers.Length(steps_of(recipe, rows), pass_of(recipe, rows))
+    optimizer = optimizers.build(recipe.optimizer, head, length=length)
+    metric = task.metrics[0]
+    return Prepared(tokenizer, head, optimizer, loss, metric, train_split, held_out, evaluation_split, device)
+
+
+def _split_off(train: Split, share: float, seed: int) -> tuple[Split, Split | None]:
+    """The rows to train on, and those that are kept out: drawn by the run's seed, each part in the order of its rows.
+
+    Raises:
+        InvalidSpec: one of the two parts would be empty.
+    """
+    if not share:
+        return train, None
+    rows = len(train.labels)
+    count = round(share * rows)
+    if not 0 < count < rows:
+        raise InvalidSpec(
+            "the rows cannot be split into those that are trained on and those that are held out",
+            given=f"a share of {share:g} of {rows} rows",
+            allowed="at least one row on each side",
+            where="the optimizer's held_out",
+        )
+    order = np.random.default_rng((seed, _HELD_OUT)).permutation(rows)
+    kept, apart = np.sort(order[count:]), np.sort(order[:count])
+    return train.take(kept), train.take(apart)

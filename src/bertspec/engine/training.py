@@ -16,78 +16,21 @@ from torch import Tensor, nn
 
 from bertspec.data import batches
 from bertspec.engine import evaluation
-from bertspec.engine.preparation import Prepared
+from bertspec.engine.preparation import Prepared, Split
+from bertspec.engine.progress import Progress
 from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.engine.snapshots import Snapshots
 from bertspec.errors import DeviceError
-from bertspec.result import Curve, RunObserver
+from bertspec.result import RunObserver
 from bertspec.spec import RecipeSpec
 
-__all__ = ["Progress", "train"]
+__all__ = ["train"]
 
 _log = logging.getLogger(__name__)
 
 
-_PER_STEP = ("loss", "rate")
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a training is, and what it has seen."""
-
-    loss: NDArray[np.float64]
-    """Shape (steps,): filled up to ``step``."""
-    rate: NDArray[np.float64]
-    """The learning rate of each step; the same shape."""
-    micro_batch: int
-    """Examples per backward pass; fewer than the batch size where the recipe says so, or the memory is too small."""
-    step: int = 0
-    """Optimizer steps taken."""
-    examples: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    """Wall-clock seconds of training, those before an interruption included."""
-    evaluated: list[int] = field(default_factory=list)
-    """The steps after which the main metric was looked at."""
-    score: list[float] = field(default_factory=list)
-    """What it was after each of them."""
-    resumed_at: list[int] = field(default_factory=list)
-    """The steps after which the training was interrupted and taken up again."""
-    diverged: str | None = None
-    """Where the loss stopped being a finite number, which ended the training."""
-
-    def state(self) -> dict[str, Any]:
-        """The same as plain values."""
-        own = {name: getattr(self, name) for name in self.__slots__}
-        return {**own, **{name: own[name][: self.step].tolist() for name in _PER_STEP}}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over a state, with room for the steps to come."""
-        for name, value in state.items():
-            if name not in _PER_STEP:
-                setattr(self, name, value)
-        self.loss[: self.step], self.rate[: self.step] = state["loss"], state["rate"]
-        self.resumed_at = [*self.resumed_at, self.step]
-
-    def tell(self, observer: RunObserver, step: int) -> None:
-        """Say how one of the steps went that were taken."""
-        observer.stepped(step, float(self.loss[step - 1]), float(self.rate[step - 1]))
-        if step in self.evaluated:
-            observer.evaluated(step, self.score[self.evaluated.index(step)])
-
-    def looked(self, score: float) -> None:
-        """Note the main metric after the newest step."""
-        self.evaluated.append(self.step)
-        self.score.append(score)
-
-    def curve(self) -> Curve:
-        """What was seen so far."""
-        return Curve(
-            loss=self.loss[: self.step],
-            learning_rate=self.rate[: self.step],
-            evaluated=np.array(self.evaluated, np.int64),
-            score=np.array(self.score, np.float64),
-        )
+_HELD_OUT = 2
+"""The stream of random numbers, of a run's seed, that says in which order held-out rows are looked at."""
 
 
 def train(
@@ -134,6 +77,8 @@ class _Training:
     began: float = field(init=False)
     weights: list[nn.Parameter] = field(init=False)
     """All that is trained; looking for them anew took a tenth of a tiny encoder's step."""
+    held_out: Iterator[NDArray[np.int64]] = field(init=False)
+    """The batches of held-out rows to come."""
 
     def __post_init__(self) -> None:
         self.weights = [weight for weight in self.prepared.head.parameters() if weight.requires_grad]
@@ -152,14 +97,19 @@ class _Training:
         self.began = prepared.device.clock() - self.progress.seconds
 
     def batches_to_come(self, seed: int, total: int) -> Iterator[NDArray[np.int64]]:
-        """The sampler's state is its seed and the number of batches drawn."""
-        order = batches.training_batches(
-            self.prepared.train.tokens.lengths,
+        """The sampler's state is its seed and the number of batches drawn; that of the held-out rows, too."""
+        if self.prepared.held_out is not None:
+            drawn = self._batches(self.prepared.held_out, (seed, _HELD_OUT))
+            self.held_out = islice(drawn, self.progress.held_out, None)
+        return islice(self._batches(self.prepared.train, seed), self.progress.step, total)
+
+    def _batches(self, split: Split, seed: int | tuple[int, ...]) -> Iterator[NDArray[np.int64]]:
+        return batches.training_batches(
+            split.tokens.lengths,
             batch_size=self.recipe.batch_size,
             seed=seed,
             window_batches=1 if self.prepared.head.packs else batches.WINDOW_BATCHES,
         )
-        return islice(order, self.progress.step, total)
 
     def step(self, rows: NDArray[np.int64], rate: float) -> None:
         """Take one optimizer step, and what is due after it."""
@@ -222,16 +172,32 @@ class _Training:
 
     def _backward(self, rows: NDArray[np.int64], share: float, where: str) -> Tensor:
         """The loss of a part, weighted with its share of the batch. It stops before a bad loss does harm."""
-        prepared = self.prepared
-        batch, labels = prepared.batch(prepared.train, rows)
-        with prepared.device.autocast():
-            loss = prepared.loss(prepared.head(batch), labels)
-        if not torch.isfinite(loss):
-            raise _NotFinite(f"loss {loss.item()} at {where}")
+        loss = self.loss(self.prepared.train, rows, where)
         if share < 1.0:
             loss = loss * share
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def loss(self, split: Split, rows: NDArray[np.int64], where: str) -> Tensor:
+        """The mean loss of some rows, with its graph."""
+        prepared = self.prepared
+        batch, labels = prepared.batch(split, rows)
+        with prepared.device.autocast():
+            loss = prepared.loss(prepared.head(batch), labels)
+        if not torch.isfinite(loss):
+            raise _NotFinite(f"loss {loss.item()} at {where}")
+        return loss
+
+    def held_out_loss(self, where: str) -> Tensor:
+        """The same of the next held-out batch, without dropout."""
+        held_out, head = self.prepared.held_out, self.prepared.head
+        assert held_out is not None  # noqa: S101 - the optimizer's needs say whether there is one
+        rows = next(self.held_out)
+        self.progress.held_out += 1
+        head.eval()
+        loss = self.loss(held_out, rows, f"{where}, held-out rows")
+        head.train()
+        return loss
 
     def _clear(self) -> None:
         for weight in self.weights:
@@ -267,3 +233,13 @@ class _Step:
 
     def __call__(self) -> Tensor:
         return self.training.gradients(self.rows, self.where)
+
+    @property
+    def clip_norm(self) -> float | None:
+        return self.training.recipe.clip_norm
+
+    def loss(self) -> Tensor:
+        return self.training.loss(self.training.prepared.train, self.rows, self.where)
+
+    def held_out_loss(self) -> Tensor:
+        return self.training.held_out_loss(self.where)

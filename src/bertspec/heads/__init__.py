@@ -38,12 +38,14 @@ _OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
 class Head(nn.Module):
     """A transformers sequence model behind one interface: a batch in, numbers out."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, *, differentiated_twice: bool = False) -> None:
         super().__init__()
         self.model = model
         accepted = inspect.signature(model.forward).parameters
         self._typed = "token_type_ids" in accepted and getattr(model.config, "type_vocab_size", 0) > 1
-        self._narrowing = packing.install(model)
+        if differentiated_twice:  # neither our packed attention nor a fused one has a second derivative
+            model.set_attn_implementation("eager")
+        self._narrowing = None if differentiated_twice else packing.install(model)
         self._vocabulary: Vocabulary | None = None
         dropout.replace(model)
 
@@ -164,8 +166,17 @@ class Head(nn.Module):
             ) from refusal
 
 
-def build(encoder: EncoderSpec, files: EncoderFiles, task: TaskSpec, vocabulary: PreTrainedTokenizerBase) -> Head:
+def build(
+    encoder: EncoderSpec,
+    files: EncoderFiles,
+    task: TaskSpec,
+    vocabulary: PreTrainedTokenizerBase,
+    *,
+    differentiated_twice: bool = False,
+) -> Head:
     """The model of an encoder and a task, with fp32 weights; new weights come from torch's generator.
+
+    One whose outputs are to be differentiated twice reads padded batches, with plain attention.
 
     Raises:
         InvalidSpec: the architecture has values that its family does not know.
@@ -175,7 +186,8 @@ def build(encoder: EncoderSpec, files: EncoderFiles, task: TaskSpec, vocabulary:
     if task.head == "classification":
         config.id2label = dict(enumerate(task.labels))
         config.label2id = {name: number for number, name in enumerate(task.labels)}
-    return Head(_new(encoder, config) if files.folder is None else _pretrained(files.folder, config))
+    model = _new(encoder, config) if files.folder is None else _pretrained(files.folder, config)
+    return Head(model, differentiated_twice=differentiated_twice)
 
 
 def _new(encoder: EncoderSpec, config: PretrainedConfig) -> PreTrainedModel:

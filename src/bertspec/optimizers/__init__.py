@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
 
 from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.optimizers import package_rules, settings, torch_rules
+from bertspec.optimizers import hypergradient, package_rules, settings, torch_rules
 from bertspec.optimizers.averaging import Averaged
 from bertspec.optimizers.groups import Groups, groups
 from bertspec.optimizers.muon import muon
@@ -44,6 +45,7 @@ ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = {
     "rmsprop": torch_rules.rmsprop,
     "schedule-free-adamw": package_rules.schedule_free_adamw,
     "sgd": torch_rules.sgd,
+    **hypergradient.ALGORITHMS,
 }
 """Every update rule by its name: it takes weight groups, ``learning_rate``, and its settings as keywords."""
 
@@ -54,6 +56,7 @@ WANTS: Mapping[str, Needs] = {
     "muon": Needs(hidden_apart=True),  # embeddings are AdamW's, row by row: whole tensors need not be kept
     "prodigy": Needs(whole_tensors=True, one_rate=True),
     "schedule-free-adamw": Needs(constant_schedule=True, averages=True),
+    **hypergradient.WANTS,
 }
 """What a rule needs, where that is more than one backward."""
 
@@ -89,7 +92,8 @@ def check(spec: OptimizerSpec, *, schedule: str | None = None) -> None:
 
 def needs(spec: OptimizerSpec) -> Needs:
     """What the update rule of a checked spec will ask of the loop."""
-    return WANTS.get(spec.algorithm, Needs())
+    wanted, share = WANTS.get(spec.algorithm, Needs()), spec.settings.get("held_out")
+    return wanted if share is None else dataclasses.replace(wanted, held_out=float(share))
 
 
 def build(spec: OptimizerSpec, model: nn.Module, *, length: Length | None = None) -> Optimizer:

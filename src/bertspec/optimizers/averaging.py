@@ -46,6 +46,11 @@ class Averaged:
                 where="the optimizer's averaging",
             )
 
+    @property
+    def rate(self) -> float | None:
+        """The rule's own."""
+        return self._rule.rate
+
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Take the rule's step, and average where one is due."""
         loss = self._rule.step(closure, learning_rate=learning_rate)

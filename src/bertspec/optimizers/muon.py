@@ -63,6 +63,8 @@ def muon(  # noqa: PLR0913 - every setting is a keyword
 class _Two:
     """Two of torch's optimizers, each for weights of its own, at one gradient."""
 
+    rate: float | None = None
+
     def __init__(self, muon: torch.optim.Optimizer, adamw: torch.optim.Optimizer) -> None:
         self.needs = Needs()
         self._inner = {"muon": muon, "adamw": adamw}

@@ -20,6 +20,19 @@ class Closure(Protocol):
     def __call__(self) -> Tensor:
         """Clear the gradients, compute the loss of the batch, its gradients, and clip them; give the loss."""
 
+    @property
+    def clip_norm(self) -> float | None:
+        """The recipe's largest gradient norm: applied by a call, and left to a rule that differentiates by itself."""
+
+    def loss(self) -> Tensor:
+        """The loss of the batch, with a graph; it can be differentiated twice where the rule's needs say so."""
+
+    def held_out_loss(self) -> Tensor:
+        """The loss of the next batch of rows that are held out of training, with a graph.
+
+        Dropout is off, as it is where the model is scored: this is the error that a held-out row shows.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
@@ -37,6 +50,11 @@ class Needs:
     """Whether the rule takes the place of a schedule, and wants a constant rate after the warm-up."""
     averages: bool = False
     """Whether the rule scores an average of its own: then no other is taken."""
+    second_derivative: bool = False
+    """Whether the loss is differentiated twice: then batches are padded, attention is the plain one, and a batch is
+    never taken in parts."""
+    held_out: float = 0.0
+    """The share of the training rows that is kept out of training, for :meth:`Closure.held_out_loss`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +71,10 @@ class Optimizer(Protocol):
 
     needs: Needs
     """What the table says of its rule; see ``bertspec.optimizers.WANTS``."""
-    rate: float | None
-    """The learning rate of the last step, where the rule chose it itself; none where it took the schedule's."""
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate of the last step, where the rule chose it itself; none where it took the schedule's."""
 
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Take one step and give the loss before it, a scalar on the device."""

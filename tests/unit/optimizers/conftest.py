@@ -31,7 +31,7 @@ class Small(nn.Module):
 
 
 class Trainer:
-    """A small regression, trained step by step at one rate."""
+    """A small regression, trained step by step at one rate; the closure of its own steps."""
 
     def __init__(self, spec: OptimizerSpec, model: nn.Module, length: Length | None) -> None:
         self.model, self.rate = model, spec.learning_rate
@@ -39,15 +39,22 @@ class Trainer:
         self.targets = torch.tensor([[1.0], [-2.0], [0.5], [3.0], [-1.0], [0.0]]).to(next(model.parameters()).dtype)
         self.optimizer: Optimizer = optimizers.build(spec, model, length=length)
 
-    def closure(self) -> Tensor:
+    clip_norm: float | None = None
+
+    def __call__(self) -> Tensor:
         self.model.zero_grad()
-        loss = nn.functional.mse_loss(self.model(self.ids), self.targets)
+        loss = self.loss()
         loss.backward()
         return loss.detach()
 
+    def loss(self) -> Tensor:
+        return nn.functional.mse_loss(self.model(self.ids), self.targets)
+
+    held_out_loss = loss
+
     def steps(self, number: int) -> Iterator[float]:
         for _ in range(number):
-            yield self.optimizer.step(self.closure, learning_rate=self.rate).item()
+            yield self.optimizer.step(self, learning_rate=self.rate).item()
 
 
 class Trained(Protocol):
