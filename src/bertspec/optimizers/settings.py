@@ -23,7 +23,8 @@ def refuse(name: str, rule: Callable[..., Any], settings: Mapping[str, Setting])
     Raises:
         InvalidSpec: a setting is unknown, of another kind, or a share outside 0 to 1.
     """
-    kinds = {setting: kind for setting, kind in get_type_hints(rule).items() if setting not in _NOT_SETTINGS}
+    hints = get_type_hints(vars(rule).get("__init__", rule))
+    kinds = {setting: kind for setting, kind in hints.items() if setting not in _NOT_SETTINGS}
     known = [setting for setting in inspect.signature(rule).parameters if setting in kinds]
     unknown = sorted(set(settings) - set(known))
     if unknown:

@@ -110,7 +110,8 @@ def test_rules_that_take_whole_tensors_keep_every_row_of_the_vocabulary(
     monkeypatch.setattr(Head, "narrow", lambda self, *tokens: narrowed.append(True) or narrow(self, *tokens))
     optimizer = {"algorithm": algorithm, "learning_rate": 1e-3}
     ran(changed(spec, steps=1, schedule="constant", optimizer=optimizer))
-    assert bool(narrowed) is (algorithm not in {"adafactor", "lamb", "prodigy"})
+    padded = algorithm.startswith(("rtho", "marthe"))  # differentiated twice
+    assert bool(narrowed) is not (padded or algorithm in {"adafactor", "lamb", "prodigy"})
 
 
 def test_muon_learns_the_same_with_a_narrow_vocabulary(

@@ -1,0 +1,59 @@
+"""The rules that learn their own learning rate, by name: each method around each update rule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_type_hints
+
+from bertspec.optimizers.groups import Groups
+from bertspec.optimizers.hypergradient import HD, LearnedRate, Marthe
+from bertspec.optimizers.seam import Needs, Optimizer
+from bertspec.optimizers.updates import SGD, Adam, AdamW, UpdateRule
+
+__all__ = ["ALGORITHMS", "WANTS"]
+
+_HELD_OUT = 0.1
+_RULES: Mapping[str, type[UpdateRule]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+_METHODS: Mapping[str, tuple[type[LearnedRate], Mapping[str, Any]]] = {
+    "hd": (HD, {"hyper_learning_rate": 0.1}),
+    "rtho": (Marthe, {"hyper_learning_rate": 0.1, "held_out": _HELD_OUT}),
+    "marthe": (Marthe, {"hyper_learning_rate": 0.1, "held_out": _HELD_OUT, "mu": "adaptive"}),
+}
+"""What each method adds to the settings of its rule: β; the share of the training rows that are held out; μ."""
+
+
+def _algorithms() -> Iterator[tuple[str, Callable[..., Optimizer]]]:
+    for method, (learned, own) in _METHODS.items():
+        for name, rule in _RULES.items():
+            yield f"{method}-{name}", _algorithm(learned, rule, own)
+
+
+def _algorithm(learned: type[LearnedRate], rule: type[UpdateRule], own: Mapping[str, Any]) -> Callable[..., Optimizer]:
+    """What builds a method around a rule; its signature names the settings of both."""
+
+    def build(groups: Groups, *, learning_rate: float, **settings: Any) -> Optimizer:
+        of_rule = {name: value for name, value in settings.items() if name not in own}
+        of_method = {name: settings.get(name, default) for name, default in own.items()}
+        return learned(groups, rule(**of_rule), learning_rate=learning_rate, **of_method)
+
+    only_by_name = inspect.Parameter.KEYWORD_ONLY
+    names = ["learning_rate", *inspect.signature(rule).parameters, *own]
+    parameters = [inspect.Parameter("groups", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    parameters += [inspect.Parameter(name, only_by_name) for name in names]
+    build.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    kinds: dict[str, Any] = get_type_hints(rule.__init__)
+    build.__annotations__ = {**kinds, **dict.fromkeys(own, float), **({"mu": float | str} if "mu" in own else {})}
+    return build
+
+
+ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = dict(_algorithms())
+"""Each of hd, rtho and marthe around each of sgd, adam and adamw, such as ``rtho-adamw``."""
+
+WANTS: Mapping[str, Needs] = {
+    name: Needs(one_rate=True)
+    if name.startswith("hd-")
+    else Needs(one_rate=True, second_derivative=True, held_out=_HELD_OUT)
+    for name in ALGORITHMS
+}
+"""What they need beyond one backward."""
