@@ -37,13 +37,13 @@ def _algorithm(learned: type[LearnedRate], rule: type[UpdateRule], own: Mapping[
         of_method = {name: settings.get(name, default) for name, default in own.items()}
         return learned(groups, rule(**of_rule), learning_rate=learning_rate, **of_method)
 
-    only_by_name = inspect.Parameter.KEYWORD_ONLY
+    kinds: dict[str, Any] = {"learning_rate": float, **get_type_hints(rule.__init__), **dict.fromkeys(own, float)}
+    kinds |= {"mu": float | str} if "mu" in own else {}
     names = ["learning_rate", *inspect.signature(rule).parameters, *own]
+    keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter("groups", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    parameters += [inspect.Parameter(name, only_by_name) for name in names]
+    parameters += [inspect.Parameter(name, keyword, annotation=kinds[name]) for name in names]
     build.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    kinds: dict[str, Any] = get_type_hints(rule.__init__)
-    build.__annotations__ = {**kinds, **dict.fromkeys(own, float), **({"mu": float | str} if "mu" in own else {})}
     return build
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
 from bertspec.errors import InvalidSpec
 from bertspec.spec import Setting
@@ -23,9 +23,8 @@ def refuse(name: str, rule: Callable[..., Any], settings: Mapping[str, Setting])
     Raises:
         InvalidSpec: a setting is unknown, of another kind, or a share outside 0 to 1.
     """
-    hints = get_type_hints(vars(rule).get("__init__", rule))
-    kinds = {setting: kind for setting, kind in hints.items() if setting not in _NOT_SETTINGS}
-    known = [setting for setting in inspect.signature(rule).parameters if setting in kinds]
+    keywords = inspect.signature(rule, eval_str=True).parameters
+    known = {setting: keyword.annotation for setting, keyword in keywords.items() if setting not in _NOT_SETTINGS}
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise InvalidSpec(
@@ -35,7 +34,7 @@ def refuse(name: str, rule: Callable[..., Any], settings: Mapping[str, Setting])
             where="the optimizer's settings",
         )
     for setting, value in settings.items():
-        allowed = list(_parts(kinds[setting]))
+        allowed = list(_parts(known[setting]))
         if not any(_is(value, kind) for kind in allowed):
             raise _of_another_kind(name, setting, value, " or ".join(_told(kind) for kind in allowed))
         if setting in _SHARES and not 0 <= float(value) < 1:
