@@ -51,7 +51,7 @@ def show_sweep(sweep: SweepEvidence, directory: Path, *, mode: Mode = "auto") ->
         directory: the tracking folder.
         mode: see :class:`WandbTracker`.
     """
-    places, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:16]}"
+    places, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:10]}"
     places.settle(quiet=True)  # the runs of the sweep have told it
     opened = places.opened(_description(sweep), identity)
     if opened is not None and not _shown(opened, sweep):
