@@ -51,7 +51,7 @@ def show_sweep(sweep: SweepEvidence, directory: Path, *, mode: Mode = "auto") ->
         directory: the tracking folder.
         mode: see :class:`WandbTracker`.
     """
-    places, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:16]}"
+    places, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:10]}"
     places.settle(quiet=True)  # the runs of the sweep have told it
     opened = places.opened(_description(sweep), identity)
     if opened is not None and not _shown(opened, sweep):
@@ -87,7 +87,7 @@ def _description(sweep: SweepEvidence) -> dict[str, Any]:
 def _log_sweep(run: wandb.Run, sweep: SweepEvidence) -> None:
     run.define_metric("trial", hidden=True)
     for name in ("score", "best"):
-        run.define_metric(name, step_metric="trial", summary="last")
+        run.define_metric(name, step_metric="trial")
     for row in _course(sweep):
         run.log(row)
     names = sorted({name for trial in sweep.trials for name in trial.parameters})

@@ -132,7 +132,7 @@ class TrialTracker:
             if name == over:
                 run.define_metric(over, hidden=True)
             else:
-                run.define_metric(name, step_metric=over, summary="last")
+                run.define_metric(name, step_metric=over)
         run.log(row)
 
     def _check_service(self, run: wandb.Run) -> None:
