@@ -161,6 +161,7 @@ def test_a_sweep_is_one_run_with_a_table_of_its_trials(service: RecordingServer,
     assert (failed["outcome"], failed["reason"], failed["score"]) == ("failed", "diverged on every seed: nan", None)
     assert last["learning_rate"] is None
     assert (run.curve("score"), run.curve("best")) == ([0.625, 0.5], [0.625, 0.625])
+    assert run.summary["best"] == 0.625
     assert (run.summary["trials/finished"], run.summary["trials/failed"]) == (2, 1)
     assert service.unknown == []
 

@@ -87,7 +87,7 @@ def _description(sweep: SweepEvidence) -> dict[str, Any]:
 def _log_sweep(run: wandb.Run, sweep: SweepEvidence) -> None:
     run.define_metric("trial", hidden=True)
     for name in ("score", "best"):
-        run.define_metric(name, step_metric="trial", summary="last")
+        run.define_metric(name, step_metric="trial")
     for row in _course(sweep):
         run.log(row)
     names = sorted({name for trial in sweep.trials for name in trial.parameters})
