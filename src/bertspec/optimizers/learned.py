@@ -16,9 +16,9 @@ __all__ = ["ALGORITHMS", "WANTS"]
 _HELD_OUT = 0.1
 _RULES: Mapping[str, type[UpdateRule]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 _METHODS: Mapping[str, tuple[type[LearnedRate], Mapping[str, Any]]] = {
-    "hd": (HD, {"hyper_learning_rate": 0.1}),
-    "rtho": (Marthe, {"hyper_learning_rate": 0.1, "held_out": _HELD_OUT}),
-    "marthe": (Marthe, {"hyper_learning_rate": 0.1, "held_out": _HELD_OUT, "mu": "adaptive"}),
+    "hd": (HD, {"hyper_learning_rate": 0.2}),
+    "rtho": (Marthe, {"hyper_learning_rate": 0.2, "held_out": _HELD_OUT}),
+    "marthe": (Marthe, {"hyper_learning_rate": 0.2, "held_out": _HELD_OUT, "mu": "adaptive"}),
 }
 """What each method adds to the settings of its rule: β; the share of the training rows that are held out; μ."""
 
