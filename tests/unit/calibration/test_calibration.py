@@ -115,7 +115,7 @@ def test_a_record_that_bertspec_brings_is_still_of_its_study(bench: Workbench) -
     encoder, task = bench.catalog.encoder("bert-tiny"), bench.catalog.task("bundled/sentiment")
     spec = bench.catalog.study(encoder, task, seeds=(1, 2, 3))
     assert spec.recipe.optimizer.name == "adamw"
-    found = calibration.reference(study.begin(spec, bench))
+    found = records.find(spec, study.gather(spec, bench.places), bench.catalog)
     assert found.stale is None
     assert found.file is not None
     assert found.file.name == "bert-tiny.adamw.7084dbc9.yaml"

@@ -69,6 +69,15 @@ class Trained(Protocol):
     ) -> Trainer: ...
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """These tensors are so small that a second thread only waits, and beside other tests it waits long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def small() -> Small:
     torch.manual_seed(0)
