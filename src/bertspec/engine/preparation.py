@@ -108,11 +108,11 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
         tokens = head.narrow(*tokens)
     if recipe.frozen_encoder:
         head.freeze_encoder()
-    optimizer = optimizers.build(recipe.optimizer, head)
     train_split, evaluation_split = (
         Split(ids, examples.labels) for ids, examples in zip(tokens, (train, evaluation), strict=True)
     )
     train_split, held_out = _split_off(train_split, needs.held_out, spec.seed)
+    optimizer = optimizers.build(recipe.optimizer, head)
     metric = task.metrics[0]
     return Prepared(tokenizer, head, optimizer, loss, metric, train_split, held_out, evaluation_split, device)
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.optimizers import hypergradient
+from bertspec.optimizers import learned_rates
 from bertspec.optimizers.seam import Closure, Needs, Optimizer, TorchOptimizer
 from bertspec.spec import OptimizerSpec
 
@@ -43,11 +43,11 @@ ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = {
     "adam": adam,
     "adamw": adamw,
     "sgd": sgd,
-    **hypergradient.ALGORITHMS,
+    **learned_rates.ALGORITHMS,
 }
 """Every update rule by its name."""
 
-WANTS: Mapping[str, Needs] = {**hypergradient.WANTS}
+WANTS: Mapping[str, Needs] = {**learned_rates.WANTS}
 """What a rule needs, where that is more than one backward."""
 
 

@@ -22,11 +22,9 @@ decay multiply it.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -35,17 +33,17 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils import parameters_to_vector
 
-from bertspec.optimizers.seam import Closure, Needs, Optimizer
-from bertspec.optimizers.updates import SGD, Adam, AdamW, Point, UpdateRule, clipped
+from bertspec.optimizers.seam import Closure, Needs
+from bertspec.optimizers.updates import Point, UpdateRule, clipped
 
-__all__ = ["ALGORITHMS", "HD", "WANTS", "Marthe"]
+__all__ = ["HD", "LearnedRate", "Marthe"]
 
 _log = logging.getLogger(__name__)
 
 Groups = list[dict[str, Any]]
 
 
-class _LearnedRate:
+class LearnedRate:
     """What HD, RTHO and MARTHE share: a point that moves, and a peak rate that is learned."""
 
     needs = Needs()
@@ -61,6 +59,9 @@ class _LearnedRate:
         self._sizes = [weight.numel() for weight in self._weights]
         decays = [torch.full_like(w, g["weight_decay"]).flatten() for g in groups for w in g["params"]]
         self._decay = torch.cat(decays)
+        scales = [torch.full_like(w, g.get("scale", 1.0)).flatten() for g in groups for w in g["params"]]
+        self._scale = torch.cat(scales)
+        """Each weight's own share of the learning rate."""
         self._memory: Point = tuple(torch.zeros_like(self._decay) for _ in range(rule.memory))
         self._carried: Point | None = None
         """The derivative of the point by the peak rate, part by part."""
@@ -125,7 +126,7 @@ class _LearnedRate:
             if along is not None:
                 point = tuple(_dual(one, two) for one, two in zip(point, along[0], strict=True))
                 gradient = _dual(gradient, along[1])
-            rate = _dual(rate, torch.full_like(rate, share))
+            rate = _dual(rate, torch.full_like(rate, share)) * self._scale
             gradient, step = clipped(gradient, clip), self._steps + 1
             found = [_parted(part) for part in self._rule.moved(point, gradient, rate, decay=self._decay, step=step)]
         return tuple(value for value, _ in found), tuple(tangent for _, tangent in found)
@@ -136,11 +137,11 @@ class _LearnedRate:
         self._steps += 1
         # Copied: views of one vector would lie elsewhere than after a break, and kernels go by the place.
         with torch.no_grad():
-            for weight, part in zip(self._weights, point[0].split(self._sizes), strict=True):
+            for weight, part in zip(self._weights, torch.split(point[0], self._sizes), strict=True):
                 weight.copy_(part.view_as(weight))
 
 
-class HD(_LearnedRate):
+class HD(LearnedRate):
     """Hypergradient descent: one backward a step, and the gradient of the next batch judges the last update.
 
     Where the recipe clips, it is the clipped gradient that judges: the same direction, and the step goes by that alone.
@@ -157,7 +158,7 @@ class HD(_LearnedRate):
         return loss
 
 
-class Marthe(_LearnedRate):
+class Marthe(LearnedRate):
     """MARTHE; and RTHO, which is MARTHE with μ = 1."""
 
     def __init__(
@@ -258,44 +259,3 @@ def _parted(dual: Tensor) -> tuple[Tensor, Tensor]:
 
 def _or_zeros(weight: nn.Parameter) -> Tensor:
     return torch.zeros_like(weight) if weight.grad is None else weight.grad
-
-
-_HELD_OUT = 0.1
-_RULES: Mapping[str, type[UpdateRule]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
-_METHODS: Mapping[str, tuple[type[_LearnedRate], Mapping[str, Any]]] = {
-    "hd": (HD, {"hyper_learning_rate": 0.2}),
-    "rtho": (Marthe, {"hyper_learning_rate": 0.2, "held_out": _HELD_OUT}),
-    "marthe": (Marthe, {"hyper_learning_rate": 0.2, "held_out": _HELD_OUT, "mu": "adaptive"}),
-}
-"""What each method adds to the settings of its rule: β; the share of the training rows that are held out; μ."""
-
-
-def _algorithms() -> Iterator[tuple[str, Callable[..., Optimizer]]]:
-    for method, (learned, own) in _METHODS.items():
-        for name, rule in _RULES.items():
-            yield f"{method}-{name}", _algorithm(learned, rule, own)
-
-
-def _algorithm(learned: type[_LearnedRate], rule: type[UpdateRule], own: Mapping[str, Any]) -> Callable[..., Optimizer]:
-    """What builds a method around a rule; its signature names the settings of both."""
-
-    def build(groups: Groups, *, learning_rate: float, **settings: Any) -> Optimizer:
-        of_rule = {name: value for name, value in settings.items() if name not in own}
-        of_method = {name: settings.get(name, default) for name, default in own.items()}
-        return learned(groups, rule(**of_rule), learning_rate=learning_rate, **of_method)
-
-    only_by_name = inspect.Parameter.KEYWORD_ONLY
-    names = ["learning_rate", *inspect.signature(rule).parameters, *own]
-    parameters = [inspect.Parameter("groups", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    parameters += [inspect.Parameter(name, only_by_name) for name in names]
-    build.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return build
-
-
-ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = dict(_algorithms())
-"""Each of hd, rtho and marthe around each of sgd, adam and adamw, such as ``rtho-adamw``."""
-
-WANTS: Mapping[str, Needs] = {
-    name: Needs(second_derivative=True, held_out=_HELD_OUT) for name in ALGORITHMS if not name.startswith("hd-")
-}
-"""What they need beyond one backward."""

@@ -10,7 +10,7 @@ import pytest
 
 from bertspec.engine import Snapshots, preparation
 from bertspec.errors import InvalidSpec
-from bertspec.optimizers import hypergradient
+from bertspec.optimizers import learned_rates
 from bertspec.spec import RecipeSpec, RunSpec
 from bertspec.tracking.observers import SilentObserver
 from tests.unit.engine.conftest import Ran
@@ -43,7 +43,7 @@ def of(spec: RunSpec, algorithm: str, rate: float | None = None, **changes: Any)
     return spec.model_copy(update={"recipe": recipe, "encoder": encoder})
 
 
-@pytest.mark.parametrize("algorithm", sorted(hypergradient.ALGORITHMS))
+@pytest.mark.parametrize("algorithm", sorted(learned_rates.ALGORITHMS))
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     ran: Ran, spec: RunSpec, tmp_path: Path, algorithm: str
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bertspec.engine import Snapshots
-from bertspec.optimizers import ALGORITHMS, hypergradient
+from bertspec.optimizers import ALGORITHMS, learned_rates
 from bertspec.spec import RecipeSpec, RunSpec
 from bertspec.tracking.observers import SilentObserver
 from tests.unit.engine.conftest import Ran
@@ -60,7 +60,7 @@ def of(spec: RunSpec, algorithm: str) -> RunSpec:
     )
 
 
-@pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - set(hypergradient.ALGORITHMS)))
+@pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - set(learned_rates.ALGORITHMS)))
 @pytest.mark.parametrize("step", [3, 8, 13])
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     ran: Ran, spec: RunSpec, snapshots: Snapshots, algorithm: str, step: int
