@@ -96,7 +96,7 @@ def test_a_memory_too_small_for_one_example_is_an_error_in_words(
 def test_a_model_that_does_not_fit_is_an_error_in_words(
     ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise MemoryError("cannot allocate")
 
     monkeypatch.setattr(heads, "build", full)
