@@ -102,6 +102,10 @@ def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | Non
     evaluation = read(material.splits.evaluation, task, task.evaluation_split)
     tokens: tuple[Tokens, ...] = encoded(train), encoded(evaluation)
     needs = optimizers.needs(recipe.optimizer)
+    if needs.second_derivative and recipe.micro_batch is not None:
+        raise InvalidSpec(
+            f"{recipe.optimizer.word} never takes a batch in parts", given=f"micro_batch {recipe.micro_batch}"
+        )
     head = heads.build(spec.encoder, material.files, task, tokenizer, differentiated_twice=needs.second_derivative)
     head = head.to(device.torch)
     head.refuse_longer("max_length", recipe.max_length, encoder=spec.encoder.name)

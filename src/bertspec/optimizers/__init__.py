@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.optimizers import learned, package_rules, settings, torch_rules
+from bertspec.optimizers import learned_rates, package_rules, settings, torch_rules
 from bertspec.optimizers.averaging import Averaged
 from bertspec.optimizers.groups import Groups, groups
 from bertspec.optimizers.muon import muon
@@ -45,7 +45,7 @@ ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = {
     "rmsprop": torch_rules.rmsprop,
     "schedule-free-adamw": package_rules.schedule_free_adamw,
     "sgd": torch_rules.sgd,
-    **learned.ALGORITHMS,
+    **learned_rates.ALGORITHMS,
 }
 """Every update rule by its name: it takes weight groups, ``learning_rate``, and its settings as keywords."""
 
@@ -56,7 +56,7 @@ WANTS: Mapping[str, Needs] = {
     "muon": Needs(hidden_apart=True),  # embeddings are AdamW's, row by row: whole tensors need not be kept
     "prodigy": Needs(whole_tensors=True, one_rate=True),
     "schedule-free-adamw": Needs(constant_schedule=True, averages=True),
-    **learned.WANTS,
+    **learned_rates.WANTS,
 }
 """What a rule needs, where that is more than one backward."""
 

@@ -58,6 +58,9 @@ class LearnedRate:
         self._sizes = [weight.numel() for weight in self._weights]
         decays = [torch.full_like(w, g["weight_decay"]).flatten() for g in groups for w in g["params"]]
         self._decay = torch.cat(decays)
+        scales = [torch.full_like(w, g.get("scale", 1.0)).flatten() for g in groups for w in g["params"]]
+        self._scale = torch.cat(scales)
+        """Each weight's own share of the learning rate."""
         self._memory: Point = tuple(torch.zeros_like(self._decay) for _ in range(rule.memory))
         self._carried: Point | None = None
         """The derivative of the point by the peak rate, part by part."""
@@ -122,7 +125,7 @@ class LearnedRate:
             if along is not None:
                 point = tuple(_dual(one, two) for one, two in zip(point, along[0], strict=True))
                 gradient = _dual(gradient, along[1])
-            rate = _dual(rate, torch.full_like(rate, share))
+            rate = _dual(rate, torch.full_like(rate, share)) * self._scale
             gradient, step = clipped(gradient, clip), self._steps + 1
             found = [_parted(part) for part in self._rule.moved(point, gradient, rate, decay=self._decay, step=step)]
         return tuple(value for value, _ in found), tuple(tangent for _, tangent in found)
@@ -172,7 +175,7 @@ class Marthe(LearnedRate):
             raise ValueError("mu is from 0 to 1, or adaptive")
         if not 0 < held_out < 1:
             raise ValueError("held_out is more than 0 and less than 1")
-        self.needs = Needs(one_rate=True, second_derivative=True, held_out=held_out)
+        self.needs = Needs(second_derivative=True, held_out=held_out)
         self._adaptive = mu == "adaptive"
         self._mu = 0.0 if isinstance(mu, str) else float(mu)
         self._kept = 0.0

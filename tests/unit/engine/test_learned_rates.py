@@ -10,7 +10,7 @@ import pytest
 
 from bertspec.engine import Snapshots, preparation
 from bertspec.errors import InvalidSpec
-from bertspec.optimizers import learned
+from bertspec.optimizers import learned_rates
 from bertspec.spec import RecipeSpec, RunSpec
 from bertspec.tracking.observers import SilentObserver
 from tests.unit.engine.conftest import Ran
@@ -43,7 +43,7 @@ def of(spec: RunSpec, algorithm: str, rate: float | None = None, **changes: Any)
     return spec.model_copy(update={"recipe": recipe, "encoder": encoder})
 
 
-@pytest.mark.parametrize("algorithm", sorted(learned.ALGORITHMS))
+@pytest.mark.parametrize("algorithm", sorted(learned_rates.ALGORITHMS))
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     ran: Ran, spec: RunSpec, tmp_path: Path, algorithm: str
 ) -> None:
@@ -116,3 +116,13 @@ def test_without_a_hyper_rate_it_is_the_plain_rule_on_the_same_rows(ran: Ran, sp
 def test_a_share_that_leaves_no_row_is_refused_before_training(ran: Ran, spec: RunSpec) -> None:
     with pytest.raises(InvalidSpec, match=r"given: 'a share of 0.001 of 96 rows'"):
         ran(of(spec, "rtho-sgd", settings={"held_out": 0.001}))
+
+
+def test_parts_of_a_batch_are_refused_where_the_loss_is_differentiated_twice(spec: RunSpec, ran: Ran) -> None:
+    recipe = spec.recipe.model_dump() | {
+        "optimizer": {"algorithm": "rtho-adamw", "learning_rate": 1e-3},
+        "micro_batch": 2,
+    }
+    asked = spec.model_copy(update={"recipe": type(spec.recipe).model_validate(recipe)})
+    with pytest.raises(InvalidSpec, match="rtho-adamw never takes a batch in parts; given: 'micro_batch 2'"):
+        ran(asked)

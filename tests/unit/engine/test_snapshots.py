@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bertspec.engine import Snapshots
-from bertspec.optimizers import ALGORITHMS, learned
+from bertspec.optimizers import ALGORITHMS, learned_rates
 from bertspec.spec import RecipeSpec, RunSpec
 from bertspec.tracking.observers import SilentObserver
 from tests.unit.engine.conftest import Ran
@@ -72,7 +72,7 @@ def of(spec: RunSpec, name: str) -> RunSpec:
     return spec.model_copy(update={"recipe": recipe})
 
 
-@pytest.mark.parametrize("name", [*sorted(set(ALGORITHMS) - set(learned.ALGORITHMS)), *AVERAGES])
+@pytest.mark.parametrize("name", [*sorted(set(ALGORITHMS) - set(learned_rates.ALGORITHMS)), *AVERAGES])
 @pytest.mark.parametrize("step", [3, 8, 13])
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     ran: Ran, spec: RunSpec, snapshots: Snapshots, name: str, step: int

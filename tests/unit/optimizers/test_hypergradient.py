@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from bertspec import optimizers
+from bertspec.catalog import Catalog
 from bertspec.errors import InvalidSpec
+from bertspec.optimizers import learned_rates
 from bertspec.optimizers.hypergradient import HD, Marthe
 from bertspec.optimizers.updates import SGD, Adam, AdamW
-from bertspec.spec import OptimizerSpec
+from bertspec.spec import EncoderSpec, OptimizerSpec
 
 WORDS, LENGTH, WIDTH, BATCH = 40, 6, 8, 8
 SHARES = (0.25, 0.5, 0.75, *[1.0] * 30)
@@ -81,10 +85,13 @@ class Closure:
 
 
 def groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """As the optimizers room makes them."""
+    """As the optimizers room makes them, where the rate falls from layer to layer."""
     weights = list(model.parameters())
     decayed, exempt = [w for w in weights if w.ndim > 1], [w for w in weights if w.ndim <= 1]
-    return [{"params": decayed, "weight_decay": decay}, {"params": exempt, "weight_decay": 0.0}]
+    return [
+        {"params": decayed, "weight_decay": decay, "scale": 0.75},
+        {"params": exempt, "weight_decay": 0.0, "scale": 1.0},
+    ]
 
 
 def plain(rule: str, rates: Sequence[float], clip: float | None) -> tuple[nn.Module, Closure]:
@@ -101,7 +108,7 @@ def plain(rule: str, rates: Sequence[float], clip: float | None) -> tuple[nn.Mod
     for closure.number, rate in enumerate(rates):
         closure()
         for group in inner.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
         inner.step()
     return model, closure
 
@@ -112,11 +119,10 @@ def pure(rule: str) -> SGD | Adam:
 
 
 def learned(
-    method: str, rule: str, steps: int, clip: float | None, *, pace: float = 0.0, times: float = 1.0, **own: Any
+    method: str, rule: str, steps: int, clip: float | None, *, pace: float = 0.0, **own: Any
 ) -> tuple[HD | Marthe, nn.Module]:
     """A method after so many steps, and its model."""
     _, rate, decay, _ = RULES[rule]
-    rate *= times
     model = Transformer()
     closure = Closure(model, clip)
     built: HD | Marthe
@@ -183,19 +189,40 @@ def test_hds_hypergradient_is_the_derivative_of_the_next_loss_by_the_last_rate(r
     assert built.hypergradient == pytest.approx(slope(rule, steps, None, of=[steps - 1], held_out=False), rel=1e-4)
 
 
+class Parabola(nn.Module):
+    """Half the square of one weight: twice a rate of 1 is where steps begin to lead away."""
+
+    clip_norm = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+    def loss(self) -> Tensor:
+        return (self.weight**2).sum() / 2
+
+    held_out_loss = loss
+
+    def forward(self) -> Tensor:
+        self.zero_grad()
+        loss = self.loss()
+        loss.backward()
+        return loss.detach()
+
+
+@pytest.mark.parametrize(("rate", "factor"), [(0.1, 1.2), (0.9, 1.2), (1.1, 0.8), (1.9, 0.8)])
 @pytest.mark.parametrize("method", ["hd", "rtho", "marthe"])
-@pytest.mark.parametrize("rule", ["sgd, nesterov", "adamw"])
-def test_a_rate_that_is_too_small_rises_by_no_more_than_its_share_and_one_too_large_falls(
-    method: str, rule: str
+def test_a_rate_that_is_too_small_rises_and_one_that_is_too_large_falls(
+    method: str, rate: float, factor: float
 ) -> None:
-    own = {"mu": "adaptive"} if method == "marthe" else {}
-    rate = RULES[rule][1]
-    small, _ = learned(method, rule, 10, 1.0, pace=0.1, **own)
-    assert small.rate is not None
-    assert rate < small.rate < rate * 1.1**9
-    large, _ = learned(method, rule, 30, 1.0, pace=0.1, times=300.0, **own)
-    assert large.rate is not None
-    assert 0 < large.rate < 300 * rate
+    model = Parabola()
+    spec = OptimizerSpec(algorithm=f"{method}-sgd", learning_rate=rate, settings={"hyper_learning_rate": 0.2})
+    built = optimizers.build(spec, model)
+    rates = []
+    for _ in range(2):
+        built.step(model, learning_rate=rate)
+        rates.append(built.rate)
+    assert rates == [pytest.approx(rate), pytest.approx(factor * rate)]
 
 
 def test_the_rate_that_is_told_is_the_schedules_share_of_what_was_learned() -> None:
@@ -245,15 +272,13 @@ def test_a_derivative_beyond_all_numbers_starts_anew_and_leaves_the_rate() -> No
 
 
 @pytest.mark.parametrize("method", ["hd", "rtho", "marthe"])
-@pytest.mark.parametrize(("rule", "rate"), [("sgd", 0.2), ("adam", 1e-2), ("adamw", 1e-2)])
+@pytest.mark.parametrize(("rule", "rate"), [("sgd", 0.1), ("adam", 1e-2), ("adamw", 1e-2)])
 def test_each_method_is_there_by_name_with_the_settings_of_both_and_learns(method: str, rule: str, rate: float) -> None:
     model = Transformer()
     spec = OptimizerSpec(algorithm=f"{method}-{rule}", learning_rate=rate, settings={"hyper_learning_rate": 0.2})
     built, closure = optimizers.build(spec, model), Closure(model, 1.0)
-    losses = []
-    for closure.number in range(40):
-        losses.append(built.step(closure, learning_rate=rate).item())
-    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+    losses = [built.step(closure, learning_rate=rate).item() for _ in range(40)]
+    assert losses[-1] < 0.8 * losses[0]  # one batch by heart, as far as the held-out rows bear it
     assert built.needs == optimizers.needs(spec)
     assert built.rate not in (None, rate)
 
@@ -268,13 +293,13 @@ def test_what_is_held_out_is_a_setting_that_the_loop_hears_of() -> None:
     ("algorithm", "settings", "message"),
     [
         ("hd-sgd", {"mu": 0.5}, "hd-sgd has no such setting"),
-        ("hd-adam", {"momentum": 0.5}, "allowed: beta1, beta2, epsilon, hyper_learning_rate"),
-        ("hd-sgd", {"hyper_learning_rate": 1.0}, "from 0 to less than 1"),
+        ("hd-adam", {"momentum": 0.5}, "no such setting"),
+        ("hd-sgd", {"hyper_learning_rate": 1.0}, "hyper_learning_rate is from 0 to less than 1"),
         ("marthe-sgd", {"mu": 1.5}, "mu is from 0 to 1, or adaptive"),
-        ("marthe-sgd", {"mu": "auto"}, "mu is from 0 to 1, or adaptive"),
+        ("marthe-sgd", {"mu": "auto"}, "mu.*adaptive"),
         ("rtho-sgd", {"nesterov": True}, "nesterov needs momentum"),
         ("rtho-sgd", {"held_out": 1.5}, "held_out is more than 0 and less than 1"),
-        ("rtho-adam", {"beta1": 1.0}, "refuses its setting beta1; given: 1.0"),
+        ("rtho-adam", {"beta1": 1.0}, "beta1"),
         ("rtho-adam", {"epsilon": 0.0}, "epsilon is more than 0"),
     ],
 )
@@ -282,3 +307,14 @@ def test_settings_that_cannot_be_are_refused(algorithm: str, settings: dict[str,
     spec = OptimizerSpec(algorithm=algorithm, learning_rate=0.1, settings=settings)
     with pytest.raises(InvalidSpec, match=message):
         optimizers.build(spec, Transformer())
+
+
+@pytest.mark.parametrize("algorithm", sorted(learned_rates.ALGORITHMS))
+def test_every_config_starts_from_its_rules_own_rate_and_names_every_setting(algorithm: str) -> None:
+    catalog, encoder = Catalog.beside(Path("/nowhere")), EncoderSpec(name="x", family="bert")
+    found, plain = (catalog.optimizer(name, encoder) for name in (algorithm, algorithm.split("-")[1]))
+    keywords = inspect.signature(learned_rates.ALGORITHMS[algorithm]).parameters
+    assert (found.learning_rate, found.weight_decay) == (plain.learning_rate, plain.weight_decay)
+    assert set(found.settings) == set(keywords) - {"groups", "learning_rate"}
+    assert {name: found.settings[name] for name in plain.settings} == plain.settings
+    assert all(found.settings[name] == keywords[name].default for name in set(found.settings) - set(plain.settings))

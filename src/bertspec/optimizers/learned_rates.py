@@ -1,10 +1,10 @@
-"""The rules that learn their own learning rate, by name: each method around each update rule."""
+"""HD, RTHO and MARTHE by name: each around each of SGD, Adam and AdamW."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from bertspec.optimizers.groups import Groups
 from bertspec.optimizers.hypergradient import HD, LearnedRate, Marthe
@@ -23,6 +23,9 @@ _METHODS: Mapping[str, tuple[type[LearnedRate], Mapping[str, Any]]] = {
 """What each method adds to the settings of its rule: β; the share of the training rows that are held out; μ."""
 
 
+_KINDS = {"hyper_learning_rate": float, "held_out": float, "mu": float | Literal["adaptive"]}
+
+
 def _algorithms() -> Iterator[tuple[str, Callable[..., Optimizer]]]:
     for method, (learned, own) in _METHODS.items():
         for name, rule in _RULES.items():
@@ -37,12 +40,14 @@ def _algorithm(learned: type[LearnedRate], rule: type[UpdateRule], own: Mapping[
         of_method = {name: settings.get(name, default) for name, default in own.items()}
         return learned(groups, rule(**of_rule), learning_rate=learning_rate, **of_method)
 
-    kinds: dict[str, Any] = {"learning_rate": float, **get_type_hints(rule.__init__), **dict.fromkeys(own, float)}
-    kinds |= {"mu": float | str} if "mu" in own else {}
-    names = ["learning_rate", *inspect.signature(rule).parameters, *own]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.Parameter("groups", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    parameters += [inspect.Parameter(name, keyword, annotation=kinds[name]) for name in names]
+    kinds = {"groups": Groups, "learning_rate": float, **get_type_hints(rule.__init__), **_KINDS}
+    defaults = {"groups": inspect.Parameter.empty, "learning_rate": inspect.Parameter.empty, **own}
+    of_rule = {name: keyword.default for name, keyword in inspect.signature(rule).parameters.items()}
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kinds[name])
+        for name, default in (defaults | of_rule).items()
+    ]
+    parameters[0] = parameters[0].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
     build.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return build
 
@@ -51,9 +56,6 @@ ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = dict(_algorithms())
 """Each of hd, rtho and marthe around each of sgd, adam and adamw, such as ``rtho-adamw``."""
 
 WANTS: Mapping[str, Needs] = {
-    name: Needs(one_rate=True)
-    if name.startswith("hd-")
-    else Needs(one_rate=True, second_derivative=True, held_out=_HELD_OUT)
-    for name in ALGORITHMS
+    name: Needs(second_derivative=True, held_out=_HELD_OUT) for name in ALGORITHMS if not name.startswith("hd-")
 }
 """What they need beyond one backward."""
