@@ -49,6 +49,7 @@ parameters:
   batch_size: {value: 16}
   max_length: {value: 32}
   seeds: {value: [201, 202]}
+  confirmation_seeds: {value: [1]}
 """
 PATIENCE_S = 240.0
 
@@ -166,7 +167,7 @@ def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_eve
     assert [trial.contender for trial in found.trials] == ["adamw", "sgd"] * 3
     assert [trial for trial in found.model_dump(mode="json")["trials"] if trial in kept] == kept
     after = training_moments(folder)
-    assert len(after) == 12
+    assert len(after) == 6 * 2 + 2  # the trials, and the best of each once more
     assert {name: after[name] for name in before} == before
     assert "mine: random, 6 of 6 trials" in said
     assert said.count("finished") == 6
