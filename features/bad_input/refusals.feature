@@ -17,7 +17,7 @@ Feature: What cannot work is refused before training starts
         | encoder   | brt-tiny          | bert-tiny         |
         | task      | bundled/sentimnt  | bundled/sentiment |
         | recipe    | fine-tunning      | fine-tuning       |
-        | optimizer | adamm             | adam or adamw     |
+        | optimizer | adafactr          | adafactor         |
 
   Rule: A value that no run could use is refused
 
