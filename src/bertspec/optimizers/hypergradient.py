@@ -21,6 +21,7 @@ decay multiply it.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import logging
 import math
@@ -42,7 +43,7 @@ __all__ = ["HD", "LearnedRate", "Marthe"]
 _log = logging.getLogger(__name__)
 
 
-class LearnedRate:
+class LearnedRate(abc.ABC):
     """What HD, RTHO and MARTHE share: a point that moves, and a peak rate that is learned."""
 
     needs = Needs()
@@ -66,9 +67,9 @@ class LearnedRate:
         """The derivative of the point by the peak rate, part by part."""
         self._steps = 0
 
+    @abc.abstractmethod
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Learn the rate and take one step at it."""
-        raise NotImplementedError
 
     def scored(self) -> AbstractContextManager[None]:
         """The weights themselves."""
