@@ -17,23 +17,10 @@ import pytest
 
 from bertspec.store import Store, StoredRun
 from bertspec.tracking import find_run
+from tests.integration.micro import ENCODER, TASK
 from tests.recording import KEY, Fault, RecordingServer
 from tests.recording.sweeps import Sweep
 
-ENCODER = """\
-family: bert
-recipe: from-scratch
-architecture:
-  {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32, max_position_embeddings: 66}
-"""
-TASK = """\
-dataset: bundled/sentiment
-text: text
-head: classification
-labels: [negative, positive]
-metrics: [accuracy]
-generated: {train_rows: 96, evaluation_rows: 40, label_noise: 0.05}
-"""
 SWEEP = """\
 method: grid
 metric: {name: accuracy, goal: maximize}
