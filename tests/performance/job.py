@@ -29,8 +29,6 @@ class Measured:
     evaluation_examples: int
     evaluate_s: float
     accuracy: float
-    predictions: NDArray[np.int64]
-    """Shape (evaluation examples,)."""
 
     @property
     def examples_per_s(self) -> float:
@@ -106,24 +104,17 @@ class Job:
         padded: dict[str, Any] = encoders.tokenizer(self.material.files).pad(kept, return_tensors="pt")
         return padded
 
-    def measured(
-        self, steps: int, times_s: tuple[float, float], predictions: NDArray[np.int64], tokens: int
-    ) -> Measured:
-        """Of a peer: times of training and of evaluation, and the tokens of one epoch."""
-        from bertspec.data.examples import read
-
-        task, splits = self.spec.task, self.material.splits
-        labels = read(splits.evaluation, task, task.evaluation_split).labels
+    def measured(self, steps: int, times_s: tuple[float, float], correct: NDArray[np.bool_], tokens: int) -> Measured:
+        """Of a peer: times of training and of evaluation, which evaluated rows it got right, and one epoch's tokens."""
         train_s, evaluate_s = times_s
         return Measured(
             steps=steps,
-            train_examples=round(self.epochs * len(splits.train[task.text])),
+            train_examples=round(self.epochs * len(self.material.splits.train[self.spec.task.text])),
             train_tokens=round(self.epochs * tokens),
             train_s=train_s,
-            evaluation_examples=len(labels),
+            evaluation_examples=len(correct),
             evaluate_s=evaluate_s,
-            accuracy=float((predictions == labels).mean()),
-            predictions=predictions,
+            accuracy=float(correct.mean()),
         )
 
 

@@ -111,7 +111,7 @@ def test_training_and_evaluation_beside_the_peers(
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
     # The same work was done by all: as many steps as each counted, and every row scored.
-    assert len({(m.steps, len(m.predictions)) for each in rounds.values() for m in each}) == 1
+    assert len({(m.steps, m.evaluation_examples) for each in rounds.values() for m in each}) == 1
 
 
 def table(rounds: dict[str, list[Measured]]) -> list[str]:
@@ -133,6 +133,15 @@ def _ratio(ratios: list[float]) -> str:
     judged = verdict.judge_ratio(Claim("examples a second, as a ratio,", "at least", 1.0), ratios)
     assert judged.interval is not None
     return f"{judged.value:.2f} [{judged.interval[0]:.2f}, {judged.interval[1]:.2f}]"
+
+
+@pytest.mark.parametrize("name", TINY.peers)
+def test_every_way_learns_what_it_is_given_and_is_scored_on_its_own_rows(name: str) -> None:
+    import job
+    import peers
+
+    given = job.job_of("bert-tiny", "bundled/majority", seed=1, recipe="from-scratch", evaluation_rows=500, epochs=1.0)
+    assert peers.PEERS[name](given).accuracy > 0.85
 
 
 @pytest.mark.full

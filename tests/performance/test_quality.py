@@ -32,9 +32,7 @@ def interval_of_equivalence(differences: list[float]) -> tuple[float, float]:
     [
         # The margins: the prior seed spread of docs/verdicts.md, and half of it where the task is easier.
         pytest.param("bert-tiny", "bundled/sentiment", {"recipe": "from-scratch", "epochs": 3.0}, 0.0125, id="bundled"),
-        pytest.param(
-            "minilm", "sst2-sentences", {"rows": 1024, "epochs": 2.0, "learning_rate": 1e-4}, 0.025, id="sst2"
-        ),
+        pytest.param("minilm", "sst2-sentences", {"epochs": 1.0, "learning_rate": 1e-4}, 0.025, id="sst2"),
     ],
 )
 def test_the_engine_is_as_good_as_the_best_tuned_trainer(
@@ -43,20 +41,21 @@ def test_the_engine_is_as_good_as_the_best_tuned_trainer(
     import job as jobs
     import peers
 
-    differences, lines = [], []
+    differences: list[float] = []
     for seed in SEEDS:
         job = jobs.job_of(encoder, task, seed=seed, **changes)
         ours, theirs = peers.engine(job), peers.trainer_tuned(job)
         differences.append(ours.accuracy - theirs.accuracy)
-        lines.append(
-            f"seed {seed}: accuracy {ours.accuracy:.4f} against {theirs.accuracy:.4f}, "
-            f"{ours.examples_per_s / theirs.examples_per_s:.2f} times as fast"
+        ratio, evaluated = ours.examples_per_s / theirs.examples_per_s, ours.evaluated_per_s / theirs.evaluated_per_s
+        line = (
+            f"seed {seed}: accuracy {ours.accuracy:.4f} against {theirs.accuracy:.4f}, {ours.examples_per_s:.1f} "
+            f"examples/s, {ratio:.2f} times as fast in training and {evaluated:.2f} in evaluation"
         )
+        with capsys.disabled():
+            sys.stdout.write(f"\n{line}")
     low, high = interval_of_equivalence(differences)
     with capsys.disabled():
-        sys.stdout.write(
-            "\n" + "\n".join(lines) + f"\ndifference {np.mean(differences):+.4f} [{low:+.4f}, {high:+.4f}]\n"
-        )
+        sys.stdout.write(f"\ndifference {np.mean(differences):+.4f} [{low:+.4f}, {high:+.4f}]\n")
     assert -margin < low
     assert high < margin
 
