@@ -25,7 +25,7 @@ def option() -> argparse.Action:
     ("kind", "prefix", "names"),
     [
         ("encoder", "bert-t", ["bert-tiny"]),
-        ("task", "bundled/", ["bundled/paraphrase", "bundled/sentiment"]),
+        ("task", "bundled/", ["bundled/majority", "bundled/paraphrase", "bundled/sentiment"]),
         ("recipe", "q", ["quick-fine-tuning"]),
         ("optimizer", "adam", ["adam", "adamw"]),
         ("encoder", "zzz", []),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from bertspec.errors import UnknownName
-from bertspec.sources.generated import paraphrase, sentiment
+from bertspec.sources.generated import majority, paraphrase, sentiment
 from bertspec.spec import GeneratedSpec
 
 __all__ = ["CLEAN_LABEL", "NAMES", "rows", "texts"]
@@ -20,6 +20,7 @@ CLEAN_LABEL = "clean_label"
 """The column that holds the label before noise."""
 
 _GRAMMARS: dict[str, Callable[[random.Random], Row]] = {
+    "bundled/majority": majority.row,
     "bundled/paraphrase": paraphrase.row,
     "bundled/sentiment": sentiment.row,
 }
