@@ -1,4 +1,4 @@
-"""Draw what a session of pytest showed: one HTML page that asks nobody for anything, Markdown, or a W&B Report."""
+"""Draw what a session of pytest showed, and the store's sweeps: one HTML page that asks nobody for anything, Markdown, or a W&B Report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from bertspec.cli import bench, console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bertspec.evidence import SessionEvidence
+    from bertspec.evidence.sweeps import SweepEvidence
     from bertspec.store import Store
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
@@ -33,7 +36,7 @@ _FORMATS = {"html": ".html", "markdown": ".md", "wandb": ""}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which session, and where to."""
-    parser.add_argument("--session", metavar="FILE", help="the record of a session (default: the last one)")
+    parser.add_argument("--session", metavar="FILE", help="the record of a session (default: the last one, if any)")
     parser.add_argument("--format", choices=tuple(_FORMATS), default="html", help="default: html")
     parser.add_argument("--output", metavar="PATH", help="default: bertspec-report.html, or .md, here; - writes it out")
     bench.add_store(parser)
@@ -51,9 +54,15 @@ def execute(arguments: argparse.Namespace) -> int:
 
     kept = bench.store(arguments)
     record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
-    if record is None:
-        raise InvalidSpec("no session has left a record", allowed="pytest features/, first", where=kept.root)
-    session, places = sessions.read(record), Places.from_environment(bench.root())
+    places = Places.from_environment(bench.root())
+    if record is not None:
+        session = sessions.read(record)
+    elif sweeps(kept.root):
+        session = _of_sweeps(sweeps(kept.root))
+    else:
+        raise InvalidSpec(
+            "no session has left a record", allowed="pytest features/ or bertspec sweep, first", where=kept.root
+        )
     if arguments.format == "wandb":
         console.show_lines(_published(session, kept))
         return 0
@@ -67,6 +76,16 @@ def execute(arguments: argparse.Namespace) -> int:
     target.write_text(text, "utf-8")
     console.show_lines(f"{target}: {len(session.scenarios)} scenarios of {session.finished}")
     return 0
+
+
+def _of_sweeps(swept: Sequence[SweepEvidence]) -> SessionEvidence:
+    """A session without scenarios, where only sweeps were run so far."""
+    from bertspec.evidence import SessionEvidence
+
+    last = swept[0]
+    return SessionEvidence(
+        session=last.sha256, started=last.began, finished=last.finished or last.began, command="bertspec sweep"
+    )
 
 
 def _published(session: SessionEvidence, kept: Store) -> str:

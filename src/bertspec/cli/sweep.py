@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     instead.add_argument("--wandb", action="store_true", help="register it with W&B, for its agents to run")
     bench.add_device(parser)
     bench.add_store(parser)
+    parser.add_argument("--fresh", action="store_true", help="run again what is stored")
     parser.add_argument("--json", action="store_true", help="write the result for machines")
 
 
@@ -76,7 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Check everything, then run what is missing."""
     from bertspec.sweep import files
 
-    work = bench.workbench(arguments, bars=False)
+    work = bench.workbench(arguments, bars=False, fresh=arguments.fresh)
     spec = files.read(arguments.sweep, work)
     if arguments.dry_run:
         _show_plan(spec, work, arguments)

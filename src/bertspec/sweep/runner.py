@@ -38,7 +38,7 @@ def run(
     seed: int = 0,
     told: Told | None = None,
 ) -> SweepEvidence:
-    """Run every trial that the store has no record of; an interrupted sweep goes on where it was.
+    """Run every trial that the store has no record of; an interrupted sweep goes on where it was, a fresh one anew.
 
     Args:
         spec: the sweep, as :mod:`bertspec.sweep.files` reads it.
@@ -56,7 +56,8 @@ def run(
     bench.tracker.settle()  # once, and not in every worker
     ledger = Ledger(bench.store, spec.name or "sweep", question.sha256)
     with ledger.held():
-        course = _Course(question, ledger, ledger.read() or _begun(question), told)
+        kept = None if bench.fresh else ledger.read()
+        course = _Course(question, ledger, kept or _begun(question), told)
         course.tell()
         count = min(processes or _processes(question), len(course.missing))
         if count > 1:

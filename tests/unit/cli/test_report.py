@@ -6,6 +6,9 @@ import pytest
 
 from bertspec.cli import main
 from bertspec.evidence import SessionEvidence, sessions
+from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
+from bertspec.store import Store
+from bertspec.sweep.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -38,7 +41,22 @@ def test_a_session_may_be_named(store: Path) -> None:
 
 def test_without_a_session_nothing_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--store", str(tmp_path / "none")]) == 2
-    assert "no session has left a record; allowed: pytest features/, first" in capsys.readouterr().err
+    wanted = "no session has left a record; allowed: pytest features/ or bertspec sweep, first"
+    assert wanted in capsys.readouterr().err
+
+
+def test_sweeps_are_drawn_where_no_session_was_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trial = TrialEvidence(number=0, parameters={"steps": 8}, state="finished", score=0.9, finished="2026-11-24")
+    swept = SweepEvidence(
+        name="rates", sha256="ab" * 32, metric="accuracy", goal="maximize", method="grid", planned=1, trials=(trial,),
+        began="2026-11-24",
+    )  # fmt: skip
+    Ledger(Store(tmp_path / "store"), "rates", swept.sha256).write(swept)
+    assert main(["report", "--store", str(tmp_path / "store"), "--output", str(tmp_path / "page.html")]) == 0
+    assert "0 scenarios of 2026-11-24" in capsys.readouterr().out
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "rates" in page
+    assert 'data-count="PASS"' not in page
 
 
 def test_a_damaged_session_is_told(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
