@@ -1,4 +1,4 @@
-"""Draw what a session of pytest showed, and the store's sweeps: one HTML page that asks nobody for anything, Markdown, or a W&B Report."""
+"""Draw what a session of pytest showed, and sweeps: one HTML page that asks nobody for anything, Markdown, W&B."""
 
 from __future__ import annotations
 

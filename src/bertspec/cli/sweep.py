@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bertspec.cli import bench, complete, console, ranking
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
     from bertspec.spec import SweepSpec
     from bertspec.study import Workbench
@@ -88,16 +90,22 @@ def execute(arguments: argparse.Namespace) -> int:
     from bertspec.sweep import runner
     from bertspec.tracking import show_sweep
 
-    with _progress(spec) as told:
+    with _progress() as progress:
         found = runner.run(
             spec,
             work,
             processes=arguments.processes,
             trials_each=arguments.trials,
             seed=arguments.seed,
-            told=told,
+            told=lambda swept: progress(str(spec.name), len(swept.trials), swept.planned, _best(swept)),
         )
-    found = _compared(spec, found, work)
+        found = _compared(
+            spec,
+            found,
+            work,
+            processes=arguments.processes,
+            told=lambda done, total: progress("confirmation on fresh seeds", done, total, ""),
+        )
     work.tracker.close()
     show_sweep(found, work.store.tracking)
     if arguments.json:
@@ -109,13 +117,13 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0 if any(trial.state == "finished" for trial in found.trials) else 1
 
 
-def _compared(spec: SweepSpec, found: SweepEvidence, work: Workbench) -> SweepEvidence:
+def _compared(spec: SweepSpec, found: SweepEvidence, work: Workbench, **how: Any) -> SweepEvidence:
     """The same with its comparison, where it compares something and something came of it."""
     from bertspec.sweep import comparison
 
     if spec.tuning.compare is None or not any(trial.state == "finished" for trial in found.trials):
         return found
-    return found.model_copy(update={"comparison": comparison.compare(spec, found, work)})
+    return found.model_copy(update={"comparison": comparison.compare(spec, found, work, **how)})
 
 
 def _register(spec: SweepSpec, arguments: argparse.Namespace) -> None:
@@ -200,10 +208,13 @@ def _outcome(trial: TrialEvidence) -> str:
 
 
 @contextlib.contextmanager
-def _progress(spec: SweepSpec) -> Iterator[Callable[[SweepEvidence], None] | None]:
-    """A bar of the trials, the best so far and the time that is left, on a terminal; nothing in a log."""
+def _progress() -> Iterator[Callable[[str, int, int, str], None]]:
+    """Bars on a terminal, the trials with the best so far, then the confirmation, each with the time that is left.
+
+    What it yields is told what a bar is of, how many are done, of how many, and a word more. In a log nothing is shown.
+    """
     if not sys.stderr.isatty():
-        yield None
+        yield lambda *_: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -222,13 +233,15 @@ def _progress(spec: SweepSpec) -> Iterator[Callable[[SweepEvidence], None] | Non
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[best]}", markup=False),
+        TextColumn("{task.fields[word]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(str(spec.name), total=None, best="")
+        bars: dict[str, TaskID] = {}
 
-        def told(evidence: SweepEvidence) -> None:
-            progress.update(bar, total=evidence.planned, completed=len(evidence.trials), best=_best(evidence))
+        def told(what: str, done: int, total: int, word: str) -> None:
+            if what not in bars:
+                bars[what] = progress.add_task(what, total=None, word="")
+            progress.update(bars[what], total=total, completed=done, word=word)
 
         yield told
 

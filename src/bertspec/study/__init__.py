@@ -5,7 +5,7 @@ from __future__ import annotations
 from bertspec.study.fingerprint import ENGINE_ROOMS, engine_hash, fingerprint
 from bertspec.study.judging import collapses, guarded, judge, judge_collapse, judge_contrast, row_covariance
 from bertspec.study.models import model_of
-from bertspec.study.seeds import Study, begin, gather, run
+from bertspec.study.seeds import Study, begin, gather, prepare, run
 from bertspec.study.timing import Timing, time_in_turns
 from bertspec.study.workbench import Workbench
 
@@ -24,6 +24,7 @@ __all__ = [
     "judge_collapse",
     "judge_contrast",
     "model_of",
+    "prepare",
     "row_covariance",
     "run",
     "time_in_turns",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bertspec.sources.checkpoints import EncoderFiles
     from bertspec.sources.tables import Splits
 
-__all__ = ["Study", "begin", "gather", "run"]
+__all__ = ["Study", "begin", "gather", "prepare", "run"]
 
 
 @dataclass(slots=True)
@@ -55,6 +55,13 @@ class Study:
             self.runs.append(run)
             self.trained += made
 
+    def missing(self, count: int) -> tuple[int, ...]:
+        """The seeds, up to that number of runs, that would have to be trained."""
+        asked = self.spec.runs()[len(self.runs) : count]
+        names = [fingerprint(spec, self.material, self.device) for spec in asked]
+        found = [_usable(self.bench.store.get(name), self.bench) for name in names]
+        return tuple(spec.seed for spec, run in zip(asked, found, strict=True) if run is None)
+
     def scores(self, metric: str) -> tuple[float, ...]:
         """One score per finished run, through the ``evaluate`` module of the metric.
 
@@ -76,7 +83,7 @@ def run(spec: StudySpec, bench: Workbench) -> Study:
     Raises:
         BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
     """
-    study = _prepared(spec, bench)
+    study = prepare(spec, bench)
     study.extend(len(spec.seeds))
     return study
 
@@ -87,12 +94,17 @@ def begin(spec: StudySpec, bench: Workbench) -> Study:
     Raises:
         BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
     """
-    study = _prepared(spec, bench)
+    study = prepare(spec, bench)
     study.extend(max(looks(len(spec.seeds))[0], bench.least_runs))
     return study
 
 
-def _prepared(spec: StudySpec, bench: Workbench) -> Study:
+def prepare(spec: StudySpec, bench: Workbench) -> Study:
+    """The study before its first run: what it reads is found, and nothing is trained.
+
+    Raises:
+        BertspecError: something is missing, or is not what was promised.
+    """
     found = _sources(spec, bench.places)
     bench.tracker.settle()  # before torch is loaded: what is away is told within seconds
     material = _material(*found)

@@ -15,7 +15,8 @@ from bertspec.errors import InvalidSpec, UnknownName
 from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence
 from bertspec.spec import SweepSpec
 from bertspec.study import Study, Workbench
-from bertspec.sweep import budgets
+from bertspec.sweep import budgets, confirming
+from bertspec.sweep.confirming import Counted
 from bertspec.sweep.ledger import Ledger
 from bertspec.sweep.rivals import Rival
 from bertspec.sweep.trial import LOSS, losses, study_of
@@ -27,7 +28,15 @@ NEAR = 0.02
 """How far below a contender's best a score still counts as near it, where nobody says."""
 
 
-def compare(spec: SweepSpec, sweep: SweepEvidence, bench: Workbench, *, near: float = NEAR) -> ComparisonEvidence:
+def compare(
+    spec: SweepSpec,
+    sweep: SweepEvidence,
+    bench: Workbench,
+    *,
+    near: float = NEAR,
+    processes: int | None = None,
+    told: Counted | None = None,
+) -> ComparisonEvidence:
     """Confirm the best trial of each contender on fresh seeds, and rank them; the record of the sweep keeps it.
 
     Five seeds are run at first, and ten where contenders are still tied and the sweep has so many.
@@ -37,20 +46,30 @@ def compare(spec: SweepSpec, sweep: SweepEvidence, bench: Workbench, *, near: fl
         sweep: its trials, all of them made.
         bench: where the confirmation is run; what the store has is not trained again.
         near: how far below its best a score counts as near it, for the sensitivity to the learning rate.
+        processes: runs at a time; none takes as many as the cores allow, 1 runs them in this process.
+        told: hears of the progress.
 
     Raises:
         InvalidSpec: the sweep compares nothing.
         BertspecError: a run failed; finished runs are kept.
     """
-    made = begin(spec, sweep, bench, near=near)
+    made = begin(spec, sweep, bench, near=near, processes=processes, told=told)
     while made.more is not None and made.evidence().ties:
         made.extend(made.more)
     made.keep()
     return made.evidence()
 
 
-def begin(spec: SweepSpec, sweep: SweepEvidence, bench: Workbench, *, near: float = NEAR) -> Comparison:
-    """The comparison at its first look; a claim that stays open adds seeds.
+def begin(
+    spec: SweepSpec,
+    sweep: SweepEvidence,
+    bench: Workbench,
+    *,
+    near: float = NEAR,
+    processes: int | None = None,
+    told: Counted | None = None,
+) -> Comparison:
+    """The comparison at its first look; a claim that stays open adds seeds. Arguments are those of :func:`compare`.
 
     Raises:
         InvalidSpec: the sweep compares nothing.
@@ -68,8 +87,8 @@ def begin(spec: SweepSpec, sweep: SweepEvidence, bench: Workbench, *, near: floa
     for rival in rivals.values():
         if rival.best is not None:
             plan = study_of(rival.best.parameters, bench, seeds=spec.tuning.confirmation_seeds, tuning_share=None)
-            rival.study = study.begin(plan, bench)
-    made = Comparison(spec, sweep, bench, rivals, near)
+            rival.study = study.prepare(plan, bench)
+    made = Comparison(spec, sweep, bench, rivals, near, processes, told)
     made.extend(BEST_LOOKS[0])
     return made
 
@@ -83,6 +102,8 @@ class Comparison:
     bench: Workbench
     rivals: Mapping[str, Rival]
     near: float
+    processes: int | None = None
+    told: Counted | None = None
 
     @property
     def metric(self) -> str:
@@ -126,9 +147,13 @@ class Comparison:
         Raises:
             BertspecError: a run failed; finished runs are kept.
         """
-        for rival in self.rivals.values():
-            if rival.study is not None:
-                rival.study.extend(count)
+        rivals = [rival for rival in self.rivals.values() if rival.study is not None]
+        told = confirming.ahead(rivals, count, self.bench, processes=self.processes, told=self.told)
+        for done, rival in enumerate(rivals, 1):
+            assert rival.study is not None  # noqa: S101 - only those were listed
+            rival.study.extend(count)
+            if self.told is not None and not told:
+                self.told(count * done, count * len(rivals))
 
     def keep(self) -> None:
         """Write the comparison into the record of the sweep.

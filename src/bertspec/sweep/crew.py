@@ -13,13 +13,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bertspec import errors
 from bertspec.evidence.sweeps import Point, TrialEvidence
 from bertspec.study import Workbench
 
-__all__ = ["Crew", "Died", "Order", "Reached"]
+if TYPE_CHECKING:
+    from bertspec.device import Device
+
+__all__ = ["Crew", "Died", "Order", "Reached", "room"]
 
 _PATIENCE_S = 5.0
 """For a worker that was asked to end."""
@@ -33,8 +36,10 @@ class Order:
     parameters: Mapping[str, Any]
     contender: str | None
     metric: str
-    judged: bool
+    judged: bool = False
     """Whether its evaluations on the way are told, and may stop it."""
+    confirms: int | None = None
+    """The fresh seed on which it confirms a choice: on the whole training split, scored on the evaluation split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,13 @@ class Crew:
         return worker
 
 
+def room(chosen: Device) -> int:
+    """As many workers as the cores have room for; one where they would share an accelerator."""
+    from bertspec import device
+
+    return max(1, device.cores() // chosen.threads) if chosen.kind == "cpu" else 1
+
+
 def _how(code: int | None) -> str:
     if code is not None and code < 0:
         return f"its worker process was killed by {signal.Signals(-code).name}"
@@ -199,6 +211,7 @@ def _trial(order: Order, bench: Workbench, pipe: connection.Connection) -> Trial
         metric=order.metric,
         contender=order.contender,
         told=told if order.judged else None,
+        confirms=order.confirms,
     )
 
 

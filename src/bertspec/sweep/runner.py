@@ -14,7 +14,7 @@ from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
 from bertspec.spec import MetricSpec, SweepSpec
 from bertspec.study import Workbench
 from bertspec.sweep import trial, watch
-from bertspec.sweep.crew import Crew, Died, Order, Reached
+from bertspec.sweep.crew import Crew, Died, Order, Reached, room
 from bertspec.sweep.hyperband import Hyperband
 from bertspec.sweep.ledger import Ledger
 from bertspec.sweep.question import Question, ask
@@ -59,7 +59,7 @@ def run(
         kept = None if bench.fresh else ledger.read()
         course = _Course(question, ledger, kept or _begun(question), told)
         course.tell()
-        count = min(processes or _processes(question), len(course.missing))
+        count = min(processes or room(question.device), len(course.missing))
         if count > 1:
             _in_workers(course, bench, count)
         else:
@@ -213,15 +213,6 @@ def _begun(question: Question) -> SweepEvidence:
         trials=(),
         began=_now(),
     )
-
-
-def _processes(question: Question) -> int:
-    """As many as the cores have room for; one where they would share an accelerator."""
-    from bertspec import device
-
-    if question.device.kind != "cpu":
-        return 1
-    return max(1, device.cores() // question.device.threads)
 
 
 def _now() -> str:

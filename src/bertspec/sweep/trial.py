@@ -95,6 +95,7 @@ def run(
     metric: str | None = None,
     contender: str | None = None,
     told: Told | None = None,
+    confirms: int | None = None,
 ) -> TrialEvidence:
     """Run a trial over its tuning seeds; what the store has is not trained again.
 
@@ -106,6 +107,7 @@ def run(
         contender: what it is a trial of, where something is compared.
         told: hears of the first seed's evaluations on the way, and may stop the trial: the other seeds are then not
             trained at all.
+        confirms: the one seed that it is run on instead, on the whole training split, scored on the evaluation split.
 
     Raises:
         UnknownName: a word names nothing.
@@ -115,7 +117,8 @@ def run(
     said = {"number": number, "parameters": settings_of(parameters), "contender": contender}
     try:
         tuning = tuning_of(parameters)
-        plan = study_of(parameters, bench, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+        seeds, share = (tuning.seeds, tuning.tuning_share) if confirms is None else ((confirms,), None)
+        plan = study_of(parameters, bench, seeds=seeds, tuning_share=share)
         watched = None if told is None else watch.first_seed(plan, bench, told)
         if watched is not None:
             return TrialEvidence.model_validate({**said, **watched.evidence(), "finished": _now()})

@@ -98,13 +98,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def run(spec: SweepSpec, _: Any, **how: Any) -> SweepEvidence:
         found.append({"spec": spec, **how})
-        if how["told"]:
-            for count in range(5):
-                how["told"](evidence(*TRIALS[:count]))
+        for count in range(5):
+            how["told"](evidence(*TRIALS[:count]))
         return evidence(*TRIALS)
 
+    def compare(*_: Any, **how: Any) -> ComparisonEvidence:
+        found[-1]["confirmed by"] = how["processes"]
+        how["told"](5, 10)
+        how["told"](10, 10)
+        return COMPARED
+
     monkeypatch.setattr(runner, "run", run)
-    monkeypatch.setattr(comparison, "compare", lambda *_: COMPARED)
+    monkeypatch.setattr(comparison, "compare", compare)
     return found
 
 
@@ -126,9 +131,10 @@ def test_the_table_has_the_best_trial_first_and_what_is_no_result_last(
 
 def test_the_runner_is_told_how(file: Path, asked: list[dict[str, Any]]) -> None:
     assert main(["sweep", str(file), "--trials", "3", "--processes", "2", "--seed", "7"]) == 0
-    assert {name: asked[0][name] for name in ("trials_each", "processes", "seed")} == {
+    assert {name: asked[0][name] for name in ("trials_each", "processes", "seed", "confirmed by")} == {
         "trials_each": 3,
         "processes": 2,
+        "confirmed by": 2,
         "seed": 7,
     }
     assert asked[0]["spec"].name == "mine"

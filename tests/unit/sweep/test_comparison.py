@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from textwrap import dedent
+from typing import ClassVar
 
 import pytest
 
@@ -14,7 +17,8 @@ from bertspec.sources.places import Places
 from bertspec.spec import SweepSpec
 from bertspec.store import Store
 from bertspec.study import Workbench
-from bertspec.sweep import comparison, files
+from bertspec.sweep import comparison, confirming, files
+from bertspec.sweep.crew import Crew, Died, Order, Reached
 from bertspec.sweep.ledger import Ledger
 from bertspec.tracking import SilentTracker
 
@@ -156,6 +160,39 @@ def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(desk: Workb
     found = made.judge_best("adamw", 0.9)
     collapsed = next(each for each in made.evidence().contenders if each.name == "adamw").collapsed
     assert (found.outcome, found.rule) == (("FAIL", "collapse") if collapsed else ("PASS", "best"))
+
+
+def test_in_processes_the_confirmation_comes_to_the_same(desk: Workbench, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    other = dataclasses.replace(desk, store=Store(tmp_path))
+    found = comparison.begin(asked(desk), swept(*SIX), other, processes=2, told=lambda *counts: told.append(counts))
+    assert found.evidence() == comparison.begin(asked(desk), swept(*SIX), desk, processes=1).evidence()
+    assert (told[0][1], told[-1]) == (10, (10, 10))
+    assert {rival.study.trained for rival in found.rivals.values() if rival.study} == {0}
+
+
+def test_what_no_process_could_run_is_run_here(
+    desk: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Doomed(Crew):
+        """Workers that die of whatever they are given."""
+
+        orders: ClassVar[list[Order]] = []
+
+        @property
+        def busy(self) -> int:
+            return len(self.orders)
+
+        def start(self, order: Order) -> None:
+            self.orders.append(order)
+
+        def events(self) -> Iterator[TrialEvidence | Reached | Died]:
+            yield Died(self.orders.pop(), "it was killed")
+
+    monkeypatch.setattr(confirming, "Crew", Doomed)
+    other = dataclasses.replace(desk, store=Store(tmp_path))
+    found = comparison.begin(asked(desk), swept(*SIX), other, processes=2)
+    assert {rival.study.trained for rival in found.rivals.values() if rival.study} == {5}
 
 
 def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Workbench) -> None:

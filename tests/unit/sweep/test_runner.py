@@ -83,7 +83,7 @@ def test_the_same_sweep_is_not_run_again(read: Read, bench: Workbench, trials: T
 
 def test_a_fresh_sweep_runs_every_trial_again(read: Read, bench: Workbench, trials: Trials) -> None:
     swept(read(), bench)
-    trials.scores = {number: 0.75 for number in range(6)}
+    trials.scores = dict.fromkeys(range(6), 0.75)
     found = swept(read(), dataclasses.replace(bench, fresh=True))
     assert trials.run == [0, 1, 2, 3, 4, 5] * 2
     assert {each.score for each in found.trials} == {0.75}
