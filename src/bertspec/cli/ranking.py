@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
+_FEW = 6
+"""Pairs that are soon read."""
+
 
 def show(sweep: SweepEvidence, compared: ComparisonEvidence, *, target: float | None = None) -> None:
     """Write the ranking: the best first, each with its budget, its confirmation and the places that are left open.
@@ -54,7 +57,10 @@ def _scores(each: ContenderEvidence) -> tuple[str, ...]:
 
 def _remarks(compared: ComparisonEvidence) -> list[str]:
     """What the table alone would not tell."""
+    count = len(compared.contenders)
     ties = ", ".join(f"{one} and {other}" for one, other in compared.ties)
+    if len(compared.ties) > _FEW:
+        ties = f"{len(compared.ties)} of {count * (count - 1) // 2} pairs; the places of a line say with how many"
     about = (
         "interval: 95 %, of the mean over fresh seeds; places: by Holm's correction over all pairs; decades: of the "
         f"learning rate, within {compared.tolerance:g} of its best when tuned"

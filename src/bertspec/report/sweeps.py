@@ -11,6 +11,9 @@ from bertspec.report.sweep_plots import Chart, Rank
 
 __all__ = ["SweepView", "places", "steps", "views"]
 
+_FEW = 3
+"""Names that are soon read."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepView:
@@ -41,10 +44,17 @@ class SweepView:
         """Trials that failed or were stopped."""
         return sum(trial.state != "finished" for trial in self.sweep.trials)
 
-    def tied(self, name: str) -> tuple[str, ...]:
-        """Those that a contender is tied with."""
-        pairs = self.sweep.comparison.ties if self.sweep.comparison else ()
-        return tuple(other for pair in pairs if name in pair for other in pair if other != name)
+    def tied(self, name: str) -> str:
+        """Those that a contender is tied with; where they are most of the others, those that it is not tied with."""
+        compared = self.sweep.comparison
+        if compared is None:
+            return ""
+        with_it = {other for pair in compared.ties if name in pair for other in pair} - {name}
+        others = [each.name for each in compared.contenders if each.name != name]
+        apart = [other for other in others if other not in with_it]
+        if len(with_it) <= max(_FEW, len(apart)):
+            return ", ".join(other for other in others if other in with_it)
+        return f"all but {', '.join(apart)}" if apart else "all"
 
 
 def views(sweeps: tuple[SweepEvidence, ...]) -> tuple[SweepView, ...]:

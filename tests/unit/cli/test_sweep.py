@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bertspec.cli import main, sweep
+from bertspec.cli import main, ranking, sweep
 from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
 from bertspec.spec import SweepSpec
 from bertspec.sweep import comparison, runner
@@ -225,3 +226,11 @@ def test_the_ranking_has_the_best_first_and_says_what_is_tied_and_what_is_not_fa
     assert "steps to 0.85" in said
     assert "tied: adamw and sgd" in said
     assert "not fair: sgd: none of its 2 trials finished; nothing is claimed of it" in said
+
+
+def test_many_ties_are_counted_not_listed() -> None:
+    names = ("a", "b", "c", "d", "e")
+    pairs = tuple((one, other) for one, other in itertools.combinations(names, 2) if (one, other) != ("a", "e"))
+    contenders = tuple(ContenderEvidence(name=name, trials=1, tokens=1, best=None) for name in names)
+    compared = ComparisonEvidence(parameter="optimizer", contenders=contenders, ties=pairs, tolerance=0.02)
+    assert ranking._remarks(compared)[0] == "tied: 9 of 10 pairs; the places of a line say with how many"

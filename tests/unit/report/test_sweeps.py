@@ -208,3 +208,12 @@ def test_a_ninth_contender_is_drawn_hollow(hostile: SessionEvidence, swept: Swee
     found = page(hostile, swept.model_copy(update={"trials": trials, "comparison": None}), tmp_path)
     assert '<circle class="mark s0 hollow"' in found
     assert len(views((swept,))[0].names) == 2
+
+
+def test_ties_are_named_and_where_they_are_most_what_is_apart_is_named(swept: SweepEvidence) -> None:
+    names = [f"o{number}" for number in range(7)]
+    ties = [(one, other) for place, one in enumerate(names[:6]) for other in names[place + 1 : 6]]
+    some = compared(*(contender(name) for name in names), ties=[*ties, ("o0", "o6")])
+    (view,) = views((swept.model_copy(update={"comparison": some}),))
+    assert [view.tied(name) for name in ("o0", "o1", "o6")] == ["all", "all but o6", "o0"]
+    assert views((swept.model_copy(update={"comparison": None}),))[0].tied("adamw") == ""
