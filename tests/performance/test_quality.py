@@ -1,4 +1,4 @@
-"""Faster, and as good: over the same seeds, the engine's mean score is that of the best-tuned Trainer.
+"""Faster, and as good: over the same seeds, the engine's mean score is that of Hugging Face's Trainer.
 
 Two one-sided t-tests over paired seeds (Schuirmann, 1987): equal means that the 90 % interval of the mean difference
 lies within the margin. Both start from the same weights and see other random batches, as two seeds do.
@@ -28,15 +28,25 @@ def interval_of_equivalence(differences: list[float]) -> tuple[float, float]:
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    ("encoder", "task", "changes", "margin"),
+    ("encoder", "task", "peer", "changes", "margin"),
     [
         # The margins: the prior seed spread of docs/verdicts.md, and half of it where the task is easier.
-        pytest.param("bert-tiny", "bundled/sentiment", {"recipe": "from-scratch", "epochs": 3.0}, 0.0125, id="bundled"),
-        pytest.param("minilm", "sst2-sentences", {"epochs": 1.0, "learning_rate": 1e-4}, 0.025, id="sst2"),
+        pytest.param(
+            "bert-tiny",
+            "bundled/sentiment",
+            # Grouping by length costs the Trainer up to two points here: the length of a text hangs on its negations.
+            "trainer-dynamic",
+            {"recipe": "from-scratch", "epochs": 3.0},
+            0.0125,
+            id="bundled",
+        ),
+        pytest.param(
+            "minilm", "sst2-sentences", "trainer-tuned", {"epochs": 1.0, "learning_rate": 1e-4}, 0.025, id="sst2"
+        ),
     ],
 )
-def test_the_engine_is_as_good_as_the_best_tuned_trainer(
-    encoder: str, task: str, changes: dict[str, Any], margin: float, capsys: pytest.CaptureFixture[str]
+def test_the_engine_is_as_good_as_the_trainer(
+    encoder: str, task: str, peer: str, changes: dict[str, Any], margin: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import job as jobs
     import peers
@@ -44,7 +54,7 @@ def test_the_engine_is_as_good_as_the_best_tuned_trainer(
     differences: list[float] = []
     for seed in SEEDS:
         job = jobs.job_of(encoder, task, seed=seed, **changes)
-        ours, theirs = peers.engine(job), peers.trainer_tuned(job)
+        ours, theirs = peers.engine(job), peers.PEERS[peer](job)
         differences.append(ours.accuracy - theirs.accuracy)
         ratio, evaluated = ours.examples_per_s / theirs.examples_per_s, ours.evaluated_per_s / theirs.evaluated_per_s
         line = (

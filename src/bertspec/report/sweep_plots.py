@@ -12,7 +12,7 @@ from bertspec.report.plots import HEIGHT, WIDTH
 __all__ = ["Chart", "Line", "Mark", "Rank", "best_so_far", "ranks", "scatter", "sensitivity"]
 
 SERIES = 8
-"""Colours; a ninth contender has the first again, with hollow marks and a broken line."""
+"""Colours; a ninth contender has the first again, with hollow marks and a broken line, a seventeenth a dotted one."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, WIDTH - 16.0, 12.0, HEIGHT - 32.0
 _DECADE = 10.0
