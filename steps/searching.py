@@ -43,12 +43,17 @@ class Scene:
         if over not in listed:
             raise InvalidSpec("the table does not list what the sweep is over", given=", ".join(listed), allowed=over)
         fixed = {name: {"value": value} for name, value in self._fixed(bench).items()}
+        if "values" not in listed[over]:
+            raise InvalidSpec(
+                f"the sweep is over {over}, and the table lists no several values of it",
+                given=listed[over],
+                allowed="values with commas between them",
+            )
         ranges = any("min" in values for values in listed.values())
-        several = "values" in listed[over]
         return files.parse(
             {
                 "method": "random" if ranges else "grid",
-                "parameters": {**fixed, **listed, **({"compare": {"value": over}} if several else {})},
+                "parameters": {**fixed, **listed, "compare": {"value": over}},
             },
             bench,
             name=f"{self.encoder.name}-{self.task.name}-{over}",
@@ -88,8 +93,22 @@ def compared(spec: SweepSpec, bench: Workbench, trials_each: int) -> Comparison:
     Raises:
         BertspecError: the sweep cannot be run, or compares nothing; finished trials are kept.
     """
+    if not spec.contenders:
+        raise InvalidSpec(
+            "the sweep compares nothing",
+            given=", ".join(spec.searched),
+            allowed="an optimizer with several values, or compare: {value: PARAMETER}",
+            where=f"sweep {spec.name}",
+        )
+    if spec.planned(trials_each) != trials_each * len(spec.contenders):
+        raise InvalidSpec(
+            "the grid has not so many trials for each",
+            given=trials_each,
+            allowed=f"at most {(spec.grid_size or 0) // len(spec.contenders)}",
+            where=f"sweep {spec.name}",
+        )
     shifted = _shifted(spec, bench.seed_shift)
-    return comparison.begin(shifted, runner.run(shifted, bench, trials_each=trials_each), bench)
+    return comparison.begin(shifted, runner.run(shifted, bench, trials_each=trials_each, wait=True), bench)
 
 
 def parameters(table: list[list[str]]) -> dict[str, dict[str, Any]]:

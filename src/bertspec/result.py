@@ -86,7 +86,7 @@ class RunFacts(Fact):
     train_examples: int
     """Examples seen in training, repeats included."""
     train_tokens: int
-    """Tokens seen in training, padding excluded."""
+    """Tokens seen in training, padding excluded; those of held-out rows that the optimizer looked at included."""
     evaluation_examples: int
     held_out_examples: int | None = None
     """Rows of the training split that were kept out of training for the optimizer to look at; none where it needs

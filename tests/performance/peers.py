@@ -224,7 +224,6 @@ def main() -> None:
         )
         for name in given.peers:
             measured = dataclasses.asdict(PEERS[name](job))
-            del measured["predictions"]
             line = {
                 "peer": name,
                 "seed": seed,

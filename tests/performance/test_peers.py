@@ -144,6 +144,13 @@ def test_every_way_learns_what_it_is_given_and_is_scored_on_its_own_rows(name: s
     assert peers.PEERS[name](given).accuracy > 0.85
 
 
+def test_the_script_tells_a_line_for_each_run() -> None:
+    tiny = ["--encoder", "bert-tiny", "--task", "bundled/majority", "--recipe", "from-scratch"]
+    lines = ran(OURS, ["1", "2"], *tiny)
+    assert [(line["peer"], line["seed"], line["train_examples"]) for line in lines] == [(OURS, 1, 128), (OURS, 2, 128)]
+    assert 0 < lines[0]["since_start_s"] < lines[1]["since_start_s"]
+
+
 @pytest.mark.full
 def test_many_short_runs_and_peak_memory(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]) -> None:
     """Twelve fine-tunings of MiniLM, from the start of a process to the last result: one of ours, twelve Trainers."""
@@ -172,8 +179,8 @@ def _timed(benchmark: BenchmarkFixture, *acts: Callable[[], list[dict[str, float
     return found
 
 
-def ran(peer: str, seeds: Iterable[str]) -> list[dict[str, float]]:
+def ran(peer: str, seeds: Iterable[str], *options: str) -> list[dict[str, float]]:
     """One process of the script, and its lines."""
-    command = [sys.executable, str(HERE / "peers.py"), peer, "--rows", "128", "--evaluation-rows", "128", "--seeds"]
-    done = subprocess.run([*command, *seeds], capture_output=True, text=True, check=True)
+    command = [sys.executable, str(HERE / "peers.py"), peer, "--rows", "128", "--evaluation-rows", "128", *options]
+    done = subprocess.run([*command, "--seeds", *seeds], capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"peer"')]

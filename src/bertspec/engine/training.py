@@ -194,6 +194,7 @@ class _Training:
         assert held_out is not None  # noqa: S101 - the optimizer's needs say whether there is one
         rows = next(self.held_out)
         self.progress.held_out += 1
+        self.progress.tokens += int(held_out.tokens.lengths_of(rows).sum())
         head.eval()
         loss = self.loss(held_out, rows, f"{where}, held-out rows")
         head.train()

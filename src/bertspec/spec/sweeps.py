@@ -104,8 +104,11 @@ class TuningSpec(Record):
     """The seeds of every trial; their scores are put together before anything is chosen."""
     tuning_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """The share of the training rows that trials are scored on, and do not train on."""
-    confirmation_seeds: tuple[Seed, ...] = (1, 2, 3, 4, 5)
-    """The seeds on which the best trials are run again, scored on the evaluation split; no trial may have them."""
+    confirmation_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
+    """The seeds on which the best trials are run again, scored on the evaluation split; no trial may have them.
+
+    Five are run at first, and ten where contenders are tied and there are so many; fewer than five rank nobody.
+    """
     compare: str | None = None
     """The parameter whose values are compared with equal budgets."""
     target: float | None = None
@@ -239,6 +242,13 @@ class SweepSpec(Record):
                     given=parameter.kind,
                     allowed="values: a list, or method: random",
                 )
+        if self.contenders and self.run_cap is not None and self.planned() % len(self.contenders):
+            refuse(
+                f"{len(self.contenders)} contenders cannot share this number of trials equally",
+                ("run_cap",),
+                given=self.run_cap,
+                allowed=f"a multiple of {len(self.contenders)}",
+            )
         return self
 
     def _check_own(self) -> None:
@@ -256,18 +266,17 @@ class SweepSpec(Record):
                 allowed=", ".join(name for name, parameter in self.searched.items() if parameter.several)
                 or "none here",
             )
+        if self.searched[compared].probabilities is not None:
+            refuse(
+                "what is compared takes turns, and is not drawn",
+                ("parameters", compared, "probabilities"),
+                allowed="values alone",
+            )
         if self.metric is not None and self.metric.target is not None:
             refuse(
                 "a metric's target ends a sweep at its first good trial, and leaves the contenders unequal budgets",
                 ("metric", "target"),
                 allowed="the parameter target, to which steps are counted",
-            )
-        if self.method != "grid" and self.run_cap is not None and self.run_cap % len(self.contenders):
-            refuse(
-                f"{len(self.contenders)} contenders cannot share this number of trials equally",
-                ("run_cap",),
-                given=self.run_cap,
-                allowed=f"a multiple of {len(self.contenders)}",
             )
 
 

@@ -27,7 +27,11 @@ def differences(trials: Mapping[str, Sequence[TrialEvidence]], *, planned: int) 
     done = sum(map(len, trials.values()))
     if done < planned:
         found.append(f"the sweep is not over: {done} of {planned} trials")
-    found += [f"{name}: none of its {len(own)} trials finished" for name, own in trials.items() if not _whole(own)]
+    found += [
+        f"{name}: each of its {len(own)} trials failed, was stopped or diverged on some seed"
+        for name, own in trials.items()
+        if not _whole(own)
+    ]
     for (first, own), (second, other) in combinations(trials.items(), 2):
         if len(own) != len(other):
             found.append(f"{first} had {len(own)} trials, {second} had {len(other)}")

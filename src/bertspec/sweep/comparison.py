@@ -147,7 +147,7 @@ class Comparison:
         Raises:
             BertspecError: a run failed; finished runs are kept.
         """
-        rivals = [rival for rival in self.rivals.values() if rival.study is not None]
+        rivals, count = [rival for rival in self.rivals.values() if rival.study is not None], min(count, self._most)
         told = confirming.ahead(rivals, count, self.bench, processes=self.processes, told=self.told)
         for done, rival in enumerate(rivals, 1):
             assert rival.study is not None  # noqa: S101 - only those were listed
@@ -162,7 +162,8 @@ class Comparison:
             StoreError: the record cannot be written.
         """
         ledger = Ledger(self.bench.store, self.sweep.name, self.sweep.sha256)
-        ledger.write(self.sweep.model_copy(update={"comparison": self.evidence()}))
+        with ledger.held(wait=True):
+            ledger.write(self.sweep.model_copy(update={"comparison": self.evidence()}))
 
     def evidence(self) -> ComparisonEvidence:
         """The comparison as it stands, the best contender first and those that never finished last."""
@@ -247,6 +248,10 @@ class Comparison:
         refused = self._refused(claim, "sensitivity")
         if refused is not None:
             return refused
+        stopped = sum(trial.state == "stopped" for trial in rival.trials)
+        if stopped:
+            why = f"{stopped} of its trials were stopped early, and nobody knows what they would have reached"
+            return Verdict("UNDECIDED", claim, math.nan, "sensitivity", reason=why)
         return verdict.judge_sensitivity(
             claim,
             rival.curve,
@@ -281,6 +286,10 @@ class Comparison:
     @property
     def _looks(self) -> tuple[int, ...]:
         return tuple(look for look in BEST_LOOKS if look <= len(self.spec.tuning.confirmation_seeds))
+
+    @property
+    def _most(self) -> int:
+        return len(self.spec.tuning.confirmation_seeds)
 
     @property
     def _less_is_better(self) -> bool:

@@ -57,16 +57,21 @@ def checked(spec: SweepSpec, bench: Workbench) -> SweepSpec:
     for word in ("encoder", "task"):
         if word not in base:
             raise Refused(f"the sweep does not say which {word}", ("parameters",), allowed=f"{word}: {{value: NAME}}")
+    if spec.searched["task"].several:
+        raise Refused(
+            "a sweep has one task: scores of several cannot be compared",
+            ("parameters", "task"),
+            allowed="one value",
+        )
     plan = _planned(spec, bench, base)
     for name, parameter in spec.searched.items():
         for at, value in _extremes(parameter):
-            path = ("parameters", *_place(spec, name), *at)
-            each = _plan(bench, {**base, name: value}, path, value)
-            if name == "task":
-                _check_metric(spec.metric, each)
+            _plan(bench, {**base, name: value}, ("parameters", *_place(spec, name), *at), value)
     metric = _metric(spec.metric, plan)
     if spec.early_terminate is not None:
-        _check_looks(metric, plan)
+        _check_looks(metric, plan, "hyperband", ("early_terminate",))
+    if spec.tuning.target is not None:
+        _check_looks(metric, plan, "the target", ("parameters", "target"))
     return spec.model_copy(update={"metric": metric})
 
 
@@ -125,13 +130,6 @@ def _metric(given: MetricSpec | None, plan: StudySpec) -> MetricSpec:
     if given is None:
         main = metrics.find(plan.task.metrics[0])
         return MetricSpec(name=main.name, goal="maximize" if main.better == "higher" else "minimize")
-    _check_metric(given, plan)
-    return given
-
-
-def _check_metric(given: MetricSpec | None, plan: StudySpec) -> None:
-    if given is None:
-        return
     known = (*plan.task.metrics, LOSS)
     if given.name not in known:
         raise Refused(
@@ -149,18 +147,19 @@ def _check_metric(given: MetricSpec | None, plan: StudySpec) -> None:
             given=given.goal,
             allowed=f"goal: {'minimize' if lower else 'maximize'}",
         )
+    return given
 
 
-def _check_looks(metric: MetricSpec, plan: StudySpec) -> None:
+def _check_looks(metric: MetricSpec, plan: StudySpec, who: str, path: tuple[str, ...]) -> None:
     if plan.recipe.evaluate_every is None:
         raise Refused(
-            "hyperband counts evaluations on the way, and this sweep makes none",
-            ("early_terminate",),
+            f"{who} needs evaluations on the way, and this sweep makes none",
+            path,
             allowed="the parameter evaluate_every, such as evaluate_every: {value: 20}",
         )
     if metric.name != plan.task.metrics[0]:
         raise Refused(
-            "hyperband looks at the main metric of the task, and this sweep is after another one",
+            f"{who} looks at the main metric of the task, and this sweep is after another one",
             ("metric", "name"),
             given=metric.name,
             allowed=plan.task.metrics[0],

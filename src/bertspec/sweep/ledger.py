@@ -40,8 +40,11 @@ class Ledger:
         return self.store.root / "sweeps" / f"{word[:80]}-{self.sha256[:12]}.json"
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, wait: bool = False) -> Iterator[None]:
         """Hold the right to run this sweep. A dead holder's right is free at once.
+
+        Args:
+            wait: for another process to be through with it, instead of refusing at once.
 
         Raises:
             StoreError: another process runs it now, or the folder cannot be written.
@@ -50,7 +53,7 @@ class Ledger:
             folder = self.store.root / "locks"
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / f"sweep-{self.sha256[:32]}.lock")
-            taken = _taken(lock)
+            taken = _taken(lock, wait=wait)
         if not taken:
             raise StoreError(
                 "another process is running this sweep",
@@ -90,7 +93,7 @@ class Ledger:
         """
         with self._telling():
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self.file.with_name(f".draft-{self.file.name}")
+            draft = self.file.with_name(f".draft-{os.getpid()}-{self.file.name}")
             with draft.open("w", encoding="utf-8") as stream:
                 stream.write(evidence.model_dump_json(indent=1))
                 stream.flush()
@@ -121,9 +124,9 @@ class Ledger:
             ) from refusal
 
 
-def _taken(lock: FileLock) -> bool:
+def _taken(lock: FileLock, *, wait: bool) -> bool:
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         return False
     return True

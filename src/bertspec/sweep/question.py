@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bertspec import study
@@ -65,17 +65,17 @@ def ask(spec: SweepSpec, bench: Workbench, *, seed: int = 0, trials_each: int | 
     count, search = planned(spec, trials_each), Search(spec, seed)
     known = min(count, max(1, len(spec.contenders))) if spec.method == "bayes" else count
     studies = [_study(search.proposal(number), spec, bench) for number in range(known)]
-    contents = _contents(studies, bench)
-    _check_optimizers(studies)
+    named = list(_named(search, bench)) if spec.method == "bayes" else []
+    contents = _contents([*studies, *named], bench)
+    _check_optimizers([*studies, *named])
     from bertspec import device
 
     chosen = device.choose(bench.device, studies[0].recipe)
-    first = studies[: max(1, len(spec.contenders))]
     asked = {
         "sweep": spec.model_dump(mode="json", include=_ASKED, exclude_defaults=True),
         "seed": seed,
         "planned": count,
-        "studies": [each.model_dump(mode="json", exclude_defaults=True) for each in first],
+        "studies": [each.model_dump(mode="json", exclude_defaults=True) for each in (*studies, *named)],
         "contents": contents,
         "environment": chosen.environment().model_dump(mode="json", exclude={"device_name"}),
         "engine": study.engine_hash(_package()),
@@ -87,6 +87,14 @@ def ask(spec: SweepSpec, bench: Workbench, *, seed: int = 0, trials_each: int | 
 def _study(proposal: Proposal, spec: SweepSpec, bench: Workbench) -> StudySpec:
     tuning = spec.tuning
     return study_of(proposal.parameters, bench, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+
+
+def _named(search: Search, bench: Workbench) -> Iterator[StudySpec]:
+    """What every listed name stands for, where it is not known yet which trials there will be."""
+    first = search.proposal(0)
+    for word in ("encoder", "recipe", "optimizer"):
+        for choice in search.spec.searched[word].choices or () if word in search.spec.searched else ():
+            yield _study(replace(first, parameters={**first.parameters, word: choice}), search.spec, bench)
 
 
 def _contents(studies: list[StudySpec], bench: Workbench) -> list[list[str]]:

@@ -52,8 +52,15 @@ class Rival:
 
     @property
     def curve(self) -> list[tuple[float, float | None]]:
-        """Every trial as its learning rate and its score; none where it could not be trained."""
-        return [(rate, t.score) for t, rate in zip(self.trials, self.rates, strict=True) if rate is not None]
+        """Every trial as its learning rate and its score; none where it could not be trained.
+
+        What was stopped early is left out: nobody knows what it would have reached.
+        """
+        return [
+            (rate, trial.score)
+            for trial, rate in zip(self.trials, self.rates, strict=True)
+            if rate is not None and trial.state != "stopped"
+        ]
 
     @property
     def finished(self) -> tuple[tuple[float, float], ...]:

@@ -37,6 +37,7 @@ def run(
     trials_each: int | None = None,
     seed: int = 0,
     told: Told | None = None,
+    wait: bool = False,
 ) -> SweepEvidence:
     """Run every trial that the store has no record of; an interrupted sweep goes on where it was, a fresh one anew.
 
@@ -47,6 +48,7 @@ def run(
         trials_each: for each contender, instead of the file's ``run_cap``.
         seed: of the search.
         told: hears of the progress.
+        wait: for another process that runs this sweep now, instead of refusing; what it has made is not run again.
 
     Raises:
         BertspecError: the sweep cannot be run, or another process runs it; finished trials are kept.
@@ -55,7 +57,7 @@ def run(
     question = ask(spec, bench, seed=seed, trials_each=trials_each)
     bench.tracker.settle()  # once, and not in every worker
     ledger = Ledger(bench.store, spec.name or "sweep", question.sha256)
-    with ledger.held():
+    with ledger.held(wait=wait):
         kept = None if bench.fresh else ledger.read()
         course = _Course(question, ledger, kept or _begun(question), told)
         course.tell()

@@ -73,7 +73,7 @@ class Search:
         rivals = contenders[number % len(contenders)] if contenders else None
         own = [trial for trial in done if compared is None or trial.parameters.get(compared) == rivals]
         assert self.spec.metric is not None  # noqa: S101 - the reader fills it in
-        return bayes.suggested(free, own, goal=self.spec.metric.goal, seed=f"{self.seed} {number}")
+        return bayes.suggested(free, own, goal=self.spec.metric.goal, seed=f"{self.seed} {turn}")
 
     def _share(self, name: str, turn: int) -> float:
         """A number from 0 to 1, of its own for each parameter: another one more changes none of the others."""

@@ -216,7 +216,7 @@ def test_the_best_so_far_is_among_what_is_finished() -> None:
 def test_the_ranking_has_the_best_first_and_says_what_is_tied_and_what_is_not_fair(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file.write_text(FILE + "  target: {value: 0.85}\n", "utf-8")
+    file.write_text(FILE + "  evaluate_every: {value: 5}\n  target: {value: 0.85}\n", "utf-8")
     assert main(["sweep", str(file)]) == 0
     said = capsys.readouterr().out
     assert "accuracy, the best trial of each optimizer on 5 fresh seeds" in said

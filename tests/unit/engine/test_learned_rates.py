@@ -65,9 +65,12 @@ def test_rows_that_are_held_out_are_never_trained_on(
     ran: Ran, spec: RunSpec, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: dict[str, set[bytes]] = {"train": set(), "held_out": set(), "evaluation": set()}
+    tokens_read = 0
 
     def noted(self: preparation.Prepared, split: preparation.Split, rows: Any) -> Any:
+        nonlocal tokens_read
         name = next(name for name in read if getattr(self, name) is split)
+        tokens_read += int(split.tokens.lengths_of(rows).sum())
         tokens = split.tokens
         read[name] |= {tokens.ids[tokens.offsets[row] : tokens.offsets[row + 1]].tobytes() for row in rows}
         return honest(self, split, rows)
@@ -75,6 +78,7 @@ def test_rows_that_are_held_out_are_never_trained_on(
     honest = preparation.Prepared.batch
     monkeypatch.setattr(preparation.Prepared, "batch", noted)
     facts = ran(of(spec, algorithm, steps=12, settings={"held_out": 0.25})).facts
+    assert facts.train_tokens == tokens_read  # both kinds count for a budget
     assert facts.held_out_examples == len(read["held_out"]) == 24
     assert len(read["train"]) == 72
     assert read["train"].isdisjoint(read["held_out"])

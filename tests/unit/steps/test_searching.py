@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 from bertspec.steps.scene import Recipe
-from bertspec.steps.searching import Scene, parameters
+from bertspec.steps.searching import Scene, compared, parameters
 
 from bertspec.errors import InvalidSpec
 from bertspec.study import Workbench
+from bertspec.sweep import files
 
 HEAD = ["parameter", "values"]
 OPTIMIZERS = ["optimizer", "adamw, sgd"]
@@ -72,6 +73,24 @@ def test_anything_listed_may_be_compared(scene: Scene, bench: Workbench) -> None
 def test_what_the_sweep_is_over_stands_in_its_table(scene: Scene, bench: Workbench) -> None:
     with pytest.raises(InvalidSpec, match="does not list what the sweep is over"):
         scene.sweep("schedule", [OPTIMIZERS], bench)
+
+
+def test_a_sweep_over_a_range_compares_nothing_and_is_refused(scene: Scene, bench: Workbench) -> None:
+    with pytest.raises(InvalidSpec, match=r"over learning_rate, and the table lists no several values of it"):
+        scene.sweep("learning_rate", [OPTIMIZERS, ["learning_rate", "1e-4 to 1e-2 on a log scale"]], bench)
+
+
+def test_more_trials_than_the_grid_has_are_refused_before_training(scene: Scene, bench: Workbench) -> None:
+    spec = scene.sweep("optimizer", [OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], bench)
+    with pytest.raises(InvalidSpec, match=r"not so many trials for each; given: 4; allowed: at most 3"):
+        compared(spec, bench, 4)
+
+
+def test_a_file_that_compares_nothing_is_refused_before_training(bench: Workbench) -> None:
+    given = {"encoder": {"value": "bert-tiny"}, "task": {"value": "bundled/sentiment"}, "steps": {"values": [4, 8]}}
+    spec = files.parse({"method": "grid", "parameters": given}, bench, name="mine", where="this test")
+    with pytest.raises(InvalidSpec, match="the sweep compares nothing"):
+        compared(spec, bench, 2)
 
 
 def test_a_task_that_a_given_line_changed_cannot_be_swept(scene: Scene, bench: Workbench) -> None:

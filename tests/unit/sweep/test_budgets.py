@@ -34,7 +34,7 @@ def test_a_trial_that_diverged_or_failed_or_was_stopped_counts_as_a_whole_one() 
 
 def test_a_contender_without_a_whole_trial_leaves_nothing_to_compare() -> None:
     found = differences({"adam": trials(1000), "sgd": trials(0, state="failed")}, planned=2)
-    assert found == ("sgd: none of its 1 trials finished",)
+    assert found == ("sgd: each of its 1 trials failed, was stopped or diverged on some seed",)
 
 
 def test_a_sweep_that_is_not_over_is_not_fair() -> None:

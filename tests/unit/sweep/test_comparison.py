@@ -195,6 +195,22 @@ def test_what_no_process_could_run_is_run_here(
     assert {rival.study.trained for rival in found.rivals.values() if rival.study} == {5}
 
 
+def test_of_trials_that_were_stopped_early_no_sensitivity_is_claimed(desk: Workbench) -> None:
+    stopped = (*SIX[:4], SIX[4].model_copy(update={"state": "stopped", "score": 0.7}), SIX[5])
+    made = comparison.begin(asked(desk), swept(*stopped), desk)
+    found = made.judge_sensitivity("adamw", 0.1, 0.05)
+    assert found.outcome == "UNDECIDED"
+    assert "1 of its trials were stopped early" in str(found)
+    adamw = next(each for each in made.evidence().contenders if each.name == "adamw")
+    assert adamw.sensitivity == pytest.approx(0.02 / 0.3)  # of what was finished
+
+
+def test_where_the_sweep_has_fewer_seeds_all_of_them_are_run(desk: Workbench) -> None:
+    told: list[tuple[int, int]] = []
+    made = comparison.begin(asked(desk, seeds=(1, 2)), swept(*SIX), desk, told=lambda *counts: told.append(counts))
+    assert (made.seeds, told[-1]) == (2, (4, 4))
+
+
 def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Workbench) -> None:
     dear = [trial(n, each.contender or "", 1, 0.9, tokens=2000 if n % 2 else 1000) for n, each in enumerate(SIX)]
     made = comparison.begin(asked(desk), swept(*dear), desk)

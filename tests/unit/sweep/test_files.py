@@ -86,6 +86,34 @@ REFUSED = {
     "imputing": ("  goal: maximize", "  goal: maximize\n  impute: best", 5, "impute is not supported", ""),
     "no budget": ("run_cap: 6", "run_cap: 0", 5, "run_cap: input should be greater than 0", ""),
     "unequal budgets": ("run_cap: 6", "run_cap: 7", 5, "cannot share", "a multiple of 3"),
+    "odds of a contender": (
+        "values: [adam, adamw, sgd]",
+        "values: [adam, adamw, sgd]\n    probabilities: [0.5, 0.25, 0.25]",
+        12,
+        "takes turns, and is not drawn",
+        "values alone",
+    ),
+    "several tasks": (
+        "{value: bundled/sentiment}",
+        "{values: [bundled/sentiment, bundled/majority]}",
+        8,
+        "a sweep has one task",
+        "one value",
+    ),
+    "a target that nobody looks at": (
+        "  steps: {value: 4}",
+        "  steps: {value: 4}\n  target: {value: 0.9}",
+        10,
+        "the target needs evaluations on the way",
+        "evaluate_every",
+    ),
+    "no seeds of confirmation": (
+        "  steps: {value: 4}",
+        "  steps: {value: 4}\n  confirmation_seeds: {value: []}",
+        10,
+        "at least 1 item",
+        "",
+    ),
     "an unknown distribution": (
         "log_uniform_values",
         "log_unifrom_values",
@@ -207,7 +235,7 @@ REFUSED = {
         "run_cap: 6",
         "run_cap: 6\nearly_terminate: {type: hyperband, min_iter: 1}",
         6,
-        "counts evaluations on the way",
+        "hyperband needs evaluations on the way",
         "evaluate_every",
     ),
     "hyperband and another metric": (
@@ -266,6 +294,13 @@ def test_a_grid_is_as_large_as_its_values_allow(read: Read) -> None:
     assert spec.planned() == 9
     assert spec.planned(2) == 6
     assert spec.planned(50) == 9
+
+
+def test_a_grid_that_the_contenders_cannot_share_is_refused(read: Read) -> None:
+    grid = GOOD.replace("method: random", "method: grid").replace(FACTOR, "    values: [0.5, 1, 2]\n")
+    assert read(grid).planned() == 6
+    with pytest.raises(InvalidSpec, match=r"3 contenders cannot share .* given: 7; allowed: a multiple of 3"):
+        read(grid, old="run_cap: 6", new="run_cap: 7")
 
 
 def test_brackets_lie_at_powers_of_eta(read: Read) -> None:

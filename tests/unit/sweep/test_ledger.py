@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,22 @@ def test_a_second_process_is_told_that_the_sweep_is_running(ledger: Ledger) -> N
             pass
     with ledger.held():
         pass
+
+
+def test_who_waits_goes_on_when_the_other_is_through(ledger: Ledger) -> None:
+    order: list[str] = []
+
+    def other() -> None:
+        with Ledger(ledger.store, "another name", SHA).held(wait=True):
+            order.append("other")
+
+    with ledger.held():
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        waiting.join(0.2)
+        order.append("first")
+    waiting.join(30)
+    assert order == ["first", "other"]
 
 
 def test_a_store_that_cannot_be_written_is_told(ledger: Ledger) -> None:

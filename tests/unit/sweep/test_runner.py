@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -79,6 +80,22 @@ def test_the_same_sweep_is_not_run_again(read: Read, bench: Workbench, trials: T
     first = swept(read(), bench)
     assert swept(read(GOOD.replace("method", "name: mine\ndescription: again\nmethod")), bench) == first
     assert trials.run == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.usefixtures("trials")
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_what_a_name_stands_for_is_part_of_the_question(
+    read: Read, bench: Workbench, tmp_path: Path, method: str
+) -> None:
+    recipe = tmp_path / "configs" / "recipes" / "mine.yaml"
+    recipe.parent.mkdir(parents=True)
+    text = (Path("configs") / "recipes" / "from-scratch.yaml").read_text("utf-8")
+    asked = GOOD.replace("random", method).replace("  steps", "  recipe: {values: [from-scratch, mine]}\n  steps")
+    hashes = set()
+    for clip_norm in ("1.0", "2.0"):
+        recipe.write_text(text.replace("clip_norm: 1.0", f"clip_norm: {clip_norm}"), "utf-8")
+        hashes.add(swept(read(asked), bench).sha256)
+    assert len(hashes) == 2
 
 
 def test_a_fresh_sweep_runs_every_trial_again(read: Read, bench: Workbench, trials: Trials) -> None:
