@@ -5,26 +5,27 @@ Feature: Optimizers, each at its own best learning rate
   again on the whole training split, on seeds that no trial has seen, and scored on the evaluation split. Budgets that
   are not equal let no claim pass.
 
-  # Words alone decide bundled/majority, and 5 % of its labels are wrong: most optimizers come near 0.95 within a hundred
-  # steps, and it is the way there that differs. On seeds 11 to 15 (2026-11-25, torch 2.13.0, one core) sixteen of the
-  # seventeen reached 0.937 to 0.956, AdamW 0.954, ASGD 0.772; all of AdamW's seeds were at 0.85 after 40 steps or fewer.
+  # Words alone decide bundled/majority, and 5 % of its labels are wrong. On seeds 11 to 15 (2026-11-25, torch 2.13.0, two
+  # cores) the best, LAMB, reached 0.956, AdamW 0.951, fourteen others 0.90 to 0.954, ASGD 0.743. The tolerance is wide:
+  # one seed in five of schedule-free AdamW is still at 0.75 by then, and five seeds leave room for a lead of 0.06.
 
   Scenario: AdamW is near the best of all, and ASGD is not
     Given the encoder "bert-tiny"
     And the task "bundled/majority"
     And the recipe "from-scratch" with
       | field          | value |
-      | steps          | 100   |
-      | evaluate_every | 10    |
+      | steps          | 60    |
+      | batch_size     | 64    |
+      | evaluate_every | 15    |
     And bounds from "our seeds 11 to 15 of 2026-11-25"
     When a sweep over "optimizer" runs with 3 trials each
-      | parameter            | values                                                                                                                                              |
-      | optimizer            | adadelta, adafactor, adagrad, adam, adamw, asgd, ema, lamb, lion, muon, nadam, prodigy, radam, rmsprop, schedule-free-adamw, sgd, swa               |
-      | learning_rate_factor | 0.3, 1, 3                                                                                                                                           |
-      | seeds                | 201                                                                                                                                                 |
-      | confirmation_seeds   | 1, 2, 3, 4, 5                                                                                                                                       |
-    Then "adamw" is within 0.02 of the best
-    And a claim that "asgd" is within 0.02 of the best does not pass
+      | parameter            | values                                                                                                                                |
+      | optimizer            | adadelta, adafactor, adagrad, adam, adamw, asgd, ema, lamb, lion, muon, nadam, prodigy, radam, rmsprop, schedule-free-adamw, sgd, swa |
+      | learning_rate_factor | 0.3, 1, 3                                                                                                                             |
+      | seeds                | 201                                                                                                                                   |
+      | confirmation_seeds   | 1, 2, 3, 4, 5                                                                                                                         |
+    Then "adamw" is within 0.1 of the best
+    And a claim that "asgd" is within 0.1 of the best does not pass
     And "adamw" needs at most 1 times the steps of "sgd" to reach 0.85
     And "adamw" stays within 0.15 of its best over at least 0.5 decades of the learning rate
 
