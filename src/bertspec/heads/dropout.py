@@ -26,7 +26,7 @@ def keep(shape: Sequence[int], probability: float) -> Tensor:
     dropped = round(probability * _LEVELS)
     size = math.prod(shape)
     bits = torch.empty((size + 3) // 4, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    mask = (bits[:size] >= dropped - _LEVELS // 2).to(torch.float32)
+    mask = torch.ge(bits[:size], dropped - _LEVELS // 2, out=torch.empty(size))
     return mask.mul_(_LEVELS / (_LEVELS - dropped) if dropped < _LEVELS else 0.0).view(tuple(shape))
 
 

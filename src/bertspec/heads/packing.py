@@ -72,58 +72,73 @@ def install(model: PreTrainedModel) -> Narrowing | None:
 class _Group:
     """Neighbours in a packed batch that attend together, padded to the longest of them."""
 
-    tokens: slice
-    """Where they stand in the batch, times the number of attention heads."""
     shape: tuple[int, int]
     """(examples · heads, length)."""
-    gather: Tensor
-    """Packed row for each padded one, shape (examples · heads · length,)."""
-    restore: Tensor
-    """Padded row for each packed one, shape (tokens · heads,)."""
-    bias: Tensor | None
-    """Shape (examples · heads, 1, length): a large negative number at padding; none where there is no padding."""
-    inside: Tensor | None
-    """Shape (examples · heads, length, 1): 1 for tokens, 0 for padding."""
+    first_row: int
+    """Where its padded rows begin among those of all groups."""
+    first_pair: int
+    """Where its attention weights begin among those of all groups."""
+    bias: Tensor
+    """Shape (examples · heads, 1, length): a large negative number at padding."""
+
+    def rows(self, padded: Tensor) -> Tensor:
+        """Its part of all padded rows, shape (examples · heads, length, width)."""
+        count, length = self.shape
+        return padded[self.first_row : self.first_row + count * length].view(count, length, -1)
+
+    def pairs(self, weights: Tensor) -> Tensor:
+        """Its part of all attention weights, shape (examples · heads, length, length)."""
+        count, length = self.shape
+        return weights[self.first_pair : self.first_pair + count * length**2].view(count, length, length)
 
 
 class Packing:
     """How the attention of one batch is laid out, for a number of attention heads."""
 
+    groups: tuple[_Group, ...]
+    pairs: int
+    """The attention weights of all groups."""
+    gather: Tensor
+    """Packed row for each padded one, shape (padded rows,); padding repeats an example's first token."""
+    restore: Tensor
+    """Padded row for each packed one, shape (tokens · heads,)."""
+    inside: Tensor
+    """Shape (padded rows, 1): 1 for tokens, 0 for padding."""
+
     def __init__(self, batch: PackedBatch, heads: int) -> None:
-        self.groups = tuple(_groups(batch.lengths, heads))
+        groups: list[_Group] = []
+        gather, restore, inside = [], [], []
+        token = row = pair = 0
+        for lengths in _neighbours(batch.lengths):
+            longest = int(lengths[0])
+            places, starts = np.arange(longest), (token + np.cumsum(lengths) - lengths)[:, None]
+            is_token = places < lengths[:, None]
+            per_head = np.repeat(is_token, heads, axis=0)
+            tokens = np.where(is_token, starts + places, starts)
+            rows = row + np.arange(per_head.size).reshape(len(lengths), heads, longest)
+            gather.append((tokens[:, None] * heads + np.arange(heads)[:, None]).ravel())
+            restore.append(rows.transpose(0, 2, 1)[is_token].ravel())
+            inside.append(per_head.ravel())
+            bias = np.where(per_head, np.float32(0.0), np.float32(-1e30))[:, None]
+            groups.append(_Group(per_head.shape, row, pair, torch.from_numpy(bias)))
+            token, row, pair = token + int(lengths.sum()), row + per_head.size, pair + per_head.size * longest
+        self.groups, self.pairs = tuple(groups), pair
+        self.gather, self.restore = (torch.from_numpy(np.concatenate(each)) for each in (gather, restore))
+        self.inside = torch.from_numpy(np.concatenate(inside)[:, None].astype(np.float32))
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """Packed rows as padded ones, in fp32."""
+        return rows.index_select(0, self.gather).float()
 
 
-def _groups(lengths: np.ndarray[Any, np.dtype[np.int64]], heads: int) -> Iterator[_Group]:
-    ends = np.cumsum(lengths)
+def _neighbours(lengths: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+    """The lengths of each group. They fall: a group ends before the first example that is much shorter."""
     first = 0
     while first < len(lengths):
-        # Lengths fall inside a batch: the group ends before the first example that is much shorter.
         shorter = np.flatnonzero(lengths[first:] < _SIMILAR * lengths[first])
         last = first + int(shorter[0]) if len(shorter) else len(lengths)
-        start = int(ends[first] - lengths[first])
-        yield _group(lengths[first:last], start, heads)
+        yield lengths[first:last]
         first = last
-
-
-def _group(lengths: np.ndarray[Any, np.dtype[np.int64]], start: int, heads: int) -> _Group:
-    count, longest, tokens = len(lengths), int(lengths[0]), int(lengths.sum())
-    starts = start + np.cumsum(lengths) - lengths
-    places, head = np.arange(longest), np.arange(heads)
-    inside = places < lengths[:, None]
-    token = np.where(inside, starts[:, None] + places, starts[:, None])
-    gather = token[:, None, :] * heads + head[None, :, None]
-    padded = np.arange(count * heads * longest).reshape(count, heads, longest)
-    restore = padded.transpose(0, 2, 1)[inside]
-    whole = bool(inside.all())
-    per_head = torch.from_numpy(np.repeat(inside, heads, axis=0))
-    return _Group(
-        tokens=slice(start * heads, (start + tokens) * heads),
-        shape=(count * heads, longest),
-        gather=torch.from_numpy(gather.reshape(-1)),
-        restore=torch.from_numpy(restore.reshape(-1)),
-        bias=None if whole else torch.zeros(per_head.shape).masked_fill_(~per_head, -1e30)[:, None, :],
-        inside=None if whole else per_head[:, :, None].float(),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,70 +152,60 @@ class _Rule:
 
 
 class _Attention(torch.autograd.Function):
-    """Scaled dot-product attention inside each example of a packed batch, with dropout of the weights."""
+    """Scaled dot-product attention inside each example of a packed batch, with dropout of the weights.
+
+    Each group has matrix products and a softmax of its own; what goes element by element goes over all groups at once.
+    All is fp32, whatever the layers compute in: oneDNN makes a bf16 kernel anew for every shape, and for products so
+    small that takes longer than it saves.
+    """
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, packing: Packing, rule: _Rule) -> Tensor:
         """Queries, keys, values and result have shape (tokens · heads, width)."""
-        result = torch.empty_like(query)
-        saved: list[Tensor | None] = []
+        q, k, v = (packing.pad(rows) for rows in (query, key, value))
+        weights, mixed = q.new_empty(packing.pairs), torch.empty_like(q)
         for group in packing.groups:
-            q, k, v = (_padded(rows, group) for rows in (query, key, value))
-            weights = _weights(q, k, group, rule)
-            kept = keep(weights.shape, rule.dropout) if rule.dropout else None
-            dropped = weights if kept is None else weights * kept
-            _restore(torch.bmm(dropped.to(v.dtype), v), group, result)
-            saved += [q, k, v, weights, kept]
-        ctx.save_for_backward(*saved)
+            scores = torch.baddbmm(group.bias, group.rows(q), group.rows(k).mT, alpha=rule.scale)
+            _hide_far(scores, rule.window)
+            torch.softmax(scores, -1, out=group.pairs(weights))
+        kept = keep(weights.shape, rule.dropout) if rule.dropout else None
+        dropped = weights if kept is None else weights * kept
+        for group in packing.groups:
+            torch.bmm(group.pairs(dropped), group.rows(v), out=group.rows(mixed))
+        ctx.save_for_backward(q, k, v, weights, kept)
         ctx.packing, ctx.scale = packing, rule.scale
-        return result
+        return mixed.index_select(0, packing.restore).to(value.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of queries, keys and values."""
-        found = tuple(torch.empty_like(gradient) for _ in range(3))
-        for number, group in enumerate(ctx.packing.groups):
-            q, k, v, weights, kept = ctx.saved_tensors[5 * number : 5 * number + 5]
-            above = _padded(gradient, group)
-            dropped = weights if kept is None else weights * kept
-            of_weights = torch.bmm(above, v.transpose(1, 2)).to(weights.dtype)
-            if kept is not None:
-                of_weights.mul_(kept)
-            of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype).to(q.dtype)  # noqa: SLF001
-            _restore(_scaled(of_scores, k, ctx.scale), group, found[0])
-            _restore(_scaled(of_scores.transpose(1, 2), q, ctx.scale), group, found[1])
-            _restore(torch.bmm(dropped.transpose(1, 2).to(above.dtype), above), group, found[2])
-        return (*found, None, None)
+        packing: Packing = ctx.packing
+        q, k, v, weights, kept = ctx.saved_tensors
+        above = packing.pad(gradient).mul_(packing.inside)
+        of_weights = torch.empty_like(weights)
+        for group in packing.groups:
+            pairs = group.pairs(of_weights)
+            torch.baddbmm(pairs, group.rows(above), group.rows(v).mT, beta=0, alpha=ctx.scale, out=pairs)
+        if kept is not None:
+            of_weights.mul_(kept)
+        dropped = weights if kept is None else weights * kept
+        of_q, of_k, of_v = (torch.empty_like(above) for _ in range(3))
+        for group in packing.groups:
+            found, given = group.pairs(of_weights), group.pairs(weights)
+            of_scores = torch._softmax_backward_data(found, given, -1, given.dtype)  # noqa: SLF001
+            torch.bmm(of_scores, group.rows(k), out=group.rows(of_q))
+            torch.bmm(of_scores.mT, group.rows(q), out=group.rows(of_k))
+            torch.bmm(group.pairs(dropped).mT, group.rows(above), out=group.rows(of_v))
+        return *(found.index_select(0, packing.restore) for found in (of_q, of_k, of_v)), None, None
 
 
-def _padded(rows: Tensor, group: _Group) -> Tensor:
-    """Packed rows as (examples · heads, length, width); padding repeats an example's first token."""
-    return rows.index_select(0, group.gather).view(*group.shape, rows.shape[-1])
-
-
-def _restore(padded: Tensor, group: _Group, packed: Tensor) -> None:
-    """The same the other way round, into its place."""
-    torch.index_select(padded.view(-1, padded.shape[-1]), 0, group.restore, out=packed[group.tokens])
-
-
-def _scaled(one: Tensor, two: Tensor, scale: float) -> Tensor:
-    """The batched matrix product times a number, in one pass."""
-    nothing = one.new_empty(1).expand(one.shape[0], one.shape[1], two.shape[2])
-    return torch.baddbmm(nothing, one, two, beta=0, alpha=scale)
-
-
-def _weights(query: Tensor, key: Tensor, group: _Group, rule: _Rule) -> Tensor:
-    """Attention weights in fp32; queries at padding have none, so that they move nothing."""
-    scores = _scaled(query, key.transpose(1, 2), rule.scale).float()
-    if group.bias is not None:
-        scores += group.bias
-    if 0 < rule.window < group.shape[1]:
-        places = torch.arange(group.shape[1])
-        far = (places[:, None] - places).abs() >= rule.window
+def _hide_far(scores: Tensor, window: int) -> None:
+    """Let tokens that are too far apart not meet."""
+    length = scores.shape[-1]
+    if 0 < window < length:
+        places = torch.arange(length)
         # A finite number: padding may have nothing but padding near it.
-        scores.masked_fill_(far, torch.finfo(scores.dtype).min)
-    weights = scores.softmax(-1)
-    return weights if group.inside is None else weights.mul_(group.inside)
+        scores.masked_fill_((places[:, None] - places).abs() >= window, torch.finfo(scores.dtype).min)
 
 
 def _attend(
@@ -224,7 +229,8 @@ def _attend(
     heads, width = query.shape[1], query.shape[3]
     rows = [states[0].transpose(0, 1).reshape(-1, width) for states in (query, key, value)]
     rule = _Rule(options["scaling"], options["dropout"], options.get("sliding_window") or 0)
-    mixed = _Attention.apply(*rows, packing, rule)  # type: ignore[no-untyped-call]
+    with torch.autocast("cpu", enabled=False):
+        mixed = _Attention.apply(*rows, packing, rule)  # type: ignore[no-untyped-call]
     return mixed.view(1, -1, heads, width), None
 
 
