@@ -100,6 +100,23 @@ def test_bf16_stays_within_its_noise(name: str, built: Built, tokens: Tokens) ->
     assert relative(ours, exact) <= max(2 * relative(theirs, exact), 0.02)
 
 
+def test_attention_is_fp32_beside_bf16_layers(tokens: Tokens) -> None:
+    """Its products are so small that bf16 saves nothing; rounding them would only cost precision."""
+    batch = batches.pack(tokens, ROWS, device=CPU)
+    states = torch.randn(3, 1, 2, int(batch.lengths.sum()), 8).bfloat16().requires_grad_()
+
+    def mixed() -> Tensor:
+        layout, layer = packing.Packing(batch, heads=2), torch.nn.Identity()
+        result, _ = packing._attend(layer, *states, None, packing=layout, scaling=8**-0.5, dropout=0.0)
+        return result
+
+    exact = mixed()
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = mixed()
+    assert torch.equal(ours, exact)
+    assert torch.equal(*(torch.autograd.grad(each.float().square().sum(), states)[0] for each in (ours, exact)))
+
+
 def test_no_example_sees_another(built: Built, tokens: Tokens) -> None:
     head, _ = built("bert-tiny")
     together = batches.pack(tokens, ROWS, device=CPU)
