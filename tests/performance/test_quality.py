@@ -34,7 +34,7 @@ def interval_of_equivalence(differences: list[float]) -> tuple[float, float]:
         pytest.param(
             "bert-tiny",
             "bundled/sentiment",
-            # Grouping by length costs the Trainer up to two points here: the length of a text hangs on its negations.
+            # Random batches, as the engine's: grouped by length, the Trainer was up to two points worse here.
             "trainer-dynamic",
             {"recipe": "from-scratch", "epochs": 3.0},
             0.0125,
