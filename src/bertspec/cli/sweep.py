@@ -158,7 +158,7 @@ def _show_plan(spec: SweepSpec, work: Workbench, arguments: argparse.Namespace) 
     share = tuning.tuning_share
     rows = f"{1 - share:.0%} of the training rows, scored on the other {share:.0%}"
     lines = [
-        f"{spec.name}: {spec.method}, {count} trials",
+        f"{spec.name}: {spec.method}, {_extent(spec, count)}",
         f"each: seeds {_listed(tuning.seeds)}, {length} on {rows}",
         f"in all: {count * len(tuning.seeds)} runs",
     ]
@@ -178,6 +178,11 @@ def _show_plan(spec: SweepSpec, work: Workbench, arguments: argparse.Namespace) 
         parameters = Search(spec, arguments.seed).proposal(number).parameters
         shown.add_row(str(number), *(_word(parameters[name]) for name in varied))
     console.show_table(shown)
+
+
+def _extent(spec: SweepSpec, count: int) -> str:
+    whole = spec.grid_size if spec.method == "grid" else None
+    return f"{count} trials" if whole in (None, count) else f"{count} of its {whole} points"
 
 
 def _show(spec: SweepSpec, found: SweepEvidence) -> None:

@@ -171,6 +171,15 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(
     assert not (file.parent / ".bertspec" / "sweeps").exists()
 
 
+def test_a_dry_run_says_that_a_grid_is_cut_short(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = FILE.replace("random", "grid").replace(
+        "distribution: log_uniform_values, min: 0.1, max: 10", "values: [0.3, 1, 3]"
+    )
+    file.write_text(grid, "utf-8")
+    assert main(["sweep", str(file), "--dry-run"]) == 0
+    assert "mine: grid, 4 of its 6 points" in capsys.readouterr().out
+
+
 def test_what_is_wrong_with_a_file_is_one_message_with_its_line(
     file: Path, asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
