@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from pytest_bdd.parsers import StepParser
 
 from bertspec.errors import InvalidSpec
 from bertspec.spec import EncoderSpec, SweepSpec, TaskSpec
@@ -17,7 +19,11 @@ from bertspec.sweep.comparison import Comparison
 from .arguments import seeds
 from .scene import Recipe
 
-__all__ = ["Scene", "compared", "of_file", "parameters"]
+__all__ = ["Promises", "Scene", "check", "compared", "of_file", "parameters"]
+
+Promises = tuple[tuple[StepParser, Callable[..., None]], ...]
+"""How a line claims something of a sweep, and what refuses the claim where it says nothing."""
+
 
 _RANGE = re.compile(r"(?P<low>\S+)\s+to\s+(?P<high>\S+?)(?P<log>,?\s+on a log scale)?")
 _SEEDS = ("seeds", "confirmation_seeds")
@@ -87,6 +93,33 @@ def of_file(name: str, bench: Workbench) -> SweepSpec:
     return files.read(name, bench)
 
 
+def check(
+    spec: SweepSpec,
+    lines: Sequence[str],
+    promises: Promises,
+    bench: Workbench,
+    *,
+    converters: Mapping[str, Callable[[str], Any]],
+) -> None:
+    """Refuse what a scenario claims of a sweep and no sweep could answer, before anything is trained.
+
+    Raises:
+        UnknownName: no contender is called so.
+        InvalidSpec: a number is out of range, or nobody looks on the way to a target.
+    """
+    for line in lines:
+        for words, refuse in promises:
+            found = words.parse_arguments(line) if words.is_matching(line) else None
+            if found is None:
+                continue
+            given = {name: converters[name](value) if name in converters else value for name, value in found.items()}
+            refuse(spec, **given)
+            if "target" in given:
+                asked = spec.model_dump(mode="json", exclude_unset=True)
+                asked["parameters"]["target"] = {"value": given["target"]}
+                files.parse(asked, bench, name=str(spec.name), where="the Then line")
+
+
 def compared(spec: SweepSpec, bench: Workbench, trials_each: int) -> Comparison:
     """The comparison of a sweep's contenders, after so many trials of each; what the store has is not run again.
 
@@ -100,6 +133,8 @@ def compared(spec: SweepSpec, bench: Workbench, trials_each: int) -> Comparison:
             allowed="an optimizer with several values, or compare: {value: PARAMETER}",
             where=f"sweep {spec.name}",
         )
+    if trials_each < 1:
+        raise InvalidSpec("a contender has at least one trial", given=trials_each, where=f"sweep {spec.name}")
     if spec.planned(trials_each) != trials_each * len(spec.contenders):
         raise InvalidSpec(
             "the grid has not so many trials for each",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
-    from bertspec.spec import SweepSpec
+    from bertspec.spec import RecipeSpec, SweepSpec
     from bertspec.study import Workbench
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
@@ -150,19 +150,24 @@ def _show_plan(spec: SweepSpec, work: Workbench, arguments: argparse.Namespace) 
     from bertspec.sweep.search import Search
     from bertspec.sweep.trial import study_of
 
-    count, tuning = planned(spec, arguments.trials), spec.tuning
-    first = Search(spec, arguments.seed).proposal(0)
+    count, tuning, search = planned(spec, arguments.trials), spec.tuning, Search(spec, arguments.seed)
+    first = search.proposal(0)
     study = study_of(first.parameters, work, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
-    steps, epochs = study.recipe.steps, study.recipe.epochs
-    length = f"{steps} steps" if steps is not None else f"{epochs:g} epochs"
+    drawn = [search.proposal(number).parameters for number in range(count)] if spec.method != "bayes" else []
+    confirming = len(spec.contenders) * len(tuning.confirmation_seeds)
+    if arguments.json:
+        runs = {"trials": count, "runs": count * len(tuning.seeds), "confirming_runs": confirming}
+        console.show_json({"name": spec.name, "method": spec.method, **runs, "parameters": drawn})
+        return
     share = tuning.tuning_share
     rows = f"{1 - share:.0%} of the training rows, scored on the other {share:.0%}"
     lines = [
         f"{spec.name}: {spec.method}, {_extent(spec, count)}",
-        f"each: seeds {_listed(tuning.seeds)}, {length} on {rows}",
+        f"each: seeds {_listed(tuning.seeds)}, {_length(spec, study.recipe)} on {rows}",
         f"in all: {count * len(tuning.seeds)} runs",
     ]
     if spec.contenders:
+        lines[-1] += f", and at most {confirming} that confirm the best trials"
         names = ", ".join(str(each) for each in spec.contenders)
         lines.append(f"compared: {names}; {count // len(spec.contenders)} trials each, confirmed on seeds ")
         lines[-1] += _listed(tuning.confirmation_seeds)
@@ -174,10 +179,16 @@ def _show_plan(spec: SweepSpec, work: Workbench, arguments: argparse.Namespace) 
         return
     varied = _varied(spec)
     shown = console.table("trial", *varied, numbers=("trial", *varied))
-    for number in range(count):
-        parameters = Search(spec, arguments.seed).proposal(number).parameters
+    for number, parameters in enumerate(drawn):
         shown.add_row(str(number), *(_word(parameters[name]) for name in varied))
     console.show_table(shown)
+
+
+def _length(spec: SweepSpec, recipe: RecipeSpec) -> str:
+    varied = [name for name in ("steps", "epochs") if name in _varied(spec)]
+    if varied:
+        return f"{varied[0]} as listed below"
+    return f"{recipe.steps} steps" if recipe.steps is not None else f"{recipe.epochs:g} epochs"
 
 
 def _extent(spec: SweepSpec, count: int) -> str:

@@ -26,12 +26,14 @@ __all__ = [
     "recipe",
     "session_name",
     "store_root",
+    "then_lines",
     "workbench",
 ]
 
 _PROMISED = pytest.StashKey[tuple[str, ...]]()
 _CALIBRATED = pytest.StashKey[tuple[str, ...]]()
 _BOUNDS = pytest.StashKey[tuple[tuple[str, float], ...]]()
+_THEN_LINES = pytest.StashKey[tuple[str, ...]]()
 _CLAIM = re.compile(
     r"(?:its|the|a claim that its) (.+?) (?:is at (?:least|most) -?[\d.]|is between|of \".+\" (?:exceeds|is at least))"
 )
@@ -86,6 +88,13 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
 
 
 @pytest.fixture
+def then_lines(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """What this scenario claims, line by line, before anything is trained."""
+    lines: tuple[str, ...] = request.node.stash.get(_THEN_LINES, ())
+    return lines
+
+
+@pytest.fixture
 def claims(request: pytest.FixtureRequest, workbench: Workbench) -> Claims:
     """The book in which this scenario's claims are settled."""
     return Claims(request.node.user_properties, workbench.tracker.judged)
@@ -106,6 +115,7 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature,
     request.node.stash[_PROMISED] = (*claimed, *calibrated)
     request.node.stash[_CALIBRATED] = calibrated
     request.node.stash[_BOUNDS] = tuple(_bounds(scenario))
+    request.node.stash[_THEN_LINES] = tuple(step.name for step in scenario.steps if step.type == "then")
 
 
 def _bounds(scenario: Scenario) -> Iterator[tuple[str, float]]:

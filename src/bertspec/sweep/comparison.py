@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec import metrics, study, verdict
+from bertspec import study, verdict
 from bertspec.errors import InvalidSpec, UnknownName
 from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence
 from bertspec.spec import SweepSpec
@@ -20,7 +19,7 @@ from bertspec.sweep.confirming import Counted
 from bertspec.sweep.ledger import Ledger
 from bertspec.sweep.rivals import Rival
 from bertspec.sweep.trial import LOSS, losses, study_of
-from bertspec.verdict import BEST_LOOKS, BEST_TOLERANCE, Claim, Contender, Verdict
+from bertspec.verdict import BEST_LOOKS, Contender
 
 __all__ = ["NEAR", "Comparison", "begin", "compare"]
 
@@ -127,11 +126,11 @@ class Comparison:
 
     def confirmed(self, name: str) -> Study | None:
         """The study that confirms the best trial of a contender; none where no trial finished."""
-        return self._named(name).study
+        return self.named(name).study
 
     def tuning(self, name: str) -> str:
         """What a contender was tuned on, in words."""
-        trials = self._named(name).trials
+        trials = self.named(name).trials
         return f"{len(trials)} trials on {max((len(trial.seeds) for trial in trials), default=0)} seeds each"
 
     @cached_property
@@ -148,10 +147,13 @@ class Comparison:
             BertspecError: a run failed; finished runs are kept.
         """
         rivals, count = [rival for rival in self.rivals.values() if rival.study is not None], min(count, self._most)
+        missing = {rival.name: len(rival.study.missing(count)) for rival in rivals if rival.study is not None}
         told = confirming.ahead(rivals, count, self.bench, processes=self.processes, told=self.told)
         for done, rival in enumerate(rivals, 1):
             assert rival.study is not None  # noqa: S101 - only those were listed
+            trained = rival.study.trained + missing[rival.name]
             rival.study.extend(count)
+            rival.study.trained = trained  # in other processes, too, whose runs are in the store by now
             if self.told is not None and not told:
                 self.told(count * done, count * len(rivals))
 
@@ -172,9 +174,7 @@ class Comparison:
         standings: dict[str, verdict.Standing] = {}
         if len(confirmed) > 1:
             level = 0.05 / max(1, len(self._looks))
-            ranking = verdict.rank(
-                self._contenders(), rows=self._rows(), less_is_better=self._less_is_better, level=level
-            )
+            ranking = verdict.rank(self.contenders(), rows=self.rows(), less_is_better=self.less_is_better, level=level)
             order, ties = [each.name for each in ranking.standings], ranking.ties
             standings = {each.name: each for each in ranking.standings}
         order += [name for name in self.rivals if name not in order]
@@ -186,99 +186,12 @@ class Comparison:
             tolerance=self.near,
         )
 
-    def judge_best(self, name: str, tolerance: float = BEST_TOLERANCE) -> Verdict:
-        """The verdict on the claim that no other contender is ahead by more than the tolerance; see ``verdict``.
-
-        Seeds are added while it is open. The contender also fails by a collapse, a leak or an overlap of its own.
-
-        Raises:
-            UnknownName: no contender is called so.
-            BertspecError: a run failed; finished runs are kept.
-        """
-        self._named(name)
-        words = f'"{name}" is within {tolerance:g} of the best in {self.metric}'
-        refused = self._refused(Claim(f"lead of another in {self.metric}", "at most", tolerance, words=words), "best")
-        if refused is not None:
-            return refused
-        found = self._look_at_best(name, tolerance)
-        while found.more is not None:
-            self.extend(found.more)
-            found = self._look_at_best(name, tolerance)
-        self.keep()
-        known = self.metric if self.metric in metrics.METRICS else None
-        made = self.rivals[name].study
-        if made is None or found.outcome == "FAIL" or found.interval is None:
-            return found
-        return study.guarded(found, made, made.runs, known or made.spec.task.metrics[0])
-
-    def judge_steps(self, first: str, second: str, factor: float, target: float) -> Verdict:
-        """The verdict on the claim that the first contender reaches a target in so many times the steps of the second.
-
-        Seeds are added while it is open.
-
-        Raises:
-            UnknownName: no contender is called so.
-            InvalidSpec: the runs were not evaluated on the way.
-            BertspecError: a run failed; finished runs are kept.
-        """
-        pair = [self._named(first), self._named(second)]
-        words = f'"{first}" needs at most {factor:g} times the steps of "{second}" to reach {target:g}'
-        claim = Claim(f"steps to {target:g}", "at most", factor, words=words)
-        refused = self._refused(claim, "steps")
-        if refused is not None:
-            return refused
-        found = verdict.judge_steps(claim, *(rival.steps_to(target, self.metric) for rival in pair))
-        while found.outcome == "UNDECIDED" and self.more is not None:
-            self.extend(self.more)
-            found = verdict.judge_steps(claim, *(rival.steps_to(target, self.metric) for rival in pair))
-        self.keep()
-        return found
-
-    def judge_sensitivity(self, name: str, decades: float, tolerance: float) -> Verdict:
-        """The verdict on the claim that a contender stays near its best over so many decades of the learning rate.
+    def named(self, name: str) -> Rival:
+        """The contender of that name.
 
         Raises:
             UnknownName: no contender is called so.
         """
-        rival = self._named(name)
-        words = (
-            f'"{name}" stays within {tolerance:g} of its best over at least {decades:g} decades of the learning rate'
-        )
-        claim = Claim("decades of the learning rate", "at least", decades, words=words)
-        refused = self._refused(claim, "sensitivity")
-        if refused is not None:
-            return refused
-        stopped = sum(trial.state == "stopped" for trial in rival.trials)
-        if stopped:
-            why = f"{stopped} of its trials were stopped early, and nobody knows what they would have reached"
-            return Verdict("UNDECIDED", claim, math.nan, "sensitivity", reason=why)
-        return verdict.judge_sensitivity(
-            claim,
-            rival.curve,
-            tolerance=tolerance,
-            error=rival.error,
-            less_is_better=self._less_is_better,
-        )
-
-    def _look_at_best(self, name: str, tolerance: float) -> Verdict:
-        return verdict.judge_best(
-            name,
-            self._contenders(),
-            quantity=self.metric,
-            rows=self._rows(),
-            less_is_better=self._less_is_better,
-            tolerance=tolerance,
-            allowance=len(self.spec.tuning.confirmation_seeds),
-        )
-
-    def _refused(self, claim: Claim, rule: verdict.Rule) -> Verdict | None:
-        """The verdict on any claim where the comparison is not fair."""
-        if not self.unfair:
-            return None
-        why = f"the comparison is not fair: {'; '.join(self.unfair)}"
-        return Verdict("UNDECIDED", claim, math.nan, rule, reason=why)
-
-    def _named(self, name: str) -> Rival:
         if name not in self.rivals:
             raise UnknownName(self.spec.tuning.compare or "contender", name, self.rivals, where=self.title)
         return self.rivals[name]
@@ -292,13 +205,16 @@ class Comparison:
         return len(self.spec.tuning.confirmation_seeds)
 
     @property
-    def _less_is_better(self) -> bool:
+    def less_is_better(self) -> bool:
+        """Which way the metric is better."""
         return self.sweep.goal == "minimize"
 
-    def _contenders(self) -> list[Contender]:
+    def contenders(self) -> list[Contender]:
+        """The scores of those that were confirmed."""
         return [Contender(rival.name, rival.scores(self.metric)) for rival in self.rivals.values() if rival.runs]
 
-    def _rows(self) -> NDArray[np.float64]:
+    def rows(self) -> NDArray[np.float64]:
+        """The covariance of their scores that comes from which rows were scored, shape (contenders, contenders)."""
         sides = [rival.runs for rival in self.rivals.values() if rival.runs]
         if self.metric != LOSS:
             return study.row_covariance(sides, self.metric)
@@ -323,6 +239,6 @@ class Comparison:
             collapsed=sum(study.collapses(rival.runs)) if classes else 0,
             runs=tuple(run.fingerprint for run in rival.runs),
             steps_to=rival.steps_to(target, self.metric) if target is not None and rival.looked_at else (),
-            sensitivity=verdict.sensitivity(rival.curve, tolerance=self.near, less_is_better=self._less_is_better),
+            sensitivity=verdict.sensitivity(rival.curve, tolerance=self.near, less_is_better=self.less_is_better),
             curve=rival.finished,
         )

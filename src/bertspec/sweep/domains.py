@@ -53,6 +53,7 @@ def checked(spec: SweepSpec, bench: Workbench) -> SweepSpec:
         Refused: a parameter is not known, a value is not allowed, or nobody measures the metric.
     """
     _check_names(spec)
+    _check_searched(spec)
     base = {name: _first(parameter) for name, parameter in spec.searched.items()}
     for word in ("encoder", "task"):
         if word not in base:
@@ -72,6 +73,7 @@ def checked(spec: SweepSpec, bench: Workbench) -> SweepSpec:
         _check_looks(metric, plan, "hyperband", ("early_terminate",))
     if spec.tuning.target is not None:
         _check_looks(metric, plan, "the target", ("parameters", "target"))
+        _check_target(metric, spec.tuning.target)
     return spec.model_copy(update={"metric": metric})
 
 
@@ -89,6 +91,16 @@ def _check_names(spec: SweepSpec) -> None:
                 given=name,
                 allowed="settings: {parameters: {momentum: {values: [0, 0.9]}}}",
             )
+
+
+def _check_searched(spec: SweepSpec) -> None:
+    varied = any(parameter.choices is None or len(parameter.choices) > 1 for parameter in spec.searched.values())
+    if spec.method != "grid" and not varied:
+        raise Refused(
+            "nothing is searched: every trial would be the same",
+            ("parameters",),
+            allowed="values, or a range, for at least one parameter",
+        )
 
 
 def _planned(spec: SweepSpec, bench: Workbench, base: Mapping[str, Any]) -> StudySpec:
@@ -164,6 +176,13 @@ def _check_looks(metric: MetricSpec, plan: StudySpec, who: str, path: tuple[str,
             given=metric.name,
             allowed=plan.task.metrics[0],
         )
+
+
+def _check_target(metric: MetricSpec, target: float) -> None:
+    try:
+        metrics.check_bound(metric.name, target)
+    except BertspecError as refusal:
+        raise _refused(refusal, ("parameters", "target"), target) from refusal
 
 
 def _place(spec: SweepSpec, name: str) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(
     said = capsys.readouterr().out
     assert "mine: random, 4 trials" in said
     assert "each: seeds 201, 202, 20 steps on 80% of the training rows, scored on the other 20%" in said
-    assert "in all: 8 runs" in said
+    assert "in all: 8 runs, and at most 10 that confirm the best trials" in said
     assert "compared: adamw, sgd; 2 trials each, confirmed on seeds 1, 2, 3, 4, 5" in said
     assert "program and command are for W&B agents; nothing here executes them" in said
     assert [line.split()[:2] for line in said.splitlines()[-4:]] == [
@@ -169,6 +169,25 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(
     ]  # fmt: skip
     assert asked == []
     assert not (file.parent / ".bertspec" / "sweeps").exists()
+
+
+def test_a_dry_run_tells_machines_the_same(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", str(file), "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert {name: plan[name] for name in ("name", "method", "trials", "runs", "confirming_runs")} == {
+        "name": "mine",
+        "method": "random",
+        "trials": 4,
+        "runs": 8,
+        "confirming_runs": 10,
+    }
+    assert [each["optimizer"] for each in plan["parameters"]] == ["adamw", "sgd", "adamw", "sgd"]
+
+
+def test_a_dry_run_over_steps_says_where_they_are(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(FILE.replace("steps: {value: 20}", "steps: {min: 10, max: 30}"), "utf-8")
+    assert main(["sweep", str(file), "--dry-run"]) == 0
+    assert "each: seeds 201, 202, steps as listed below on 80%" in capsys.readouterr().out
 
 
 def test_a_dry_run_says_that_a_grid_is_cut_short(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

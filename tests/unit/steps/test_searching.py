@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from bertspec.steps import searching, sweeps
 from bertspec.steps.scene import Recipe
 from bertspec.steps.searching import Scene, compared, parameters
 
-from bertspec.errors import InvalidSpec
+from bertspec.errors import InvalidSpec, UnknownName
 from bertspec.study import Workbench
 from bertspec.sweep import files
 
@@ -102,3 +103,30 @@ def test_a_task_that_a_given_line_changed_cannot_be_swept(scene: Scene, bench: W
 def test_a_learning_rate_that_a_given_line_multiplied_cannot_be_swept(scene: Scene, bench: Workbench) -> None:
     with pytest.raises(InvalidSpec, match="its own learning rates"):
         Scene(scene.encoder, scene.task, Recipe(faster=10.0)).sweep("optimizer", [OPTIMIZERS], bench)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('"adamv" is among the best', "did you mean adamw"),
+        ('"adamw" is within 5 of the best', "the tolerance"),
+        ('a claim that "sgd" is within 5 of the best does not pass', "the tolerance"),
+        ('"adamw" needs at most 0 times the steps of "sgd" to reach 0.8', "so many times the steps"),
+        ('"adamw" needs at most 1 times the steps of "sgd" to reach 85', "accuracy can never be 85"),
+        ('"adamw" needs at most 1 times the steps of "sgd" to reach 0.8', "needs evaluations on the way"),
+        ('"adamw" stays within 0.02 of its best over at least 0 decades of the learning rate', "0 decades"),
+    ],
+)
+def test_a_line_that_no_sweep_could_answer_is_refused_before_it_is_run(
+    line: str, said: str, scene: Scene, bench: Workbench
+) -> None:
+    spec = scene.sweep("optimizer", [HEAD, OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], bench)
+    with pytest.raises((InvalidSpec, UnknownName), match=said):
+        searching.check(spec, ["the run took some time", line], sweeps._CLAIMS, bench, converters=sweeps._NUMBERS)
+
+
+@pytest.mark.parametrize("trials", [0, -1])
+def test_a_contender_has_at_least_one_trial(trials: int, scene: Scene, bench: Workbench) -> None:
+    spec = scene.sweep("optimizer", [HEAD, OPTIMIZERS], bench)
+    with pytest.raises(InvalidSpec, match="at least one trial"):
+        compared(spec, bench, trials)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import ClassVar
@@ -16,8 +16,8 @@ from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
 from bertspec.sources.places import Places
 from bertspec.spec import SweepSpec
 from bertspec.store import Store
-from bertspec.study import Workbench
-from bertspec.sweep import comparison, confirming, files
+from bertspec.study import Workbench, seeds
+from bertspec.sweep import comparison, confirming, files, judging
 from bertspec.sweep.crew import Crew, Died, Order, Reached
 from bertspec.sweep.ledger import Ledger
 from bertspec.tracking import SilentTracker
@@ -149,7 +149,7 @@ def test_the_sensitivity_is_of_the_learning_rates_themselves(desk: Workbench) ->
 def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(desk: Workbench) -> None:
     made = comparison.begin(asked(desk, seeds=range(1, 11)), swept(*SIX), desk)
     assert made.seeds == 5
-    found = made.judge_best("adamw", 1e-9)
+    found = judging.judge_best(made, "adamw", 1e-9)
     assert (len(found.values), made.seeds) == (10, 10)
     assert not found.passed
     assert {len(each.values) for each in made.evidence().contenders} == {10}
@@ -157,7 +157,7 @@ def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(d
 
 def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(desk: Workbench) -> None:
     made = comparison.begin(asked(desk), swept(*SIX), desk)
-    found = made.judge_best("adamw", 0.9)
+    found = judging.judge_best(made, "adamw", 0.9)
     collapsed = next(each for each in made.evidence().contenders if each.name == "adamw").collapsed
     assert (found.outcome, found.rule) == (("FAIL", "collapse") if collapsed else ("PASS", "best"))
 
@@ -165,10 +165,12 @@ def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(desk: Workb
 def test_in_processes_the_confirmation_comes_to_the_same(desk: Workbench, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     other = dataclasses.replace(desk, store=Store(tmp_path))
-    found = comparison.begin(asked(desk), swept(*SIX), other, processes=2, told=lambda *counts: told.append(counts))
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(seeds, "_train", lambda *_: pytest.fail("it was trained here, and not in a process of its own"))
+        found = comparison.begin(asked(desk), swept(*SIX), other, processes=2, told=lambda *counts: told.append(counts))
     assert found.evidence() == comparison.begin(asked(desk), swept(*SIX), desk, processes=1).evidence()
     assert (told[0][1], told[-1]) == (10, (10, 10))
-    assert {rival.study.trained for rival in found.rivals.values() if rival.study} == {0}
+    assert {rival.study.origin for rival in found.rivals.values() if rival.study} == {"5 trained"}
 
 
 def test_what_no_process_could_run_is_run_here(
@@ -198,7 +200,7 @@ def test_what_no_process_could_run_is_run_here(
 def test_of_trials_that_were_stopped_early_no_sensitivity_is_claimed(desk: Workbench) -> None:
     stopped = (*SIX[:4], SIX[4].model_copy(update={"state": "stopped", "score": 0.7}), SIX[5])
     made = comparison.begin(asked(desk), swept(*stopped), desk)
-    found = made.judge_sensitivity("adamw", 0.1, 0.05)
+    found = judging.judge_sensitivity(made, "adamw", 0.1, 0.05)
     assert found.outcome == "UNDECIDED"
     assert "1 of its trials were stopped early" in str(found)
     adamw = next(each for each in made.evidence().contenders if each.name == "adamw")
@@ -216,9 +218,9 @@ def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Workbench) -> None:
     made = comparison.begin(asked(desk), swept(*dear), desk)
     assert made.evidence().unfair == ("adamw was tuned on 3,000 tokens, sgd on 6,000",)
     claims = [
-        made.judge_best("adamw", 0.9),
-        made.judge_steps("adamw", "sgd", 2.0, 0.0),
-        made.judge_sensitivity("adamw", 0.0, 0.5),
+        judging.judge_best(made, "adamw", 0.9),
+        judging.judge_steps(made, "adamw", "sgd", 2.0, 0.0),
+        judging.judge_sensitivity(made, "adamw", 0.1, 0.5),
     ]
     for found in claims:
         assert found.outcome == "UNDECIDED"
@@ -227,16 +229,34 @@ def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Workbench) -> None:
 
 def test_the_steps_to_a_target_are_those_at_which_somebody_looked(desk: Workbench) -> None:
     made = comparison.begin(asked(desk), swept(*SIX), desk)
-    found = made.judge_steps("adamw", "sgd", 1.0, 0.0)
+    found = judging.judge_steps(made, "adamw", "sgd", 1.0, 0.0)
     assert (found.outcome, found.values) == ("PASS", (1.0,) * 5)
-    never = made.judge_steps("adamw", "sgd", 1.0, 2.0)
+    never = judging.judge_steps(made, "adamw", "sgd", 1.0, 1.0)
     assert never.outcome == "FAIL"
 
 
 def test_an_unknown_contender_is_refused_before_anything_is_judged(desk: Workbench) -> None:
     made = comparison.begin(asked(desk), swept(*SIX), desk)
     with pytest.raises(UnknownName, match="unknown optimizer"):
-        made.judge_best("adam")
+        judging.judge_best(made, "adam")
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        (lambda spec: judging.check_best(spec, "adam"), "unknown optimizer"),
+        (lambda spec: judging.check_best(spec, "adamw", -1.0), "the tolerance"),
+        (lambda spec: judging.check_best(spec, "adamw", 5.0), "below 1, the whole accuracy"),
+        (lambda spec: judging.check_steps(spec, "sgd", "sgd", 2.0, 0.8), "compared with itself"),
+        (lambda spec: judging.check_steps(spec, "adamw", "sgd", 0.0, 0.8), "so many times the steps"),
+        (lambda spec: judging.check_steps(spec, "adamw", "sgd", 2.0, 85.0), "accuracy can never be 85"),
+        (lambda spec: judging.check_sensitivity(spec, "adamw", 0.0, 0.02), "0 decades"),
+        (lambda spec: judging.check_sensitivity(spec, "adamw", 1.0, 5.0), "the tolerance"),
+    ],
+)
+def test_a_claim_that_says_nothing_is_refused(claim: Callable[[SweepSpec], None], said: str, desk: Workbench) -> None:
+    with pytest.raises((InvalidSpec, UnknownName), match=said):
+        claim(asked(desk))
 
 
 def test_a_sweep_that_compares_nothing_is_not_ranked(desk: Workbench) -> None:

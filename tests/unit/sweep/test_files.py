@@ -107,6 +107,20 @@ REFUSED = {
         "the target needs evaluations on the way",
         "evaluate_every",
     ),
+    "a target that no score can be": (
+        "  steps: {value: 4}",
+        "  steps: {value: 4}\n  evaluate_every: {value: 2}\n  target: {value: 85}",
+        11,
+        "accuracy can never be 85",
+        "0 to 1",
+    ),
+    "nothing searched": (
+        f"{COMPARED}  learning_rate_factor:\n{FACTOR}",
+        "  optimizer: {value: adam}\n",
+        6,
+        "nothing is searched",
+        "at least one parameter",
+    ),
     "no seeds of confirmation": (
         "  steps: {value: 4}",
         "  steps: {value: 4}\n  confirmation_seeds: {value: []}",
