@@ -29,8 +29,10 @@ Feature: Optimizers, each at its own best learning rate
     And "adamw" needs at most 1 times the steps of "sgd" to reach 0.85
     And "adamw" stays within 0.15 of its best over at least 0.5 decades of the learning rate
 
+  # "Among the best", within a point, stays undecided there: ten seeds leave room for a lead of Muon of 0.012.
   @full
-  Scenario: AdamW is among the best of the sweep file, with eight trials each
-    Given bounds from "never run here"
+  Scenario: AdamW is near the best of the sweep file, with eight trials each
+    Given bounds from "our seeds 1 to 10 of 2026-11-27: no other leads by more than 0.012; seeds 1001 to 1005: 0.018"
     When the sweep "optimizers" runs with 8 trials each
-    Then "adamw" is among the best
+    Then "adamw" is within 0.03 of the best
+    And a claim that "asgd" is within 0.03 of the best does not pass
