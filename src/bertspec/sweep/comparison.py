@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertspec import study, verdict
-from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.errors import InvalidSpec
 from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence
 from bertspec.spec import SweepSpec
 from bertspec.study import Study, Workbench
@@ -126,11 +126,11 @@ class Comparison:
 
     def confirmed(self, name: str) -> Study | None:
         """The study that confirms the best trial of a contender; none where no trial finished."""
-        return self.named(name).study
+        return self.rivals[name].study
 
     def tuning(self, name: str) -> str:
         """What a contender was tuned on, in words."""
-        trials = self.named(name).trials
+        trials = self.rivals[name].trials
         return f"{len(trials)} trials on {max((len(trial.seeds) for trial in trials), default=0)} seeds each"
 
     @cached_property
@@ -185,16 +185,6 @@ class Comparison:
             unfair=self.unfair,
             tolerance=self.near,
         )
-
-    def named(self, name: str) -> Rival:
-        """The contender of that name.
-
-        Raises:
-            UnknownName: no contender is called so.
-        """
-        if name not in self.rivals:
-            raise UnknownName(self.spec.tuning.compare or "contender", name, self.rivals, where=self.title)
-        return self.rivals[name]
 
     @property
     def _looks(self) -> tuple[int, ...]:

@@ -103,7 +103,7 @@ def judge_steps(made: Comparison, first: str, second: str, factor: float, target
         BertspecError: a run failed; finished runs are kept.
     """
     check_steps(made.spec, first, second, factor, target)
-    pair = [made.named(first), made.named(second)]
+    pair = [made.rivals[first], made.rivals[second]]
     words = f'"{first}" needs at most {factor:g} times the steps of "{second}" to reach {target:g}'
     claim = Claim(f"steps to {target:g}", "at most", factor, words=words)
     refused = _unfair(made, claim, "steps")
@@ -125,7 +125,7 @@ def judge_sensitivity(made: Comparison, name: str, decades: float, tolerance: fl
         InvalidSpec: the claim says nothing.
     """
     check_sensitivity(made.spec, name, decades, tolerance)
-    rival = made.named(name)
+    rival = made.rivals[name]
     words = f'"{name}" stays within {tolerance:g} of its best over at least {decades:g} decades of the learning rate'
     claim = Claim("decades of the learning rate", "at least", decades, words=words)
     refused = _unfair(made, claim, "sensitivity")

@@ -125,6 +125,25 @@ def test_a_line_that_no_sweep_could_answer_is_refused_before_it_is_run(
         searching.check(spec, ["the run took some time", line], sweeps._CLAIMS, bench, converters=sweeps._NUMBERS)
 
 
+def test_of_a_sweep_that_compares_nothing_that_is_what_is_told(bench: Workbench) -> None:
+    spec = files.parse(
+        {
+            "method": "grid",
+            "parameters": {
+                "encoder": {"value": "bert-tiny"},
+                "task": {"value": "bundled/sentiment"},
+                "steps": {"values": [10, 20]},
+            },
+        },
+        bench,
+        name="lone",
+        where="this test",
+    )
+    searching.check(spec, ['"adamw" is among the best'], sweeps._CLAIMS, bench, converters=sweeps._NUMBERS)
+    with pytest.raises(InvalidSpec, match="compares nothing"):
+        compared(spec, bench, 2)
+
+
 @pytest.mark.parametrize("trials", [0, -1])
 def test_a_contender_has_at_least_one_trial(trials: int, scene: Scene, bench: Workbench) -> None:
     spec = scene.sweep("optimizer", [HEAD, OPTIMIZERS], bench)
