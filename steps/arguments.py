@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from bertspec.errors import InvalidSpec
+from bertspec.errors import InvalidConfig
 
 __all__ = ["fields", "lengths", "seeds"]
 
@@ -18,14 +18,14 @@ def seeds(words: str) -> tuple[int, ...]:
     """``1 to 3``, or ``1, 2 and 5`` → the seeds in that order.
 
     Raises:
-        InvalidSpec: the words are neither.
+        InvalidConfig: the words are neither.
     """
     if match := _RANGE.fullmatch(words.strip()):
         first, last = int(match[1]), int(match[2])
         return tuple(range(first, last + 1))
     parts = _listed(words)
     if not all(part.isdigit() for part in parts):
-        raise InvalidSpec("the seeds are not understood", given=words, allowed="'1 to 3', or '1, 2 and 5'")
+        raise InvalidConfig("the seeds are not understood", given=words, allowed="'1 to 3', or '1, 2 and 5'")
     return tuple(int(part) for part in parts)
 
 
@@ -33,11 +33,11 @@ def lengths(words: str) -> tuple[int, ...]:
     """``64``, or ``8, 32 and 64`` → the lengths in that order.
 
     Raises:
-        InvalidSpec: the words are neither.
+        InvalidConfig: the words are neither.
     """
     parts = _listed(words)
     if not parts or not all(part.isdigit() for part in parts):
-        raise InvalidSpec("the lengths are not understood", given=words, allowed="'64', or '8, 32 and 64'")
+        raise InvalidConfig("the lengths are not understood", given=words, allowed="'64', or '8, 32 and 64'")
     return tuple(int(part) for part in parts)
 
 
@@ -45,10 +45,10 @@ def fields(table: list[list[str]]) -> dict[str, Any]:
     """A step's table of two columns, field and value → the fields, values read as YAML.
 
     Raises:
-        InvalidSpec: a row has not two cells.
+        InvalidConfig: a row has not two cells.
     """
     if any(len(row) != 2 for row in table):
-        raise InvalidSpec("a table of fields has two columns", given=table[0], allowed="| field | value |")
+        raise InvalidConfig("a table of fields has two columns", given=table[0], allowed="| field | value |")
     rows = table[1:] if table[0] == ["field", "value"] else table
     return {field: yaml.safe_load(value) for field, value in rows}
 

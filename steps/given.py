@@ -6,29 +6,29 @@ from dataclasses import replace
 
 from pytest_bdd import given, parsers
 
-from bertspec.spec import EncoderSpec, TaskSpec
-from bertspec.study import Workbench
+from bertspec.config import EncoderConfig, TaskConfig
+from bertspec.study import Session
 
 from .arguments import fields
 from .scene import Claims, Recipe
 
 
 @given(parsers.parse('the encoder "{name}"'), target_fixture="encoder")
-def the_encoder(name: str, workbench: Workbench) -> EncoderSpec:
+def the_encoder(name: str, bertspec_session: Session) -> EncoderConfig:
     """A checkpoint, or an architecture that is trained from scratch."""
-    return workbench.catalog.encoder(name)
+    return bertspec_session.catalog.encoder(name)
 
 
 @given(parsers.parse('the task "{name}"'), target_fixture="task")
-def the_task(name: str, workbench: Workbench) -> TaskSpec:
+def the_task(name: str, bertspec_session: Session) -> TaskConfig:
     """A data set with its columns, its head and its metrics."""
-    return workbench.catalog.task(name)
+    return bertspec_session.catalog.task(name)
 
 
 @given(parsers.parse('the task "{name}" with'), target_fixture="task")
-def the_task_with(name: str, workbench: Workbench, datatable: list[list[str]]) -> TaskSpec:
+def the_task_with(name: str, bertspec_session: Session, datatable: list[list[str]]) -> TaskConfig:
     """The same with some of its fields set in a table; or any data set, by its hub id or its file."""
-    return workbench.catalog.task(name, fields(datatable))
+    return bertspec_session.catalog.task(name, fields(datatable))
 
 
 @given(parsers.parse('the recipe "{name}"'), target_fixture="recipe")
@@ -44,19 +44,19 @@ def the_recipe_with(name: str, recipe: Recipe, datatable: list[list[str]]) -> Re
 
 
 @given("the training labels are shuffled", target_fixture="task")
-def the_labels_are_shuffled(task: TaskSpec) -> TaskSpec:
+def the_labels_are_shuffled(task: TaskConfig) -> TaskConfig:
     """Sabotage: texts and labels no longer belong together, so that nothing can be learned."""
     return task.model_copy(update={"sabotage": "shuffled labels"})
 
 
 @given("the labels are leaked into the texts", target_fixture="task")
-def the_labels_are_leaked(task: TaskSpec) -> TaskSpec:
+def the_labels_are_leaked(task: TaskConfig) -> TaskConfig:
     """Sabotage: every text, those to be scored too, begins with a mark of its label."""
     return task.model_copy(update={"sabotage": "leaked labels"})
 
 
 @given("it is scored on rows that it was trained on", target_fixture="task")
-def it_is_scored_on_training_rows(task: TaskSpec) -> TaskSpec:
+def it_is_scored_on_training_rows(task: TaskConfig) -> TaskConfig:
     """Sabotage: the evaluation split is made of training rows."""
     return task.model_copy(update={"sabotage": "scored on training rows"})
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from bertspec import study
-from bertspec.result import RunObserver
-from bertspec.spec import RunSpec, StudySpec
+from bertspec.config import RunConfig, StudyConfig
+from bertspec.results import RunObserver
 from bertspec.store import Store
-from bertspec.study import Study, Workbench
+from bertspec.study import Session, Study
 from bertspec.tracking import SilentTracker
 from bertspec.tracking.observers import SilentObserver
 
@@ -37,7 +37,7 @@ class _Cutter(SilentObserver):
 class _CuttingTracker(SilentTracker):
     step: int
 
-    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
         return _Cutter(self.step)
 
 
@@ -52,18 +52,18 @@ class Pair:
         """What the break changed; none where every bit is the same."""
         for one, two in zip(self.interrupted.runs, self.whole.runs, strict=True):
             if not one.result.facts.resumed_at:
-                return f"seed {one.spec.seed} was not interrupted"
+                return f"seed {one.config.seed} was not interrupted"
             if not np.array_equal(one.result.outcomes.outputs, two.result.outcomes.outputs):
-                return f"seed {one.spec.seed} gives other outputs"
+                return f"seed {one.config.seed} gives other outputs"
             if not np.array_equal(one.result.curve.loss, two.result.curve.loss):
-                return f"seed {one.spec.seed} has another loss curve"
+                return f"seed {one.config.seed} has another loss curve"
         return None
 
 
-def cut_off_and_taken_up(plan: StudySpec, bench: Workbench, *, step: int, every: int) -> Pair:
+def cut_off_and_taken_up(plan: StudyConfig, session: Session, *, step: int, every: int) -> Pair:
     """Train a study of one seed twice: cut off after a step and taken up again, and without a break."""
     with tempfile.TemporaryDirectory() as folder:
-        quiet = dataclasses.replace(bench, tracker=SilentTracker(), fresh=False, device="cpu")
+        quiet = dataclasses.replace(session, tracker=SilentTracker(), fresh=False, device="cpu")
         apart = dataclasses.replace(quiet, store=Store(Path(folder) / "cut"), checkpoint_every=every)
         try:
             study.run(plan, dataclasses.replace(apart, tracker=_CuttingTracker(step)))

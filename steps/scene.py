@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bertspec import calibration, metrics
+from bertspec import claims, metrics
+from bertspec.config import EncoderConfig, StudyConfig, TaskConfig
 from bertspec.errors import BertspecError
-from bertspec.evidence import ClaimEvidence
 from bertspec.inference import measuring
 from bertspec.inference.records import Grid, Turns
-from bertspec.spec import EncoderSpec, StudySpec, TaskSpec
-from bertspec.study import Study, Workbench
+from bertspec.results import ClaimRecord
+from bertspec.statistics import Verdict
+from bertspec.study import Session, Study
 from bertspec.study.timing import Benchmark
-from bertspec.verdict import Verdict
 
 __all__ = ["CLAIM_PROPERTY", "Claims", "Recipe", "Refusal", "refused"]
 
@@ -41,48 +41,48 @@ class Recipe:
 
     def plan(
         self,
-        bench: Workbench,
-        encoder: EncoderSpec,
-        task: TaskSpec,
+        session: Session,
+        encoder: EncoderConfig,
+        task: TaskConfig,
         optimizer: str | None,
         seeds: Sequence[int],
-    ) -> StudySpec:
+    ) -> StudyConfig:
         """The study that a When line asks for, all of it checked, the promised metrics too.
 
         Raises:
             UnknownName: a word names nothing.
-            InvalidSpec: a value is not allowed, a metric does not fit the task, or can never have what is claimed.
+            InvalidConfig: a value is not allowed, a metric does not fit the task, or can never have what is claimed.
         """
-        seeds = bench.reference_seeds or tuple(seed + bench.seed_shift for seed in seeds)
+        seeds = session.reference_seeds or tuple(seed + session.seed_shift for seed in seeds)
         if self.promised:
             metrics.check(task.model_copy(update={"metrics": self.promised}))
         for metric, bound in self.bounds:
             metrics.check_bound(metric, bound)
-        plan = bench.catalog.study(
+        plan = session.catalog.study(
             encoder, task, seeds=seeds, recipe=self.name, optimizer=optimizer, changes=self.changes
         )
         if self.faster != 1.0:
             rate = plan.recipe.optimizer.learning_rate * self.faster
             changes = {**self.changes, "learning_rate": rate}
-            plan = bench.catalog.study(
+            plan = session.catalog.study(
                 encoder, task, seeds=seeds, recipe=self.name, optimizer=optimizer, changes=changes
             )
-        if not bench.reference_seeds:
-            calibration.require(plan, bench, self.calibrated)
+        if not session.reference_seeds:
+            claims.require(plan, session, self.calibrated)
         return plan
 
-    def measure(self, bench: Workbench, encoders: Sequence[EncoderSpec], grid: Grid, benchmark: Benchmark) -> Turns:
+    def measure(self, session: Session, encoders: Sequence[EncoderConfig], grid: Grid, benchmark: Benchmark) -> Turns:
         """Let encoders answer in turns, in the precision and with the threads that this recipe, or their own, says.
 
         Raises:
             BertspecError: see :func:`bertspec.inference.measuring.measure`.
         """
         recipes = [
-            bench.catalog.recipe(self.name or encoder.recipe, encoder=encoder, changes=self.changes)
+            session.catalog.recipe(self.name or encoder.recipe, encoder=encoder, changes=self.changes)
             for encoder in encoders
         ]
-        device = measuring.footing(recipes, bench.device)
-        return measuring.measure(encoders, grid, places=bench.places, device=device, benchmark=benchmark)
+        device = measuring.footing(recipes, session.device)
+        return measuring.measure(encoders, grid, locations=session.locations, device=device, benchmark=benchmark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,9 @@ class Claims:
 
 def _evidence(
     verdict: Verdict, subject: str, studies: tuple[Study | None, Study | None], origin: str | None
-) -> ClaimEvidence:
+) -> ClaimRecord:
     claim, spread, (study, other) = verdict.claim, verdict.spread, studies
-    return ClaimEvidence(
+    return ClaimRecord(
         claim=str(claim),
         subject=subject,
         verdict=verdict.outcome,
@@ -144,8 +144,8 @@ def _evidence(
         values=verdict.values,
         spread=spread.limit if spread else None,
         spread_source=spread.source if spread else None,
-        teeth=verdict.teeth,
-        odds=verdict.odds,
+        detectable_drop=verdict.detectable_drop,
+        pass_rates=verdict.pass_rates,
         reason=verdict.reason,
         bound_source=claim.source,
         origin=_origin(study, other) if study else origin,

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from pytest_bdd.parsers import StepParser
 
-from bertspec.errors import InvalidSpec
-from bertspec.spec import EncoderSpec, SweepSpec, TaskSpec
-from bertspec.study import Workbench
+from bertspec.config import EncoderConfig, SweepConfig, TaskConfig
+from bertspec.errors import InvalidConfig
+from bertspec.study import Session
 from bertspec.sweep import comparison, files, runner
 from bertspec.sweep.comparison import Comparison
 
@@ -34,23 +34,23 @@ _HEAD = ["parameter", "values"]
 class Scene:
     """What the Given lines of a scenario hold fixed."""
 
-    encoder: EncoderSpec
-    task: TaskSpec
+    encoder: EncoderConfig
+    task: TaskConfig
     recipe: Recipe
 
-    def sweep(self, over: str, table: list[list[str]], bench: Workbench) -> SweepSpec:
+    def sweep(self, over: str, table: list[list[str]], session: Session) -> SweepConfig:
         """The sweep over what a table lists: the whole grid where everything is listed, else drawn at random.
 
         Raises:
             UnknownName: a word names nothing.
-            InvalidSpec: the table is not understood, or a Given line changes what a sweep cannot.
+            InvalidConfig: the table is not understood, or a Given line changes what a sweep cannot.
         """
         listed = parameters(table)
         if over not in listed:
-            raise InvalidSpec("the table does not list what the sweep is over", given=", ".join(listed), allowed=over)
-        fixed = {name: {"value": value} for name, value in self._fixed(bench).items()}
+            raise InvalidConfig("the table does not list what the sweep is over", given=", ".join(listed), allowed=over)
+        fixed = {name: {"value": value} for name, value in self._fixed(session).items()}
         if "values" not in listed[over]:
-            raise InvalidSpec(
+            raise InvalidConfig(
                 f"the sweep is over {over}, and the table lists no several values of it",
                 given=listed[over],
                 allowed="values with commas between them",
@@ -61,20 +61,20 @@ class Scene:
                 "method": "random" if ranges else "grid",
                 "parameters": {**fixed, **listed, "compare": {"value": over}},
             },
-            bench,
+            session,
             name=f"{self.encoder.name}-{self.task.name}-{over}",
             where="the table of the step",
         )
 
-    def _fixed(self, bench: Workbench) -> dict[str, Any]:
-        if self.task != bench.catalog.task(self.task.name):
-            raise InvalidSpec(
+    def _fixed(self, session: Session) -> dict[str, Any]:
+        if self.task != session.catalog.task(self.task.name):
+            raise InvalidConfig(
                 "a sweep names its task, and this one was changed by a Given line",
                 given=self.task.name,
                 allowed="a task as its config has it, or one of your own in configs/tasks",
             )
         if self.recipe.faster != 1.0:
-            raise InvalidSpec(
+            raise InvalidConfig(
                 "a sweep sets its own learning rates",
                 given=f"{self.recipe.faster:g} times its own",
                 allowed="the table",
@@ -83,21 +83,21 @@ class Scene:
         return {"encoder": self.encoder.name, "task": self.task.name, **named, **self.recipe.changes}
 
 
-def of_file(name: str, bench: Workbench) -> SweepSpec:
+def of_file(name: str, session: Session) -> SweepConfig:
     """The sweep of that name, or of that file.
 
     Raises:
         UnknownName: nothing is called so.
-        InvalidSpec: something in it is not supported, not known or not allowed.
+        InvalidConfig: something in it is not supported, not known or not allowed.
     """
-    return files.read(name, bench)
+    return files.read(name, session)
 
 
 def check(
-    spec: SweepSpec,
+    config: SweepConfig,
     lines: Sequence[str],
     promises: Promises,
-    bench: Workbench,
+    session: Session,
     *,
     converters: Mapping[str, Callable[[str], Any]],
 ) -> None:
@@ -105,9 +105,9 @@ def check(
 
     Raises:
         UnknownName: no contender is called so.
-        InvalidSpec: a number is out of range, or nobody looks on the way to a target.
+        InvalidConfig: a number is out of range, or nobody looks on the way to a target.
     """
-    if not spec.contenders:
+    if not config.contenders:
         return  # that it compares nothing is told by compared
     for line in lines:
         for words, refuse in promises:
@@ -115,37 +115,37 @@ def check(
             if found is None:
                 continue
             given = {name: converters[name](value) if name in converters else value for name, value in found.items()}
-            refuse(spec, **given)
+            refuse(config, **given)
             if "target" in given:
-                asked = spec.model_dump(mode="json", exclude_unset=True)
+                asked = config.model_dump(mode="json", exclude_unset=True)
                 asked["parameters"]["target"] = {"value": given["target"]}
-                files.parse(asked, bench, name=str(spec.name), where="the Then line")
+                files.parse(asked, session, name=str(config.name), where="the Then line")
 
 
-def compared(spec: SweepSpec, bench: Workbench, trials_each: int) -> Comparison:
+def compared(config: SweepConfig, session: Session, trials_each: int) -> Comparison:
     """The comparison of a sweep's contenders, after so many trials of each; what the store has is not run again.
 
     Raises:
         BertspecError: the sweep cannot be run, or compares nothing; finished trials are kept.
     """
-    if not spec.contenders:
-        raise InvalidSpec(
+    if not config.contenders:
+        raise InvalidConfig(
             "the sweep compares nothing",
-            given=", ".join(spec.searched),
+            given=", ".join(config.searched),
             allowed="an optimizer with several values, or compare: {value: PARAMETER}",
-            where=f"sweep {spec.name}",
+            where=f"sweep {config.name}",
         )
     if trials_each < 1:
-        raise InvalidSpec("a contender has at least one trial", given=trials_each, where=f"sweep {spec.name}")
-    if spec.planned(trials_each) != trials_each * len(spec.contenders):
-        raise InvalidSpec(
+        raise InvalidConfig("a contender has at least one trial", given=trials_each, where=f"sweep {config.name}")
+    if config.planned(trials_each) != trials_each * len(config.contenders):
+        raise InvalidConfig(
             "the grid has not so many trials for each",
             given=trials_each,
-            allowed=f"at most {(spec.grid_size or 0) // len(spec.contenders)}",
-            where=f"sweep {spec.name}",
+            allowed=f"at most {(config.grid_size or 0) // len(config.contenders)}",
+            where=f"sweep {config.name}",
         )
-    shifted = _shifted(spec, bench.seed_shift)
-    return comparison.begin(shifted, runner.run(shifted, bench, trials_each=trials_each, wait=True), bench)
+    shifted = _shifted(config, session.seed_shift)
+    return comparison.begin(shifted, runner.run(shifted, session, trials_each=trials_each, wait=True), session)
 
 
 def parameters(table: list[list[str]]) -> dict[str, dict[str, Any]]:
@@ -155,10 +155,10 @@ def parameters(table: list[list[str]]) -> dict[str, dict[str, Any]]:
     is as likely as another, and a single value stays as it is. ``seeds`` and ``confirmation_seeds`` are lists of seeds.
 
     Raises:
-        InvalidSpec: a row has not two cells, or a value is no YAML.
+        InvalidConfig: a row has not two cells, or a value is no YAML.
     """
     if any(len(row) != 2 for row in table):
-        raise InvalidSpec("a table of parameters has two columns", given=table[0], allowed="| parameter | values |")
+        raise InvalidConfig("a table of parameters has two columns", given=table[0], allowed="| parameter | values |")
     rows = table[1:] if table[0] == _HEAD else table
     return {name: {"value": list(seeds(cell))} if name in _SEEDS else _values(cell) for name, cell in rows}
 
@@ -175,7 +175,7 @@ def _read(word: str) -> Any:
     try:
         value = yaml.safe_load(word)
     except yaml.YAMLError as broken:
-        raise InvalidSpec(
+        raise InvalidConfig(
             "the value is not understood", given=word, allowed="a word, a number, true or false"
         ) from broken
     try:
@@ -184,11 +184,11 @@ def _read(word: str) -> Any:
         return value
 
 
-def _shifted(spec: SweepSpec, by: int) -> SweepSpec:
+def _shifted(config: SweepConfig, by: int) -> SweepConfig:
     """The same sweep with every seed of tuning and confirmation that much higher."""
     if not by:
-        return spec
-    given = spec.model_dump(mode="json", exclude_unset=True)
+        return config
+    given = config.model_dump(mode="json", exclude_unset=True)
     for name in _SEEDS:
-        given["parameters"][name] = {"value": [seed + by for seed in getattr(spec.tuning, name)]}
-    return SweepSpec.model_validate(given)
+        given["parameters"][name] = {"value": [seed + by for seed in getattr(config.tuning, name)]}
+    return SweepConfig.model_validate(given)

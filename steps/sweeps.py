@@ -7,9 +7,9 @@ from typing import Any
 
 from pytest_bdd import parsers, then, when
 
-from bertspec.spec import EncoderSpec, TaskSpec
-from bertspec.study import Workbench
-from bertspec.sweep import judging
+from bertspec.claims import sweeps as judging
+from bertspec.config import EncoderConfig, TaskConfig
+from bertspec.study import Session
 from bertspec.sweep.comparison import Comparison
 
 from . import searching
@@ -35,11 +35,11 @@ _CLAIMS: searching.Promises = (
 
 
 @when(parsers.parse('the sweep "{name}" runs with {trials:d} trials each'), target_fixture="comparison")
-def the_sweep_runs(name: str, trials: int, workbench: Workbench, then_lines: tuple[str, ...]) -> Comparison:
+def the_sweep_runs(name: str, trials: int, bertspec_session: Session, then_lines: tuple[str, ...]) -> Comparison:
     """A sweep file, so many trials for each of what it compares; the best of each is run again on fresh seeds."""
-    spec = searching.of_file(name, workbench)
-    searching.check(spec, then_lines, _CLAIMS, workbench, converters=_NUMBERS)
-    return searching.compared(spec, workbench, trials)
+    config = searching.of_file(name, bertspec_session)
+    searching.check(config, then_lines, _CLAIMS, bertspec_session, converters=_NUMBERS)
+    return searching.compared(config, bertspec_session, trials)
 
 
 @when(parsers.parse('a sweep over "{parameter}" runs with {trials:d} trials each'), target_fixture="comparison")
@@ -47,16 +47,16 @@ def a_sweep_runs(
     parameter: str,
     trials: int,
     datatable: list[list[str]],
-    encoder: EncoderSpec,
-    task: TaskSpec,
+    encoder: EncoderConfig,
+    task: TaskConfig,
     recipe: Recipe,
-    workbench: Workbench,
+    bertspec_session: Session,
     then_lines: tuple[str, ...],
 ) -> Comparison:
     """The same of what a table lists: values with commas between them, or a range, such as 0.1 to 10 on a log scale."""
-    spec = searching.Scene(encoder, task, recipe).sweep(parameter, datatable, workbench)
-    searching.check(spec, then_lines, _CLAIMS, workbench, converters=_NUMBERS)
-    return searching.compared(spec, workbench, trials)
+    config = searching.Scene(encoder, task, recipe).sweep(parameter, datatable, bertspec_session)
+    searching.check(config, then_lines, _CLAIMS, bertspec_session, converters=_NUMBERS)
+    return searching.compared(config, bertspec_session, trials)
 
 
 @then(_AMONG_THE_BEST)
@@ -75,7 +75,7 @@ def it_is_near_the_best(name: str, tolerance: float, comparison: Comparison, cla
 
 @then(_NOT_NEAR_THE_BEST)
 def the_claim_of_a_rank_does_not_pass(name: str, tolerance: float, comparison: Comparison, claims: Claims) -> None:
-    """The ranking has teeth: what is behind is not among the best."""
+    """The ranking has detectable_drop: what is behind is not among the best."""
     refusal = judging.judge_best(comparison, name, tolerance).refused()
     claims.settle(refusal, subject=comparison.title, study=comparison.confirmed(name))
 

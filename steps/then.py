@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pytest_bdd import parsers, then
 
-from bertspec import calibration
-from bertspec import study as studies
+from bertspec import claims as judging
 from bertspec.inference.records import Percentile, Turns
-from bertspec.study import Study, Timing, Workbench
+from bertspec.statistics import Claim, Rule
+from bertspec.study import Session, Study, Timing
 from bertspec.study.timing import Act
-from bertspec.verdict import Claim, Rule
 
 from . import tracking
 from .interruption import Pair
@@ -19,55 +18,55 @@ from .scene import Claims, Refusal
 @then(parsers.parse("its {metric} is at least {bound:g}"))
 def its_metric_is_at_least(metric: str, bound: float, study: Study, claims: Claims) -> None:
     """The mean over the seeds, on the evaluation split, after the last step; seeds are added while it is open."""
-    verdict = calibration.judge(study, Claim(metric, "at least", bound))
-    claims.settle(verdict, subject=study.spec.title, study=study)
+    verdict = judging.judge(study, Claim(metric, "at least", bound))
+    claims.settle(verdict, subject=study.config.title, study=study)
 
 
 @then(parsers.parse("its {metric} is at most {bound:g}"))
 def its_metric_is_at_most(metric: str, bound: float, study: Study, claims: Claims) -> None:
     """The same from the other side: for what must not be learned."""
-    verdict = calibration.judge(study, Claim(metric, "at most", bound))
-    claims.settle(verdict, subject=study.spec.title, study=study)
+    verdict = judging.judge(study, Claim(metric, "at most", bound))
+    claims.settle(verdict, subject=study.config.title, study=study)
 
 
 @then(parsers.parse("its {metric} is between {low:g} and {high:g}"))
 def its_metric_is_between(metric: str, low: float, high: float, study: Study, claims: Claims) -> None:
     """Both bounds at once."""
-    verdict = calibration.judge(study, Claim(metric, "between", low, high))
-    claims.settle(verdict, subject=study.spec.title, study=study)
+    verdict = judging.judge(study, Claim(metric, "between", low, high))
+    claims.settle(verdict, subject=study.config.title, study=study)
 
 
 @then(parsers.parse("it is at its calibrated {metric}"))
 def it_is_at_its_calibrated_metric(metric: str, study: Study, claims: Claims) -> None:
     """No more than two spreads below the mean of its reference runs, as its calibration record has them."""
-    verdict = calibration.judge(study, calibration.at_its_record(study, metric))
-    claims.settle(verdict, subject=study.spec.title, study=study)
+    verdict = judging.judge(study, judging.at_its_record(study, metric))
+    claims.settle(verdict, subject=study.config.title, study=study)
 
 
 @then("no seed collapses")
 def no_seed_collapses(study: Study, claims: Claims) -> None:
     """No run predicts one class only, or does no better than the majority class."""
-    claims.settle(studies.judge_collapse(study), subject=study.spec.title, study=study)
+    claims.settle(judging.judge_collapse(study), subject=study.config.title, study=study)
 
 
 @then("a claim that no seed collapses does not pass")
 def the_claim_of_no_collapse_does_not_pass(study: Study, claims: Claims) -> None:
     """Sabotage is seen seed by seed."""
-    claims.settle(studies.judge_collapse(study).refused("collapse"), subject=study.spec.title, study=study)
+    claims.settle(judging.judge_collapse(study).refused("collapse"), subject=study.config.title, study=study)
 
 
 @then(parsers.parse("a claim that its {metric} is at least {bound:g} does not pass"))
 def the_claim_does_not_pass(metric: str, bound: float, study: Study, claims: Claims) -> None:
-    """The verdict has teeth: it refuses what sabotage has made untrue."""
-    refusal = calibration.judge(study, Claim(metric, "at least", bound)).refused()
-    claims.settle(refusal, subject=study.spec.title, study=study)
+    """The verdict has detectable_drop: it refuses what sabotage has made untrue."""
+    refusal = judging.judge(study, Claim(metric, "at least", bound)).refused()
+    claims.settle(refusal, subject=study.config.title, study=study)
 
 
 @then(parsers.parse("a claim that its {metric} is at least {bound:g} does not pass, by its {rule}"))
 def the_claim_does_not_pass_by(metric: str, bound: float, rule: Rule, study: Study, claims: Claims) -> None:
     """The same, by the rule that is meant for it: mean, collapse, ceiling or overlap."""
-    refusal = calibration.judge(study, Claim(metric, "at least", bound)).refused(rule)
-    claims.settle(refusal, subject=study.spec.title, study=study)
+    refusal = judging.judge(study, Claim(metric, "at least", bound)).refused(rule)
+    claims.settle(refusal, subject=study.config.title, study=study)
 
 
 @then(parsers.parse('the {metric} of "{first}" exceeds that of "{second}" by at least {bound:g}'))
@@ -76,7 +75,7 @@ def one_exceeds_the_other(
 ) -> None:
     """The difference of the means over the seeds."""
     study, claim = compared[first], Claim(metric, "at least", bound)
-    verdict = calibration.judge_contrast(study, compared[second], claim)
+    verdict = judging.judge_contrast(study, compared[second], claim)
     claims.settle(verdict, subject=f"{first} against {second}", study=study, other=compared[second])
 
 
@@ -86,7 +85,7 @@ def one_is_at_least_times_the_other(
 ) -> None:
     """The ratio of the means over the seeds."""
     study, claim = compared[first], Claim(metric, "at least", factor)
-    verdict = calibration.judge_contrast(study, compared[second], claim, multiple=True)
+    verdict = judging.judge_contrast(study, compared[second], claim, multiple=True)
     claims.settle(verdict, subject=f"{first} against {second}", study=study, other=compared[second])
 
 
@@ -139,17 +138,17 @@ def it_is_refused(words: str, refusal: Refusal) -> None:
 
 
 @then("every run is in the store with its provenance")
-def every_run_is_stored(study: Study, workbench: Workbench) -> None:
+def every_run_is_stored(study: Study, bertspec_session: Session) -> None:
     """The store gives back what was measured, and where model and data came from."""
-    kept = [workbench.store.get(run.fingerprint) for run in study.runs]
+    kept = [bertspec_session.store.get(run.fingerprint) for run in study.runs]
     assert all(run is not None for run in kept), "a run is missing from the store"
     assert all(len(run.result.facts.provenance.data.sha256) == 64 for run in kept if run)
 
 
 @then("every run can be read back from its W&B record")
-def every_run_is_tracked(study: Study, workbench: Workbench) -> None:
+def every_run_is_tracked(study: Study, bertspec_session: Session) -> None:
     """The offline record holds the group, the sampled loss curve and the scores of each run."""
-    problems = [tracking.difference(run, workbench.store.tracking) for run in study.runs]
+    problems = [tracking.difference(run, bertspec_session.store.tracking) for run in study.runs]
     assert not any(problems), "; ".join(problem for problem in problems if problem)
 
 

@@ -14,14 +14,14 @@ def difference(run: StoredRun, directory: Path) -> str | None:
     """What the offline record of a run lacks or has wrong; none where it agrees with the store."""
     record, facts = find_run(directory, run.fingerprint), run.result.facts
     if record is None:
-        return f"seed {run.spec.seed} has no record below {directory}"
+        return f"seed {run.config.seed} has no record below {directory}"
     sampled = [run.result.curve.loss[step - 1] for step in sampled_steps(facts.steps)]
     found = {
         "loss curve": record.curve("training/loss") == sampled,
-        "seed": record.config.get("seed") == run.spec.seed,
-        "group": run.spec.task.name in record.group,
+        "seed": record.config.get("seed") == run.config.seed,
+        "group": run.config.task.name in record.group,
         "scores": all(record.summary.get(f"evaluation/{name}") == value for name, value in facts.scores.items()),
         "end": record.exit_code == 0,
     }
     wrong = [name for name, right in found.items() if not right]
-    return f"seed {run.spec.seed}: the record's {', '.join(wrong)} differ" if wrong else None
+    return f"seed {run.config.seed}: the record's {', '.join(wrong)} differ" if wrong else None

@@ -1,4 +1,4 @@
-"""Specs small enough to train in a second, and a bench to train them on."""
+"""Specs small enough to train in a second, and a session to train them on."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 
 from bertspec.catalog import Catalog
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, GeneratedSpec, OptimizerSpec, RecipeSpec, StudySpec, TaskSpec
+from bertspec.config import EncoderConfig, GeneratedConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
+from bertspec.sources.locations import Locations
 from bertspec.store import Store
-from bertspec.study import Workbench
+from bertspec.study import Session
 from bertspec.tracking import SilentTracker
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def nowhere() -> Places:
+def nowhere() -> Locations:
     """No mirror and no hub."""
-    return Places(mirror=None, endpoint=None)
+    return Locations(mirror=None, endpoint=None)
 
 
 @pytest.fixture
-def encoder() -> EncoderSpec:
+def encoder() -> EncoderConfig:
     """A BERT of one layer and width 16."""
     shape = {
         "hidden_size": 16,
@@ -32,28 +32,28 @@ def encoder() -> EncoderSpec:
         "intermediate_size": 32,
         "max_position_embeddings": 66,
     }
-    return EncoderSpec(name="bert-micro", family="bert", architecture=shape, recipe="from-scratch")
+    return EncoderConfig(name="bert-micro", family="bert", architecture=shape, recipe="from-scratch")
 
 
 @pytest.fixture
-def task() -> TaskSpec:
+def task() -> TaskConfig:
     """The bundled sentiment task with few rows."""
-    return TaskSpec(
+    return TaskConfig(
         name="bundled/sentiment",
         dataset="bundled/sentiment",
         text="text",
         head="classification",
         labels=("negative", "positive"),
         metrics=("accuracy", "f1"),
-        generated=GeneratedSpec(train_rows=96, evaluation_rows=40, label_noise=0.05),
+        generated=GeneratedConfig(train_rows=96, evaluation_rows=40, label_noise=0.05),
     )
 
 
 @pytest.fixture
-def recipe() -> RecipeSpec:
+def recipe() -> RecipeConfig:
     """Eight steps of AdamW."""
-    return RecipeSpec(
-        optimizer=OptimizerSpec(algorithm="adamw", learning_rate=1e-3),
+    return RecipeConfig(
+        optimizer=OptimizerConfig(algorithm="adamw", learning_rate=1e-3),
         steps=8,
         batch_size=16,
         max_length=32,
@@ -66,14 +66,14 @@ def recipe() -> RecipeSpec:
 
 
 @pytest.fixture
-def study_spec(encoder: EncoderSpec, task: TaskSpec, recipe: RecipeSpec) -> StudySpec:
+def study_config(encoder: EncoderConfig, task: TaskConfig, recipe: RecipeConfig) -> StudyConfig:
     """Two seeds of the micro encoder."""
-    return StudySpec(encoder=encoder, task=task, recipe=recipe, seeds=(1, 2))
+    return StudyConfig(encoder=encoder, task=task, recipe=recipe, seeds=(1, 2))
 
 
 @pytest.fixture
-def bench(tmp_path: Path, nowhere: Places) -> Workbench:
-    """A bench with an empty store, no network and no tracker."""
-    return Workbench(
-        catalog=Catalog.beside(tmp_path), places=nowhere, store=Store(tmp_path / "store"), tracker=SilentTracker()
+def session(tmp_path: Path, nowhere: Locations) -> Session:
+    """A session with an empty store, no network and no tracker."""
+    return Session(
+        catalog=Catalog.beside(tmp_path), locations=nowhere, store=Store(tmp_path / "store"), tracker=SilentTracker()
     )

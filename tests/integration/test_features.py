@@ -415,7 +415,7 @@ def test_calibration_writes_a_record_by_which_later_claims_are_judged(project: p
     made.stdout.fnmatch_lines(
         ["*calibration records*", "*calibrations/toy/micro.adamw.*.yaml", "*4 runs: accuracy 0.*"]
     )
-    assert sorted(json.loads(file.read_text())["spec"]["seed"] for file in stored(project)) == [101, 102, 103, 104]
+    assert sorted(json.loads(file.read_text())["config"]["seed"] for file in stored(project)) == [101, 102, 103, 104]
     result = project.runpytest_subprocess("my.feature", "-p", "no:cacheprovider", "-k", "what_it_was")
     result.stdout.fnmatch_lines(["*accuracy is at least 0.*calibrated on 4 seeds*"])
 

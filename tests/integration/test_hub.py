@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
+from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.errors import SourceError, UnknownName, UnsafeCheckpoint
-from bertspec.sources import checkpoints, places, tables
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, TaskSpec
+from bertspec.sources import locations, pretrained, tables
+from bertspec.sources.locations import Locations
 
 COMMIT = "c" * 40
 FILES = {
@@ -85,8 +85,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Places, list[str]]]:
-    """The places with this hub, and the paths it was asked for."""
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Locations, list[str]]]:
+    """The locations with this hub, and the paths it was asked for."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
@@ -95,14 +95,14 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Place
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        places._probe.cache_clear()
-        yield Places(None, url), asked
+        locations._probe.cache_clear()
+        yield Locations(None, url), asked
         server.shutdown()
 
 
-def test_a_checkpoint_is_downloaded_at_one_commit_and_without_its_pickle(hub: tuple[Places, list[str]]) -> None:
+def test_a_checkpoint_is_downloaded_at_one_commit_and_without_its_pickle(hub: tuple[Locations, list[str]]) -> None:
     where, asked = hub
-    files = checkpoints.find(EncoderSpec(name="x", checkpoint="org/model"), where)
+    files = pretrained.find(EncoderConfig(name="x", checkpoint="org/model"), where)
     assert files.folder is not None
     assert sorted(file.name for file in files.folder.iterdir()) == [
         "config.json",
@@ -113,36 +113,36 @@ def test_a_checkpoint_is_downloaded_at_one_commit_and_without_its_pickle(hub: tu
     assert not [path for path in asked if "pytorch_model" in path or "onnx" in path]
 
 
-def test_a_checkpoint_that_is_only_a_pickle_is_refused(hub: tuple[Places, list[str]]) -> None:
+def test_a_checkpoint_that_is_only_a_pickle_is_refused(hub: tuple[Locations, list[str]]) -> None:
     with pytest.raises(UnsafeCheckpoint, match=r"pytorch_model\.bin"):
-        checkpoints.find(EncoderSpec(name="x", checkpoint="org/pickled"), hub[0])
+        pretrained.find(EncoderConfig(name="x", checkpoint="org/pickled"), hub[0])
 
 
-def test_one_subset_of_a_data_set_is_downloaded(hub: tuple[Places, list[str]]) -> None:
+def test_one_subset_of_a_data_set_is_downloaded(hub: tuple[Locations, list[str]]) -> None:
     where, asked = hub
     values = {"name": "x", "dataset": "org/data", "subset": "one", "text": "text", "metrics": ("accuracy",)}
-    task = TaskSpec.model_validate(values | {"head": "classification", "labels": ("bad", "good")})
+    task = TaskConfig.model_validate(values | {"head": "classification", "labels": ("bad", "good")})
     splits = tables.load(task, where)
     assert splits.train == {"text": ["good", "bad"], "label": [1, 0]}
     assert (splits.origin.place, splits.origin.revision) == ("hub", COMMIT)
     assert not [path for path in asked if "two/" in path]
 
 
-def test_a_name_that_the_hub_does_not_know_is_said_to_be_unknown(hub: tuple[Places, list[str]]) -> None:
+def test_a_name_that_the_hub_does_not_know_is_said_to_be_unknown(hub: tuple[Locations, list[str]]) -> None:
     with pytest.raises(UnknownName, match="unknown model; given: 'org/nothing'"):
-        checkpoints.find(EncoderSpec(name="x", checkpoint="org/nothing"), hub[0])
+        pretrained.find(EncoderConfig(name="x", checkpoint="org/nothing"), hub[0])
 
 
-def test_a_name_that_is_no_hub_id_is_refused(hub: tuple[Places, list[str]]) -> None:
+def test_a_name_that_is_no_hub_id_is_refused(hub: tuple[Locations, list[str]]) -> None:
     with pytest.raises(SourceError):
-        checkpoints.find(EncoderSpec(name="x", checkpoint="a/b/c"), hub[0])
+        pretrained.find(EncoderConfig(name="x", checkpoint="a/b/c"), hub[0])
 
 
 def test_an_unreachable_hub_costs_seconds() -> None:
     import time
 
-    places._probe.cache_clear()
+    locations._probe.cache_clear()
     began = time.monotonic()
     with pytest.raises(SourceError, match="cannot be had"):
-        checkpoints.find(EncoderSpec(name="x", checkpoint="org/model"), Places(None, "http://127.0.0.1:9"))
+        pretrained.find(EncoderConfig(name="x", checkpoint="org/model"), Locations(None, "http://127.0.0.1:9"))
     assert time.monotonic() - began < 5

@@ -12,7 +12,7 @@ import pytest
 
 from bertspec.catalog import Catalog
 from bertspec.sources import tables
-from bertspec.sources.places import Places
+from bertspec.sources.locations import Locations
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
@@ -42,7 +42,7 @@ def test_the_example_s_rows_are_those_that_are_shown_and_no_text_stands_twice(wa
 
 
 def test_the_task_reads_them(walked: Path) -> None:
-    splits = tables.load(Catalog.beside(walked).task("reviews"), Places(None, None))
+    splits = tables.load(Catalog.beside(walked).task("reviews"), Locations(None, None))
     assert (len(splits.train["review"]), len(splits.evaluation["review"])) == (128, 32)
     assert splits.evaluation["verdict"].count("good") == 16
 

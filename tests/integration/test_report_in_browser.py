@@ -11,10 +11,19 @@ from typing import Any
 import pytest
 
 from bertspec import report, study
-from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine, sessions
-from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
-from bertspec.spec import StudySpec
-from bertspec.study import Workbench
+from bertspec.config import StudyConfig
+from bertspec.results import (
+    ClaimRecord,
+    ComparisonRecord,
+    ContenderRecord,
+    ScenarioRecord,
+    SessionRecord,
+    StepLine,
+    SweepRecord,
+    TrialRecord,
+)
+from bertspec.store import sessions
+from bertspec.study import Session
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -26,20 +35,20 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="not run: there is no Chrom
 
 
 @pytest.fixture
-def page_file(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> Path:
-    """The page of a session with one claim of each verdict, and with texts that try to run."""
+def page_file(study_config: StudyConfig, session: Session, tmp_path: Path) -> Path:
+    """The page of a shown with one claim of each verdict, and with texts that try to run."""
     labels, data = (f"bad {HOSTILE}", "good"), tmp_path / "reviews.csv"
     with data.open("w", newline="") as file:
         rows = [(f"{HOSTILE} row {number}", labels[number % 2]) for number in range(120)]
         csv.writer(file).writerows([("review", "verdict"), *rows])
     hostile = {"dataset": str(data), "generated": None, "text": "review", "label": "verdict", "labels": labels}
     splits = {"train_split": "train[:64]", "evaluation_split": "train[64:]", "name": f"reviews {HOSTILE}"}
-    task = study_spec.task.model_copy(update={**hostile, **splits})
-    made = study.run(study_spec.model_copy(update={"task": task}), bench)
+    task = study_config.task.model_copy(update={**hostile, **splits})
+    made = study.run(study_config.model_copy(update={"task": task}), session)
     claims = tuple(
-        ClaimEvidence(
+        ClaimRecord(
             claim=f"accuracy is at least 0.9 {HOSTILE}",
-            subject=made.spec.title,
+            subject=made.config.title,
             verdict=verdict,
             value=0.9,
             bound=0.9,
@@ -50,7 +59,7 @@ def page_file(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> Path:
         for verdict in ("PASS", "FAIL", "UNDECIDED")
     )
     step = StepLine(keyword="Given", text=f"a step {HOSTILE}", table=((HOSTILE, "a" * 300),), line=4)
-    scenario = ScenarioEvidence(
+    scenario = ScenarioRecord(
         node="x",
         path="features/x.feature",
         line=3,
@@ -62,13 +71,13 @@ def page_file(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> Path:
         claims=claims,
     )
     left_out = scenario.model_copy(update={"outcome": "not run", "claims": (), "line": 9})
-    session = SessionEvidence(
+    shown = SessionRecord(
         session="a" * 32, started="2026", finished="2026", command=f"pytest {HOSTILE}", scenarios=(scenario, left_out)
     )
-    kept = sessions.read(sessions.write(session, tmp_path / "sessions"))
-    kept_sweep(bench.store.root / "sweeps")
+    kept = sessions.read(sessions.write(shown, tmp_path / "sessions"))
+    kept_sweep(session.store.root / "sweeps")
     file = tmp_path / "report.html"
-    file.write_text(report.html(kept, bench.store, bench.places), "utf-8")
+    file.write_text(report.html(kept, session.store, session.locations), "utf-8")
     return file
 
 
@@ -76,7 +85,7 @@ def kept_sweep(folder: Path) -> None:
     """The record of a sweep with ten contenders, whose names and reasons try to run."""
     now, names = "2026-01-01T00:00:00+00:00", [f"{number} {HOSTILE}" for number in range(10)]
     trials = tuple(
-        TrialEvidence(
+        TrialRecord(
             number=number,
             parameters={"learning_rate": 10.0 ** -(1 + number % 4), "schedule": f"{number % 3} {HOSTILE}"},
             contender=names[number % 10],
@@ -88,7 +97,7 @@ def kept_sweep(folder: Path) -> None:
         for number in range(40)
     )
     contenders = tuple(
-        ContenderEvidence(
+        ContenderRecord(
             name=name,
             trials=4,
             tokens=1_000_000,
@@ -96,19 +105,19 @@ def kept_sweep(folder: Path) -> None:
             values=(0.8, 0.9),
             mean=0.85,
             interval=(0.7, 1.0),
-            places=(1, 10),
+            locations=(1, 10),
             curve=((1e-4, 0.5), (1e-3, 0.8), (1e-2, 0.7)),
         )
         for name in names
     )
-    compared = ComparisonEvidence(
+    compared = ComparisonRecord(
         parameter=f"optimizer {HOSTILE}",
         contenders=contenders,
         ties=((names[0], names[1]),),
         unfair=(HOSTILE,),
         tolerance=0.02,
     )
-    sweep = SweepEvidence(
+    sweep = SweepRecord(
         name=HOSTILE,
         sha256="0" * 64,
         metric="accuracy",
@@ -170,7 +179,7 @@ _UNREADABLE = """[...document.querySelectorAll('svg text')].filter(each => {
 
 
 def _kept(page_file: Path) -> list[str]:
-    """The verdicts in the record of the session, as it lies on disk."""
+    """The verdicts in the record of the shown, as it lies on disk."""
     record = sessions.latest(page_file.parent / "sessions")
     assert record is not None
     return [claim.verdict for scenario in sessions.read(record).scenarios for claim in scenario.claims]

@@ -15,11 +15,11 @@ import pytest
 
 from bertspec.catalog import Catalog
 from bertspec.errors import UnknownName
-from bertspec.evidence.sweeps import SweepEvidence
-from bertspec.sources.places import Places
+from bertspec.results import SweepRecord
+from bertspec.sources.locations import Locations
 from bertspec.store import Store
-from bertspec.study import Workbench
-from bertspec.sweep.crew import Crew, Order
+from bertspec.study import Session
+from bertspec.sweep.worker_pool import Order, WorkerPool
 from bertspec.tracking import SilentTracker
 from tests.integration.micro import ENCODER, TASK
 
@@ -148,7 +148,7 @@ def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_eve
     killed(folder)
     kept, before = wait_for_trials(folder, 2)["trials"], training_moments(folder)
     said = to_the_end(folder)
-    found = SweepEvidence.model_validate(record(folder))
+    found = SweepRecord.model_validate(record(folder))
     assert [trial.number for trial in found.trials] == [0, 1, 2, 3, 4, 5]
     assert {trial.state for trial in found.trials} == {"finished"}
     assert [trial.contender for trial in found.trials] == ["adamw", "sgd"] * 3
@@ -161,14 +161,14 @@ def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_eve
 
 
 def test_an_error_that_every_trial_would_have_reaches_the_user(folder: Path) -> None:
-    bench = Workbench(
+    session = Session(
         catalog=Catalog.beside(folder),
-        places=Places(mirror=None, endpoint=None),
+        locations=Locations(mirror=None, endpoint=None),
         store=Store(folder / "store"),
         tracker=SilentTracker(),
         device="cpu",
     )
-    with Crew(bench, 1) as crew:
+    with WorkerPool(session, 1) as crew:
         crew.start(Order(0, {"encoder": "micro", "task": "nothing"}, None, "accuracy", judged=False))
         with pytest.raises(UnknownName, match="unknown task; given: 'nothing'"):
             list(crew.events())

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from bertspec import study
+from bertspec.config import RunConfig, StudyConfig
 from bertspec.errors import StoreError
-from bertspec.spec import RunSpec, StudySpec
-from bertspec.study import Workbench
+from bertspec.study import Session
 from bertspec.tracking import WandbTracker, find_run, read_run, sampled_steps
 
 KEY = "planted" + "0" * 33
@@ -35,13 +35,13 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 
 
 @pytest.fixture
-def spec(study_spec: StudySpec) -> RunSpec:
-    return study_spec.runs()[0]
+def config(study_config: StudyConfig) -> RunConfig:
+    return study_config.runs()[0]
 
 
-def test_a_run_can_be_read_back(study_spec: StudySpec, bench: Workbench, tmp_path: Path) -> None:
-    tracked = Workbench(bench.catalog, bench.places, bench.store, WandbTracker(tmp_path / "tracking"))
-    done = study.run(study_spec, tracked)
+def test_a_run_can_be_read_back(study_config: StudyConfig, session: Session, tmp_path: Path) -> None:
+    tracked = Session(session.catalog, session.locations, session.store, WandbTracker(tmp_path / "tracking"))
+    done = study.run(study_config, tracked)
     records = [find_run(tmp_path / "tracking", run.fingerprint) for run in done.runs]
     for run, record in zip(done.runs, records, strict=True):
         assert record is not None
@@ -49,7 +49,7 @@ def test_a_run_can_be_read_back(study_spec: StudySpec, bench: Workbench, tmp_pat
         assert record.curve("training/loss") == curve.loss.tolist()
         assert record.curve("training/learning_rate") == curve.learning_rate.tolist()
         assert record.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
-        assert record.config["seed"] == run.spec.seed
+        assert record.config["seed"] == run.config.seed
         assert record.config["fingerprint"] == run.fingerprint
         assert record.config["provenance"]["data"]["sha256"] == run.result.facts.provenance.data.sha256
         assert record.config["recipe"]["optimizer"]["learning_rate"] == 1e-3
@@ -61,10 +61,12 @@ def test_a_run_can_be_read_back(study_spec: StudySpec, bench: Workbench, tmp_pat
 
 
 def test_looks_at_the_main_metric_stand_in_the_curve_and_the_result_in_the_summary(
-    study_spec: StudySpec, bench: Workbench, tmp_path: Path
+    study_config: StudyConfig, session: Session, tmp_path: Path
 ) -> None:
-    watched = study_spec.model_copy(update={"recipe": study_spec.recipe.model_copy(update={"evaluate_every": 3})})
-    done = study.run(watched, Workbench(bench.catalog, bench.places, bench.store, WandbTracker(tmp_path / "tracking")))
+    watched = study_config.model_copy(update={"recipe": study_config.recipe.model_copy(update={"evaluate_every": 3})})
+    done = study.run(
+        watched, Session(session.catalog, session.locations, session.store, WandbTracker(tmp_path / "tracking"))
+    )
     for run in done.runs:
         record = find_run(tmp_path / "tracking", run.fingerprint)
         assert record is not None
@@ -73,10 +75,10 @@ def test_looks_at_the_main_metric_stand_in_the_curve_and_the_result_in_the_summa
         assert record.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
 
 
-def test_another_recipe_has_another_group(spec: RunSpec, tmp_path: Path) -> None:
-    other = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"steps": 3})})
+def test_another_recipe_has_another_group(config: RunConfig, tmp_path: Path) -> None:
+    other = config.model_copy(update={"recipe": config.recipe.model_copy(update={"steps": 3})})
     tracker = WandbTracker(tmp_path)
-    for each, name in ((spec, "a" * 64), (other, "b" * 64)):
+    for each, name in ((config, "a" * 64), (other, "b" * 64)):
         tracker.observe(each, fingerprint=name).failed(RuntimeError("enough"))
     one, two = (find_run(tmp_path, name * 64) for name in "ab")
     assert one is not None
@@ -85,8 +87,8 @@ def test_another_recipe_has_another_group(spec: RunSpec, tmp_path: Path) -> None
     assert (one.exit_code, one.summary["error"]) == (1, "RuntimeError: enough")
 
 
-def test_a_long_curve_is_sampled(spec: RunSpec, tmp_path: Path) -> None:
-    observer = WandbTracker(tmp_path).observe(spec, fingerprint="c" * 64)
+def test_a_long_curve_is_sampled(config: RunConfig, tmp_path: Path) -> None:
+    observer = WandbTracker(tmp_path).observe(config, fingerprint="c" * 64)
     observer.started(1000)
     for step in range(1, 1001):
         observer.stepped(step, step / 1000, 0.1)
@@ -96,13 +98,13 @@ def test_a_long_curve_is_sampled(spec: RunSpec, tmp_path: Path) -> None:
     assert record.curve("training/step") == list(sampled_steps(1000))
 
 
-def test_the_steps_of_a_killed_run_can_be_read_back(study_spec: StudySpec, tmp_path: Path) -> None:
+def test_the_steps_of_a_killed_run_can_be_read_back(study_config: StudyConfig, tmp_path: Path) -> None:
     script = tmp_path / "killed.py"
     script.write_text(
         "import sys, time\nfrom pathlib import Path\n"
-        "from bertspec.spec import RunSpec\nfrom bertspec.tracking import WandbTracker\n"
-        f"spec = RunSpec.model_validate_json({study_spec.runs()[0].model_dump_json()!r})\n"
-        f"observer = WandbTracker(Path({str(tmp_path / 'wb')!r})).observe(spec, fingerprint='d' * 64)\n"
+        "from bertspec.config import RunConfig\nfrom bertspec.tracking import WandbTracker\n"
+        f"config = RunConfig.model_validate_json({study_config.runs()[0].model_dump_json()!r})\n"
+        f"observer = WandbTracker(Path({str(tmp_path / 'wb')!r})).observe(config, fingerprint='d' * 64)\n"
         "observer.started(240)\n"
         "for step in range(1, 241):\n    observer.stepped(step, 1 / step, 0.1)\n"
         "time.sleep(1)\nprint('logged', flush=True)\ntime.sleep(60)\n"
@@ -127,8 +129,8 @@ def eventually_kept(directory: Path, fingerprint: str, *, at_least: int) -> list
     pytest.fail("the record of the killed run holds too little")
 
 
-def test_a_torn_record_is_read_up_to_its_tear(spec: RunSpec, tmp_path: Path) -> None:
-    observer = WandbTracker(tmp_path).observe(spec, fingerprint="e" * 64)
+def test_a_torn_record_is_read_up_to_its_tear(config: RunConfig, tmp_path: Path) -> None:
+    observer = WandbTracker(tmp_path).observe(config, fingerprint="e" * 64)
     observer.started(200)
     for step in range(1, 201):
         observer.stepped(step, float(step), 0.1)
@@ -153,7 +155,7 @@ def test_a_run_that_was_never_logged_has_no_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("service", ["refuses", "hangs"])
 def test_a_service_that_is_away_costs_seconds_and_one_warning(
-    spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, service: str
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, service: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -164,7 +166,7 @@ def test_a_service_that_is_away_costs_seconds_and_one_warning(
         tracker, began = WandbTracker(tmp_path / "wb"), time.monotonic()
         with caplog.at_level(logging.WARNING, logger="bertspec.tracking"):
             for name in ("1" * 64, "2" * 64):
-                observer = tracker.observe(spec, fingerprint=name)
+                observer = tracker.observe(config, fingerprint=name)
                 observer.started(1)
                 observer.stepped(1, 0.5, 0.1)
                 observer.failed(RuntimeError("enough"))
@@ -179,26 +181,26 @@ def test_a_service_that_is_away_costs_seconds_and_one_warning(
     assert KEY.encode() not in written
 
 
-def test_a_user_may_switch_it_off(spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_may_switch_it_off(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    WandbTracker(tmp_path / "wb").observe(spec, fingerprint="3" * 64).started(1)
+    WandbTracker(tmp_path / "wb").observe(config, fingerprint="3" * 64).started(1)
     assert not (tmp_path / "wb").exists()
 
 
 def test_a_client_that_breaks_costs_no_run(
-    study_spec: StudySpec, bench: Workbench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    study_config: StudyConfig, session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "in-the-way").write_text("a file where the folder should be")
-    tracked = Workbench(bench.catalog, bench.places, bench.store, WandbTracker(tmp_path / "in-the-way"))
+    tracked = Session(session.catalog, session.locations, session.store, WandbTracker(tmp_path / "in-the-way"))
     with caplog.at_level(logging.WARNING, logger="bertspec.tracking"):
-        assert study.run(study_spec, tracked).trained == 2
+        assert study.run(study_config, tracked).trained == 2
     assert len(caplog.records) == 1
 
 
 def test_a_run_that_breaks_in_the_middle_of_logging_goes_on(
-    spec: RunSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    config: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    observer: Any = WandbTracker(tmp_path).observe(spec, fingerprint="4" * 64)
+    observer: Any = WandbTracker(tmp_path).observe(config, fingerprint="4" * 64)
 
     def broken(_: object) -> None:
         raise OSError("the server died")

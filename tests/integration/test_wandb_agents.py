@@ -153,8 +153,8 @@ def test_two_agents_share_a_sweep_and_the_local_command_only_puts_its_table_toge
         own = [stored[fingerprint] for fingerprint in run.summary["runs"]]
         assert (run.state, run.described["sweep"], run.described["jobType"]) == ("finished", site.sweep.name, "trial")
         assert site.sweep.parameters[name].items() <= run.config.items()
-        assert {each.spec.recipe.optimizer.learning_rate for each in own} == {run.config["learning_rate"]}
-        assert {each.spec.recipe.optimizer.settings["beta2"] for each in own} == {run.config["settings"]["beta2"]}
+        assert {each.config.recipe.optimizer.learning_rate for each in own} == {run.config["learning_rate"]}
+        assert {each.config.recipe.optimizer.settings["beta2"] for each in own} == {run.config["settings"]["beta2"]}
         assert [each.result.facts.seed for each in own] == [201, 202]
         assert run.summary["accuracy"] == pytest.approx(sum(each.result.facts.scores["accuracy"] for each in own) / 2)
     assert site.service.unknown == []

@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 
 from bertspec import study
-from bertspec.cli import report as report_command
+from bertspec.cli.commands import report as report_command
+from bertspec.config import EncoderConfig, StudyConfig
 from bertspec.errors import SourceError, Unreachable
-from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, sessions
+from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord
 from bertspec.sources import tables
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, StudySpec
-from bertspec.store import StoredRun
-from bertspec.study import Workbench
+from bertspec.sources.locations import Locations
+from bertspec.statistics import Claim, Spread, Verdict, judge
+from bertspec.store import StoredRun, sessions
+from bertspec.study import Session
 from bertspec.tracking import WandbTracker, connection, find_run, link, publish, sync
-from bertspec.verdict import Claim, Spread, Verdict, judge
 from tests.recording import Fault, RecordingServer
 
 KEY = "planted" + "0" * 33
@@ -56,11 +56,11 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingServer]:
 
 
 @pytest.fixture
-def tracked(bench: Workbench) -> Workbench:
-    """A bench whose runs are shown in W&B."""
-    store = bench.store
-    tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, places=bench.places)
-    return dataclasses.replace(bench, tracker=tracker)
+def tracked(session: Session) -> Session:
+    """A session whose runs are shown in W&B."""
+    store = session.store
+    tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, locations=session.locations)
+    return dataclasses.replace(session, tracker=tracker)
 
 
 def elsewhere(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +71,8 @@ def elsewhere(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", url)
 
 
-def one(study_spec: StudySpec) -> StudySpec:
-    return study_spec.model_copy(update={"seeds": (1,)})
+def one(study_config: StudyConfig) -> StudyConfig:
+    return study_config.model_copy(update={"seeds": (1,)})
 
 
 def seconds(act: Callable[[], object]) -> float:
@@ -81,8 +81,8 @@ def seconds(act: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def test_a_finished_run_arrives_whole(study_spec: StudySpec, tracked: Workbench, service: RecordingServer) -> None:
-    done = study.run(study_spec, tracked)
+def test_a_finished_run_arrives_whole(study_config: StudyConfig, tracked: Session, service: RecordingServer) -> None:
+    done = study.run(study_config, tracked)
     assert service.unknown == []
     for stored in done.runs:
         arrived, facts = service.runs[stored.fingerprint[:16]], stored.result.facts
@@ -104,10 +104,10 @@ def test_a_finished_run_arrives_whole(study_spec: StudySpec, tracked: Workbench,
 
 
 def test_the_run_folder_arrives_as_an_artifact_and_the_model_only_on_request(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
-    first = study.run(one(study_spec), tracked).runs[0]
-    second = study.run(study_spec, dataclasses.replace(tracked, keep_models=True)).runs[1]
+    first = study.run(one(study_config), tracked).runs[0]
+    second = study.run(study_config, dataclasses.replace(tracked, keep_models=True)).runs[1]
     artifacts = {artifact.name: artifact for artifact in service.operations.artifacts.values()}
     assert all(artifact.committed for artifact in artifacts.values())
     folder = artifacts[f"run-{first.fingerprint[:16]}"]
@@ -118,21 +118,21 @@ def test_the_run_folder_arrives_as_an_artifact_and_the_model_only_on_request(
 
 
 def test_the_predictions_carry_the_texts_and_the_names_of_the_labels(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
-    run = study.run(one(study_spec), tracked).runs[0]
+    run = study.run(one(study_config), tracked).runs[0]
     files = service.runs[run.fingerprint[:16]].files
     table = json.loads(next(content for name, content in files.items() if "predictions" in name))
     assert table["columns"] == ["row", "text", "reference", "prediction", "output negative", "output positive"]
     assert {row[2] for row in table["data"]} == {"negative", "positive"}
-    splits = tables.load(study_spec.task, tracked.places)
+    splits = tables.load(study_config.task, tracked.locations)
     assert [row[1] for row in table["data"]] == splits.evaluation["text"]
 
 
 def test_a_run_that_is_shown_online_leaves_its_address(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
-    run = study.run(one(study_spec), tracked).runs[0]
+    run = study.run(one(study_config), tracked).runs[0]
     found = link(tracked.store.tracking, run.fingerprint)
     assert found is not None
     assert found.startswith(service.url)
@@ -140,10 +140,10 @@ def test_a_run_that_is_shown_online_leaves_its_address(
 
 
 def test_a_run_that_is_made_again_is_the_next_version_of_its_artifact(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
-    run = study.run(one(study_spec), tracked).runs[0]
-    study.run(one(study_spec), dataclasses.replace(tracked, fresh=True, session="another"))
+    run = study.run(one(study_config), tracked).runs[0]
+    study.run(one(study_config), dataclasses.replace(tracked, fresh=True, session="another"))
     name = f"run-{run.fingerprint[:16]}"
     first, second = (each for each in service.operations.artifacts.values() if each.name == name)
     assert first.described["digest"] != second.described["digest"]
@@ -153,7 +153,7 @@ def test_a_run_that_is_made_again_is_the_next_version_of_its_artifact(
 
 
 def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
-    tracked: Workbench, service: RecordingServer
+    tracked: Session, service: RecordingServer
 ) -> None:
     tracked.tracker.judged("bert-micro · sentiment", FAIL)
     tracked.tracker.judged("bert-micro · sentiment", PASS)
@@ -165,7 +165,7 @@ def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
     assert "measured 0.5000 [0.4000, 0.6000]" in run.alerts[0]["text"]
 
 
-def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Workbench, service: RecordingServer) -> None:
+def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Session, service: RecordingServer) -> None:
     spread = Spread(0.01, "0.0100, calibrated on 20 seeds")
     claim = Claim("accuracy", "at least", 0.9, source="published")
     found = judge(claim, [0.95, 0.96, 0.94], spread=spread, allowance=10)
@@ -176,13 +176,13 @@ def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Workbench, serv
     row = dict(zip(table["columns"], table["data"][0], strict=True))
     assert (row["verdict"], row["rule"], row["seeds"]) == ("PASS", "mean", "0.95, 0.96, 0.94")
     assert (row["spread"], row["spread source"], row["bound source"]) == (0.01, spread.source, "published")
-    assert (row["odds"], row["teeth"]) == (found.odds, found.teeth)
+    assert (row["pass_rates"], row["detectable_drop"]) == (found.pass_rates, found.detectable_drop)
 
 
 def test_a_confusion_matrix_counts_every_row(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
-    run = study.run(one(study_spec), tracked).runs[0]
+    run = study.run(one(study_config), tracked).runs[0]
     files = service.runs[run.fingerprint[:16]].files
     (table,) = (json.loads(content) for name, content in files.items() if "confusion" in name)
     assert table["columns"] == ["Actual", "Predicted", "nPredictions"]
@@ -191,44 +191,44 @@ def test_a_confusion_matrix_counts_every_row(
 
 
 def test_a_collapse_raises_an_alert(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+    study_config: StudyConfig, tracked: Session, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from bertspec import engine
 
     monkeypatch.setattr(
         engine, "evaluate", lambda prepared: np.tile(np.float32([1, 0]), (len(prepared.evaluation.labels), 1))
     )
-    run = study.run(one(study_spec), tracked).runs[0]
+    run = study.run(one(study_config), tracked).runs[0]
     arrived = service.runs[run.fingerprint[:16]]
     assert [alert["title"] for alert in arrived.alerts] == ["bert-micro collapsed on bundled/sentiment"]
     assert arrived.summary["evaluation/collapsed"] is True
 
 
 def test_a_refusing_service_costs_seconds_and_one_warning(
-    study_spec: StudySpec, tracked: Workbench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    study_config: StudyConfig, tracked: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     assert seconds(lambda: connection("auto")) < 5
-    done = study.run(study_spec, tracked)
+    done = study.run(study_config, tracked)
     assert done.trained == 2
     assert caplog.text.count("does not answer") == 1
     assert all(find_run(tracked.store.tracking, run.fingerprint) for run in done.runs)
 
 
 def test_a_hanging_service_costs_seconds(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, caplog: pytest.LogCaptureFixture
+    study_config: StudyConfig, tracked: Session, service: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.fault = Fault.HANGING
     assert seconds(lambda: connection("auto")) < 5
-    assert study.run(one(study_spec), tracked).trained == 1
+    assert study.run(one(study_config), tracked).trained == 1
     assert "does not answer within 2 s; runs are logged offline, and `bertspec sync` pushes them later" in caplog.text
 
 
 def test_a_service_that_forbids_costs_no_run_and_no_record(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, caplog: pytest.LogCaptureFixture
+    study_config: StudyConfig, tracked: Session, service: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.fault, service.fault_after = Fault.FORBIDDEN, 1  # the probe is answered
-    took = seconds(lambda: study.run(one(study_spec), tracked))
+    took = seconds(lambda: study.run(one(study_config), tracked))
     assert took < 30
     (run,) = tracked.store.runs()
     record = find_run(tracked.store.tracking, run.fingerprint)
@@ -238,16 +238,16 @@ def test_a_service_that_forbids_costs_no_run_and_no_record(
 
 
 def test_a_run_that_is_made_again_replaces_what_is_shown_of_it(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
-    study.run(one(study_spec), tracked)
-    study.run(one(study_spec), dataclasses.replace(tracked, fresh=True, session="another"))
+    study.run(one(study_config), tracked)
+    study.run(one(study_config), dataclasses.replace(tracked, fresh=True, session="another"))
     (arrived,) = service.runs.values()
     assert arrived.curve("training/step") == list(range(1, 9))
 
 
 def test_the_process_ends_soon_though_the_service_has_died(
-    study_spec: StudySpec, tmp_path: Path, service: RecordingServer
+    study_config: StudyConfig, tmp_path: Path, service: RecordingServer
 ) -> None:
     """The client's own exit handlers wait for minutes."""
     service.fault, service.fault_after = Fault.DEAD, 4
@@ -256,14 +256,14 @@ def test_the_process_ends_soon_though_the_service_has_died(
         "from pathlib import Path\n"
         "from bertspec import study\n"
         "from bertspec.catalog import Catalog\n"
-        "from bertspec.sources.places import Places\n"
-        "from bertspec.spec import StudySpec\n"
+        "from bertspec.sources.locations import Locations\n"
+        "from bertspec.config import StudyConfig\n"
         "from bertspec.store import Store\n"
         "from bertspec.tracking import WandbTracker\n"
-        f"spec = StudySpec.model_validate_json({study_spec.model_dump_json()!r})\n"
+        f"config = StudyConfig.model_validate_json({study_config.model_dump_json()!r})\n"
         f"store = Store(Path({str(tmp_path / 'apart')!r}))\n"
-        "work = study.Workbench(Catalog(()), Places(None, None), store, WandbTracker(store.tracking))\n"
-        "print(study.run(spec, work).trained)\n"
+        "work = study.Session(Catalog(()), Locations(None, None), store, WandbTracker(store.tracking))\n"
+        "print(study.run(config, work).trained)\n"
         "work.tracker.close()\n"
     )
     began = time.monotonic()
@@ -274,20 +274,20 @@ def test_the_process_ends_soon_though_the_service_has_died(
 
 
 def test_a_service_that_is_busy_for_a_while_gets_the_result_all_the_same(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
     service.fault, service.fault_after, service.fault_for = Fault.UNAVAILABLE, 4, 2
-    run = study.run(one(study_spec), tracked).runs[0]
+    run = study.run(one(study_config), tracked).runs[0]
     arrived = service.runs[run.fingerprint[:16]]
     assert arrived.state == "finished"
     assert arrived.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
 
 
 def test_a_service_that_hangs_in_mid_run_costs_seconds_and_no_result(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, caplog: pytest.LogCaptureFixture
+    study_config: StudyConfig, tracked: Session, service: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.fault, service.fault_after = Fault.HANGING, 4
-    took = seconds(lambda: study.run(one(study_spec), tracked))
+    took = seconds(lambda: study.run(one(study_config), tracked))
     assert took < 30
     (run,) = tracked.store.runs()
     assert caplog.text.count("W&B failed in mid-run, the run itself goes on") == 1
@@ -300,19 +300,19 @@ def test_a_service_that_hangs_in_mid_run_costs_seconds_and_no_result(
 
 
 def test_a_service_that_answers_nothing_but_503_costs_seconds_and_one_warning(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, caplog: pytest.LogCaptureFixture
+    study_config: StudyConfig, tracked: Session, service: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.fault = Fault.UNAVAILABLE
-    assert study.run(study_spec, tracked).trained == 2
+    assert study.run(study_config, tracked).trained == 2
     assert caplog.text.count("does not answer") == 1
     assert service.runs == {}
 
 
 def test_a_service_that_dies_in_mid_run_costs_no_result_and_is_told_later(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
     service.fault, service.fault_after = Fault.DEAD, 4
-    took = seconds(lambda: study.run(one(study_spec), tracked))
+    took = seconds(lambda: study.run(one(study_config), tracked))
     assert took < 30  # 3 s, or 20 where it dies between the probe and the tables
     (run,) = tracked.store.runs()
     service.fault = Fault.NONE
@@ -325,12 +325,12 @@ def test_a_service_that_dies_in_mid_run_costs_no_result_and_is_told_later(
 
 @pytest.fixture
 def offline(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+    study_config: StudyConfig, tracked: Session, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[StoredRun, Path]:
     """A run that was logged offline, with its tracking folder, and a service that has not heard of it."""
     with monkeypatch.context() as patched:
         patched.setenv("WANDB_MODE", "offline")
-        run = study.run(one(study_spec), tracked).runs[0]
+        run = study.run(one(study_config), tracked).runs[0]
     assert service.asked == []
     return run, tracked.store.tracking
 
@@ -392,24 +392,24 @@ def test_nothing_to_sync_is_nothing(tmp_path: Path) -> None:
 
 
 def test_no_token_is_written_logged_or_told(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, monkeypatch: pytest.MonkeyPatch,
+    study_config: StudyConfig, tracked: Session, service: RecordingServer, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture, tmp_path: Path,
 ) -> None:  # fmt: skip
     """Online, offline, synced, and failed: every file and every message is searched."""
     secrets = (KEY, "hf_planted0123456789", "planted-password")
     monkeypatch.setenv("HF_TOKEN", secrets[1])
     caplog.set_level(logging.DEBUG)
-    study.run(one(study_spec), tracked)
+    study.run(one(study_config), tracked)
     assert service.keys, "the key was sent to the service, and nowhere else"
     monkeypatch.setenv("WANDB_MODE", "offline")
-    study.run(study_spec, dataclasses.replace(tracked, tracker=WandbTracker(tracked.store.tracking)))
+    study.run(study_config, dataclasses.replace(tracked, tracker=WandbTracker(tracked.store.tracking)))
     monkeypatch.delenv("WANDB_MODE")
     sync(tracked.store.tracking)
     told = [caplog.text]
     hub = f"http://someone:{secrets[2]}@127.0.0.1:9"
-    nowhere = study_spec.model_copy(update={"encoder": EncoderSpec(name="x", checkpoint="org/model")})
+    nowhere = study_config.model_copy(update={"encoder": EncoderConfig(name="x", checkpoint="org/model")})
     with pytest.raises(SourceError) as refusal:
-        study.run(nowhere, dataclasses.replace(tracked, places=Places(None, hub)))
+        study.run(nowhere, dataclasses.replace(tracked, locations=Locations(None, hub)))
     elsewhere(hub, monkeypatch)
     told += [str(refusal.value), connection("auto").reason]
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
@@ -420,7 +420,7 @@ def test_no_token_is_written_logged_or_told(
 
 
 def test_a_key_of_a_netrc_file_is_used_and_not_repeated(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer, monkeypatch: pytest.MonkeyPatch,
+    study_config: StudyConfig, tracked: Session, service: RecordingServer, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture, tmp_path: Path,
 ) -> None:  # fmt: skip
     key = "netrckey" + "6" * 32
@@ -430,7 +430,7 @@ def test_a_key_of_a_netrc_file_is_used_and_not_repeated(
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.delenv("WANDB_API_KEY")
     caplog.set_level(logging.DEBUG)
-    study.run(one(study_spec), tracked)
+    study.run(one(study_config), tracked)
     assert [run.state for run in service.runs.values()] == ["finished"]
     assert key not in caplog.text
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and key.encode() in file.read_bytes()]
@@ -447,9 +447,9 @@ def test_a_refused_key_is_not_repeated(
 
 
 def test_a_run_s_own_error_is_logged_without_the_keys_in_it(
-    study_spec: StudySpec, tracked: Workbench, service: RecordingServer
+    study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
-    observer = tracked.tracker.observe(one(study_spec).runs()[0], fingerprint="a" * 64)
+    observer = tracked.tracker.observe(one(study_config).runs()[0], fingerprint="a" * 64)
     observer.failed(RuntimeError(f"GET https://user:planted-password@host/x with {KEY}"))
     assert service.runs["a" * 16].summary["error"] == "RuntimeError: GET https://host/x with …"
 
@@ -461,7 +461,7 @@ def test_a_session_becomes_a_wandb_report(service: RecordingServer, monkeypatch:
     assert address.startswith(f"{service.url}/local/encoders/reports/")
     assert (view["projectName"], view["displayName"]) == ("encoders", "bertspec: today")
     text, grid = (
-        block for block in json.loads(view["spec"])["blocks"] if block["type"] in ("markdown-block", "panel-grid")
+        block for block in json.loads(view["config"])["blocks"] if block["type"] in ("markdown-block", "panel-grid")
     )
     assert text["content"] == "| PASS |"
     (runs,) = grid["metadata"]["runSets"]
@@ -473,18 +473,18 @@ def test_a_session_becomes_a_wandb_report(service: RecordingServer, monkeypatch:
 
 
 def test_the_command_publishes_the_last_session(
-    study_spec: StudySpec, bench: Workbench, service: RecordingServer, capsys: pytest.CaptureFixture[str]
+    study_config: StudyConfig, session: Session, service: RecordingServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = study.run(one(study_spec), bench).runs[0]
-    claim = ClaimEvidence(claim="accuracy", subject="x", verdict="PASS", value=1, bound=0, runs=(run.fingerprint,))
-    scenario = ScenarioEvidence(node="x", path="x", line=1, feature="x", title="x", outcome="passed", claims=(claim,))
-    session = SessionEvidence(session="s", started="", finished="2026", command="pytest", scenarios=(scenario,))
-    file = sessions.write(session, bench.store.root / "sessions")
-    asked = argparse.Namespace(store=str(bench.store.root), session=str(file), format="wandb", output=None)
+    run = study.run(one(study_config), session).runs[0]
+    claim = ClaimRecord(claim="accuracy", subject="x", verdict="PASS", value=1, bound=0, runs=(run.fingerprint,))
+    scenario = ScenarioRecord(node="x", path="x", line=1, feature="x", title="x", outcome="passed", claims=(claim,))
+    shown = SessionRecord(session="s", started="", finished="2026", command="pytest", scenarios=(scenario,))
+    file = sessions.write(shown, session.store.root / "sessions")
+    asked = argparse.Namespace(store=str(session.store.root), session=str(file), format="wandb", output=None)
     assert report_command.execute(asked) == 0
     assert "/reports/bertspec:-2026--" in capsys.readouterr().out
-    assert run.fingerprint in service.operations.views[0]["spec"]
-    assert "evaluation/accuracy" in service.operations.views[0]["spec"]
+    assert run.fingerprint in service.operations.views[0]["config"]
+    assert "evaluation/accuracy" in service.operations.views[0]["config"]
 
 
 def test_a_service_that_refuses_a_report_is_told_without_the_key(service: RecordingServer) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bertspec.errors import SourceError, Unreachable
-from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
+from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
 from bertspec.tracking import find_run, register, show_sweep
 from tests.recording import KEY, Fault, RecordingServer
 
@@ -111,33 +111,33 @@ def test_a_service_that_refuses_the_key_is_told_without_it(service: RecordingSer
 
 WHEN = "2026-01-01T00:00:00+00:00"
 TRIALS = (
-    TrialEvidence(
+    TrialRecord(
         number=0, parameters={"optimizer": "adamw", "learning_rate": 0.001}, contender="adamw", state="finished",
         seeds=(201, 202), scores=(0.5, 0.75), score=0.625, tokens=640, seconds=2.5, runs=("a" * 64, "b" * 64),
         finished=WHEN,
     ),
-    TrialEvidence(
+    TrialRecord(
         number=1, parameters={"optimizer": "sgd", "learning_rate": 1e9}, contender="sgd", state="failed",
         reason="diverged on every seed: nan", finished=WHEN,
     ),
-    TrialEvidence(
+    TrialRecord(
         number=2, parameters={"optimizer": "sgd"}, contender="sgd", state="finished", seeds=(201,), scores=(0.5,),
         score=0.5, finished=WHEN,
     ),
 )  # fmt: skip
-COMPARISON = ComparisonEvidence(
+COMPARISON = ComparisonRecord(
     parameter="optimizer",
     contenders=(
-        ContenderEvidence(
+        ContenderRecord(
             name="adamw", trials=1, tokens=640, best=0, tuned=0.625, seeds=(1, 2), values=(0.6, 0.7), mean=0.65,
-            interval=(0.6, 0.7), places=(1, 2), sensitivity=1.5, curve=((0.001, 0.625),),
+            interval=(0.6, 0.7), ranks=(1, 2), sensitivity=1.5, curve=((0.001, 0.625),),
         ),
-        ContenderEvidence(name="sgd", trials=2, tokens=0, best=2, tuned=0.5, mean=0.6, places=(1, 2)),
+        ContenderRecord(name="sgd", trials=2, tokens=0, best=2, tuned=0.5, mean=0.6, ranks=(1, 2)),
     ),
     ties=(("adamw", "sgd"),),
     tolerance=0.01,
 )  # fmt: skip
-SHOWN = SweepEvidence(
+SHOWN = SweepRecord(
     name="rates", sha256="c" * 64, metric="accuracy", goal="maximize", method="grid", planned=3, trials=TRIALS,
     comparison=COMPARISON, began=WHEN, finished=WHEN,
 )  # fmt: skip

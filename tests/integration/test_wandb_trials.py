@@ -13,7 +13,7 @@ import pytest
 import wandb
 
 from bertspec import cli
-from bertspec.evidence.sweeps import Point, TrialEvidence
+from bertspec.results import Point, TrialRecord
 from bertspec.store import Store
 from bertspec.tracking import find_run, link
 from tests.recording import Fault, RecordingServer
@@ -139,7 +139,7 @@ def test_what_a_trial_reaches_on_the_way_is_drawn_over_its_steps(
 
     run = room.run
 
-    def told(*words: Any, **given: Any) -> TrialEvidence:
+    def told(*words: Any, **given: Any) -> TrialRecord:
         for step in (2, 4):
             given["told"](Point(step=step, value=step / 10))
         return run(*words, **given)

@@ -26,11 +26,11 @@ import torch
 import transformers
 from job import Job, Measured
 
-from bertspec.engine import Material
-from bertspec.result import Origin
-from bertspec.sources.checkpoints import EncoderFiles
+from bertspec.config import EncoderConfig, OptimizerConfig, RecipeConfig, RunConfig, TaskConfig
+from bertspec.engine import RunInputs
+from bertspec.results import Origin
+from bertspec.sources.pretrained import EncoderFiles
 from bertspec.sources.tables import Splits
-from bertspec.spec import EncoderSpec, OptimizerSpec, RecipeSpec, RunSpec, TaskSpec
 
 BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -73,11 +73,11 @@ def job_of(folder: Path, *, tokens: int, spread: float, rows: int, seed: int) ->
     texts = [" ".join(f"w{word}" for word in rng.integers(0, WORDS - 5, length - 2)) for length in lengths]
     table = {"text": texts, "label": rng.integers(0, 2, rows).tolist()}
     origin = Origin(name="random", place="folder", sha256="0" * 64)
-    task = TaskSpec(
+    task = TaskConfig(
         name="random", dataset="random", text="text", head="classification", labels=("a", "b"), metrics=("accuracy",)
     )
-    recipe = RecipeSpec(
-        optimizer=OptimizerSpec(algorithm="adamw", learning_rate=2e-5),
+    recipe = RecipeConfig(
+        optimizer=OptimizerConfig(algorithm="adamw", learning_rate=2e-5),
         epochs=1.0,
         batch_size=BATCH,
         max_length=384 if spread == 0 else 128,
@@ -86,10 +86,10 @@ def job_of(folder: Path, *, tokens: int, spread: float, rows: int, seed: int) ->
         clip_norm=1.0,
         precision="auto",
     )
-    encoder = EncoderSpec(name="bert-base", checkpoint=str(folder))
+    encoder = EncoderConfig(name="bert-base", checkpoint=str(folder))
     held_out = {column: values[: rows // 4] for column, values in table.items()}
-    material = Material(EncoderFiles(folder, folder, origin, origin), Splits(table, held_out, origin))
-    return Job(RunSpec(encoder=encoder, task=task, recipe=recipe, seed=seed), material)
+    inputs = RunInputs(EncoderFiles(folder, folder, origin, origin), Splits(table, held_out, origin))
+    return Job(RunConfig(encoder=encoder, task=task, recipe=recipe, seed=seed), inputs)
 
 
 def write_model(folder: Path, shape: dict[str, int]) -> None:
@@ -132,7 +132,7 @@ def beside(jobs: dict[str, Job], fastest: dict[str, str], *, bytes_per_s: float)
             side()
         pairs = [tuple(side().examples_per_s for side in sides) for _ in range(ROUNDS)]
         ours = statistics.median(pair[0] for pair in pairs)
-        lengths = np.array([len(text.split()) + 2 for text in job.material.splits.train["text"]])
+        lengths = np.array([len(text.split()) + 2 for text in job.inputs.splits.train["text"]])
         flops = float(np.mean(lengths * (6 * WEIGHTS + 12 * LAYERS * WIDTH * lengths)))
         floor_s = BATCH * flops / peak + ADAMW_BYTES / bytes_per_s
         rows[kind] = {

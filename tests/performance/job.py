@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec.engine import Material
-from bertspec.spec import RunSpec
+from bertspec.config import RunConfig
+from bertspec.engine import RunInputs
 
 __all__ = ["Job", "Measured", "job_of"]
 
@@ -43,30 +43,30 @@ class Measured:
 class Job:
     """One fine-tuning, as every way of doing it gets it."""
 
-    spec: RunSpec
-    material: Material
+    config: RunConfig
+    inputs: RunInputs
 
     @property
     def bf16(self) -> bool:
         from bertspec import device
 
-        return device.choose("auto", self.spec.recipe).precision == "bf16"
+        return device.choose("auto", self.config.recipe).precision == "bf16"
 
     @property
     def epochs(self) -> float:
-        return self.spec.recipe.epochs or 1.0
+        return self.config.recipe.epochs or 1.0
 
     def model(self) -> Any:
         """The plain transformers model, with fp32 weights."""
         import torch
         from transformers import AutoModelForSequenceClassification
 
-        from bertspec import encoders
+        from bertspec.models import encoders
 
-        torch.manual_seed(self.spec.seed)
-        files = self.material.files
-        config = encoders.configuration(
-            self.spec.encoder, files, outputs=self.spec.task.outputs, vocabulary=encoders.tokenizer(files)
+        torch.manual_seed(self.config.seed)
+        files = self.inputs.files
+        config = encoders.build_config(
+            self.config.encoder, files, outputs=self.config.task.outputs, vocabulary=encoders.load_tokenizer(files)
         )
         if files.folder is None:
             return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
@@ -74,17 +74,17 @@ class Job:
 
     def rows(self, *, pad_to: int | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Token ids and labels of the training rows and of the evaluation rows, padded to a length or not at all."""
-        from bertspec import encoders
+        from bertspec.models import encoders
 
-        tokenizer, task = encoders.tokenizer(self.material.files), self.spec.task
-        splits = self.material.splits
+        tokenizer, task = encoders.load_tokenizer(self.inputs.files), self.config.task
+        splits = self.inputs.splits
 
         def encoded(table: Any) -> list[dict[str, Any]]:
             made = tokenizer(
                 list(table[task.text]),
                 None if task.text_pair is None else list(table[task.text_pair]),
                 truncation=True,
-                max_length=self.spec.recipe.max_length,
+                max_length=self.config.recipe.max_length,
                 padding=False if pad_to is None else "max_length",
             )
             names = {name: number for number, name in enumerate(task.labels)}
@@ -98,10 +98,10 @@ class Job:
 
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Pad to the longest, as ``DataCollatorWithPadding`` does; the length that the sampler needs is dropped."""
-        from bertspec import encoders
+        from bertspec.models import encoders
 
         kept = [{key: value for key, value in row.items() if key != "length"} for row in rows]
-        padded: dict[str, Any] = encoders.tokenizer(self.material.files).pad(kept, return_tensors="pt")
+        padded: dict[str, Any] = encoders.load_tokenizer(self.inputs.files).pad(kept, return_tensors="pt")
         return padded
 
     def measured(self, steps: int, times_s: tuple[float, float], correct: NDArray[np.bool_], tokens: int) -> Measured:
@@ -109,7 +109,7 @@ class Job:
         train_s, evaluate_s = times_s
         return Measured(
             steps=steps,
-            train_examples=round(self.epochs * len(self.material.splits.train[self.spec.task.text])),
+            train_examples=round(self.epochs * len(self.inputs.splits.train[self.config.task.text])),
             train_tokens=round(self.epochs * tokens),
             train_s=train_s,
             evaluation_examples=len(correct),
@@ -131,17 +131,17 @@ def job_of(
     """A job by names, with the first rows of its splits."""
     from bertspec import study  # late: h200.py asks for none of what they need
     from bertspec.catalog import Catalog
-    from bertspec.sources.places import Places
+    from bertspec.sources.locations import Locations
 
     catalog = Catalog.beside(Path.cwd())
     asked = catalog.task(task)
     plan = catalog.study(catalog.encoder(encoder), asked, seeds=(seed,), recipe=recipe, changes=changes)
-    material = study.gather(plan, Places.from_environment(Path.cwd()))
-    splits = material.splits
+    inputs = study.gather(plan, Locations.from_environment(Path.cwd()))
+    splits = inputs.splits
     fewer = dataclasses.replace(
         splits, train=_first(splits.train, rows), evaluation=_first(splits.evaluation, evaluation_rows)
     )
-    return Job(plan.runs()[0], dataclasses.replace(material, splits=fewer))
+    return Job(plan.runs()[0], dataclasses.replace(inputs, splits=fewer))
 
 
 def _first(table: Any, rows: int | None) -> Any:

@@ -32,7 +32,7 @@ def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
     import torch
     from transformers import Trainer, TrainingArguments, default_data_collator
 
-    recipe, longest = job.spec.recipe, job.spec.recipe.max_length
+    recipe, longest = job.config.recipe, job.config.recipe.max_length
     train, evaluation = job.rows(pad_to=longest if padded else None)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
@@ -45,7 +45,7 @@ def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
             warmup_steps=recipe.warmup_fraction,
             lr_scheduler_type=recipe.schedule,
             max_grad_norm=recipe.clip_norm or 0.0,
-            seed=job.spec.seed,
+            seed=job.config.seed,
             use_cpu=not torch.cuda.is_available(),
             report_to="none",
             disable_tqdm=True,
@@ -107,7 +107,7 @@ def plain_loop(job: Job) -> Measured:
 
     from bertspec import device
 
-    recipe = job.spec.recipe
+    recipe = job.config.recipe
     model = job.model()
     train, evaluation = job.rows()
     optimizer = torch.optim.AdamW(
@@ -118,7 +118,7 @@ def plain_loop(job: Job) -> Measured:
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / max(1, warmup), (steps - step) / max(1, steps - warmup))
     )
-    rng = np.random.default_rng(job.spec.seed)
+    rng = np.random.default_rng(job.config.seed)
     where = device.choose("auto", recipe).torch
     model.to(where)
     precision = torch.autocast(where.type, torch.bfloat16, enabled=job.bf16)
@@ -174,8 +174,8 @@ def engine(job: Job) -> Measured:
     from bertspec import engine as ours
     from bertspec.tracking import SilentTracker
 
-    observer = SilentTracker().observe(job.spec, fingerprint="")
-    result = ours.run(job.spec, job.material, observer, device=device.choose("auto", job.spec.recipe))
+    observer = SilentTracker().observe(job.config, fingerprint="")
+    result = ours.run(job.config, job.inputs, observer, device=device.choose("auto", job.config.recipe))
     facts = result.facts
     return Measured(
         steps=facts.steps,
@@ -228,7 +228,7 @@ def main() -> None:
                 "peer": name,
                 "seed": seed,
                 **measured,
-                "peak_bytes": device.choose("cpu", job.spec.recipe).peak_memory_bytes(),
+                "peak_bytes": device.choose("cpu", job.config.recipe).peak_memory_bytes(),
                 "since_start_s": _age_s(),
             }
             sys.stdout.write(json.dumps(line) + "\n")

@@ -7,27 +7,27 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bertspec import device, engine, study
 from bertspec.catalog import Catalog
-from bertspec.sources.places import Places
-from bertspec.study import Workbench
+from bertspec.sources.locations import Locations
+from bertspec.study import Session
 from bertspec.tracking import SilentTracker
 
 
 @pytest.fixture
-def catalog(bench: Workbench) -> Catalog:
+def catalog(bench: Session) -> Catalog:
     return bench.catalog
 
 
 @pytest.mark.parametrize("name", ["bert-tiny", "distilbert-tiny", "bert-mini"])
-def test_a_short_training(name: str, catalog: Catalog, nowhere: Places, benchmark: BenchmarkFixture) -> None:
+def test_a_short_training(name: str, catalog: Catalog, nowhere: Locations, benchmark: BenchmarkFixture) -> None:
     encoder, task = catalog.encoder(name), catalog.task("bundled/sentiment")
     plan = catalog.study(encoder, task, seeds=(1,), changes={"steps": 60})
-    material, chosen = study.gather(plan, nowhere), device.choose("cpu", plan.recipe)
-    spec = plan.runs()[0]
-    observer = SilentTracker().observe(spec, fingerprint="")
+    inputs, chosen = study.gather(plan, nowhere), device.choose("cpu", plan.recipe)
+    config = plan.runs()[0]
+    observer = SilentTracker().observe(config, fingerprint="")
     results = []
 
     def once() -> None:
-        results.append(engine.run(spec, material, observer, device=chosen).facts)
+        results.append(engine.run(config, inputs, observer, device=chosen).facts)
 
     benchmark.pedantic(once, rounds=3, warmup_rounds=1)
     timings = [facts.timings for facts in results[-3:]]

@@ -16,11 +16,11 @@ from bertspec import device
 from bertspec.catalog import Catalog
 from bertspec.data import batches
 from bertspec.data.tokens import Tokens
-from bertspec.engine import Material, preparation, training
+from bertspec.engine import RunInputs, preparation, training
 from bertspec.engine.progress import Progress
-from bertspec.heads import dropout, packing
-from bertspec.sources import checkpoints, tables
-from bertspec.sources.places import Places
+from bertspec.models import dropout, packing
+from bertspec.sources import pretrained, tables
+from bertspec.sources.locations import Locations
 
 HEADS, WIDTH = 12, 32
 CPU = torch.device("cpu")
@@ -69,7 +69,7 @@ def test_attention_of_packed_rows_beside_padded_sdpa(
 
 @pytest.mark.parametrize("rule", ["sgd", "adamw"])
 def test_a_step_of_a_learned_rate_beside_a_plain_one(
-    rule: str, nowhere: Places, capsys: pytest.CaptureFixture[str]
+    rule: str, nowhere: Locations, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """bert-tiny, 32 sentences of 12 tokens on average: packed for the plain rule and HD, padded for the others."""
     names = (rule, f"hd-{rule}", f"rtho-{rule}", f"marthe-{rule}")
@@ -78,20 +78,20 @@ def test_a_step_of_a_learned_rate_beside_a_plain_one(
     assert all(act().isfinite() for act in acts.values())
 
 
-def stepping(name: str, places: Places) -> Callable[[], torch.Tensor]:
+def stepping(name: str, places: Locations) -> Callable[[], torch.Tensor]:
     """One optimizer step after the other, at a rate that spoils nothing."""
     catalog = Catalog.beside(Path("/nowhere"))
     encoder, task = catalog.encoder("bert-tiny"), catalog.task("bundled/sentiment")
     changes = {"learning_rate": 1e-6, "steps": 1}
-    spec = catalog.study(encoder, task, seeds=[1], optimizer=name, changes=changes).runs()[0]
-    material = Material(checkpoints.find(encoder, places), tables.load(task, places))
-    prepared = preparation.prepare(spec, material, device.choose("cpu", spec.recipe), None)
+    config = catalog.study(encoder, task, seeds=[1], optimizer=name, changes=changes).runs()[0]
+    inputs = RunInputs(pretrained.find(encoder, places), tables.load(task, places))
+    context = preparation.prepare(config, inputs, device.choose("cpu", config.recipe), None)
     progress = Progress(loss=np.empty(1), rate=np.empty(1), micro_batch=32)
-    loop = training._Training(spec.recipe, prepared, progress, None)
-    loop.take_up()
+    loop = training._Training(config.recipe, context, progress, None)
+    loop.resume()
     rows = next(loop.batches_to_come(1, 1))
     closure = training._Step(loop, rows, "here")
-    return lambda: prepared.optimizer.step(closure, learning_rate=1e-6)
+    return lambda: context.optimizer.step(closure, learning_rate=1e-6)
 
 
 def timed(piece: str, whose: str, act: object) -> Measurement:

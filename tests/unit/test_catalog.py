@@ -6,8 +6,8 @@ import pytest
 
 from bertspec import optimizers
 from bertspec.catalog import Catalog
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.spec import EmaSpec
+from bertspec.config import EmaConfig
+from bertspec.errors import InvalidConfig, UnknownName
 
 PACKAGED = Catalog.beside(Path("/nowhere"))
 
@@ -75,7 +75,7 @@ def test_a_data_set_may_be_described_where_it_is_used(tmp_path: Path) -> None:
     assert PACKAGED.task("org/data", fields).dataset == "org/data"
     assert PACKAGED.task(str(tmp_path / "x.csv"), fields).dataset == str(tmp_path / "x.csv")
     assert PACKAGED.task("glue/sst2", {"evaluation_split": "test"}).evaluation_split == "test"
-    with pytest.raises(InvalidSpec, match="head: field required"):
+    with pytest.raises(InvalidConfig, match="head: field required"):
         PACKAGED.task("org/data", {"text": "text"})
     with pytest.raises(UnknownName):
         PACKAGED.task("org/data")
@@ -102,13 +102,13 @@ def test_a_name_cannot_leave_its_folder(own: Catalog, word: str) -> None:
 )
 def test_a_broken_config_is_refused_with_its_file(own: Catalog, text: str, message: str) -> None:
     (own.folders[0] / "tasks" / "mine.yaml").write_text(text)
-    with pytest.raises((InvalidSpec, UnknownName), match=message):
+    with pytest.raises((InvalidConfig, UnknownName), match=message):
         own.task("mine")
 
 
 def test_two_learning_rates_have_their_names(own: Catalog) -> None:
     (own.folders[0] / "optimizers" / "mine.yaml").write_text("learning_rate: {slow: 1.0}\n")
-    with pytest.raises(InvalidSpec, match="one number, or pretrained and from_scratch"):
+    with pytest.raises(InvalidConfig, match="one number, or pretrained and from_scratch"):
         own.optimizer("mine", own.encoder("minilm"))
 
 
@@ -162,7 +162,7 @@ def test_an_optimizer_brings_its_schedule_and_a_scenario_may_change_it() -> None
 
 def test_an_optimizer_decides_no_more_of_a_recipe_than_its_schedule(own: Catalog) -> None:
     (own.folders[0] / "optimizers" / "mine.yaml").write_text("learning_rate: 1.0\nrecipe: {steps: 3}\n")
-    with pytest.raises(InvalidSpec, match="no such field of a recipe.*allowed: schedule, warmup_fraction"):
+    with pytest.raises(InvalidConfig, match="no such field of a recipe.*allowed: schedule, warmup_fraction"):
         own.optimizer("mine", own.encoder("minilm"))
 
 
@@ -173,17 +173,17 @@ def test_fields_of_an_average_are_changed_one_by_one_and_another_kind_is_another
     other = PACKAGED.recipe("from-scratch", **ask, changes={"averaging": {"kind": "ema"}}).optimizer.averaging
     assert kept is not None
     assert later == kept.model_copy(update={"start": 0.9})
-    assert other == EmaSpec(kind="ema")
+    assert other == EmaConfig(kind="ema")
 
 
 @pytest.mark.parametrize("word", ["lbfgs"])
 def test_an_optimizer_that_cannot_work_is_refused_with_the_reason(word: str) -> None:
-    with pytest.raises(InvalidSpec, match="cannot train an encoder on batches.*line search.*some twenty backward"):
+    with pytest.raises(InvalidConfig, match="cannot train an encoder on batches.*line search.*some twenty backward"):
         PACKAGED.optimizer(word, PACKAGED.encoder("bert-tiny"))
     assert word not in PACKAGED.names("optimizers")
 
 
 def test_a_seed_that_stands_twice_is_refused() -> None:
     encoder, task = PACKAGED.encoder("bert-tiny"), PACKAGED.task("bundled/sentiment")
-    with pytest.raises(InvalidSpec, match=r"seeds \[1\] stand twice"):
+    with pytest.raises(InvalidConfig, match=r"seeds \[1\] stand twice"):
         PACKAGED.study(encoder, task, seeds=[1, 2, 1])

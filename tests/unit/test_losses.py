@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bertspec import losses
-from bertspec.errors import InvalidSpec
+from bertspec.errors import InvalidConfig
 
 
 def test_cross_entropy_is_the_mean_negative_log_probability() -> None:
@@ -26,5 +26,5 @@ def test_a_loss_is_computed_in_fp32_from_bf16_outputs(name: str) -> None:
     ("name", "head"), [("mse", "classification"), ("cross_entropy", "regression"), ("hinge", "regression")]
 )
 def test_a_loss_that_does_not_fit_the_head_is_refused(name: str, head: str) -> None:
-    with pytest.raises(InvalidSpec, match="does not fit"):
+    with pytest.raises(InvalidConfig, match="does not fit"):
         losses.choose(name, head)  # type: ignore[arg-type]

@@ -58,9 +58,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, first: tuple[Stranger, Said]
         from pytest_bdd import then
 
         @then("its runs are on the bench")
-        def its_runs_are_on_the_bench(study, workbench):
+        def its_runs_are_on_the_bench(study, session):
             assert len(study.runs) == 3
-            assert all(workbench.store.get(run.fingerprint) for run in study.runs)
+            assert all(session.store.get(run.fingerprint) for run in study.runs)
         """,
     )
     stranger.write("features/bound.feature", MY_FEATURE + "        And it has a name\n")
@@ -97,7 +97,7 @@ def test_its_claims_stand_in_a_table(first: tuple[Stranger, Said]) -> None:
     assert table[0].split()[:3] == ["verdict", "scenario", "claim"]
     assert table[1].startswith("PASS     It begins to learn  accuracy is at most 0.9 ")
     assert "3 trained" in table[1]
-    assert table[3].startswith("odds of 2 claims: each passes ")
+    assert table[3].startswith("pass_rates of 2 claims: each passes ")
     assert table[4] == "2 claims: 2 PASS, 0 FAIL, 0 UNDECIDED; 0 scenarios not run"
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from bertspec import metrics
 from bertspec.baselines.records import Reached, Timed
-from bertspec.evidence import Compared
-from bertspec.verdict import FEWEST_COMPARED, holm, relative_change
+from bertspec.results import Compared
+from bertspec.statistics import FEWEST_COMPARED, holm, relative_change
 
 __all__ = ["MEMORY_MARGIN", "SPEED_MARGIN", "compare"]
 
@@ -50,8 +50,8 @@ def compare(before: Sequence[Baselined], after: Sequence[Baselined], *, level: f
     """
     now = {(type(each), each.key): each for each in after}
     asked = [question for old in before for question in _questions(old, now.get((type(old), old.key)))]
-    chances = [question.chance for question in asked if question.chance is not None]
-    worse = iter(holm(chances, level=level))
+    p_values = [question.chance for question in asked if question.chance is not None]
+    worse = iter(holm(p_values, level=level))
     return tuple(
         question.answer.model_copy(update={"outcome": "FAIL"})
         if question.chance is not None and next(worse)

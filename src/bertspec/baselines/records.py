@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bertspec import calibration
+from bertspec import claims
 from bertspec.catalog import Catalog
-from bertspec.errors import InvalidSpec, StoreError
-from bertspec.evidence import ClaimEvidence, SessionEvidence
-from bertspec.spec import RunSpec
+from bertspec.config import RunConfig
+from bertspec.errors import InvalidConfig, StoreError
+from bertspec.results import ClaimRecord, SessionRecord
 from bertspec.store import Store, StoredRun
 
 __all__ = ["Baseline", "Reached", "Timed", "path_of", "reached", "read", "timed", "write"]
@@ -75,28 +75,28 @@ def path_of(name: str, root: Path) -> Path:
     """The file of a baseline.
 
     Raises:
-        InvalidSpec: the name is not one.
+        InvalidConfig: the name is not one.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidSpec("a baseline's name is a word", given=name, allowed="letters, digits, dots, hyphens")
+        raise InvalidConfig("a baseline's name is a word", given=name, allowed="letters, digits, dots, hyphens")
     return root / "baselines" / f"{name}.json"
 
 
-def reached(session: SessionEvidence, store: Store, catalog: Catalog) -> tuple[Reached, ...]:
+def reached(session: SessionRecord, store: Store, catalog: Catalog) -> tuple[Reached, ...]:
     """What each study of a session reached, of those that a quality is claimed of; sabotage and timings are left out.
 
     Raises:
-        InvalidSpec: a calibration record cannot be read.
+        InvalidConfig: a calibration record cannot be read.
     """
     found: dict[str, dict[str, StoredRun]] = {}
     for name in dict.fromkeys(_runs_of(session)):
         run = store.get(name)
-        if run is not None and run.spec.task.sabotage is None:
-            found.setdefault(_key(run.spec), {})[name] = run
+        if run is not None and run.config.task.sabotage is None:
+            found.setdefault(_key(run.config), {})[name] = run
     return tuple(_reached(key, list(runs.values()), catalog) for key, runs in found.items())
 
 
-def timed(session: SessionEvidence) -> tuple[Timed, ...]:
+def timed(session: SessionRecord) -> tuple[Timed, ...]:
     """What a session measured in turns."""
     found = [
         _timed(scenario.title, claim, session.machine)
@@ -107,7 +107,7 @@ def timed(session: SessionEvidence) -> tuple[Timed, ...]:
     return tuple({one.key: one for one in found}.values())
 
 
-def _timed(scenario: str, claim: ClaimEvidence, machine: str) -> Timed:
+def _timed(scenario: str, claim: ClaimRecord, machine: str) -> Timed:
     """A time that is claimed to be short becomes a speed: of every ratio that is kept, more is better."""
     words = claim.claim.partition(" is at ")[0]
     short = claim.direction == "at most"
@@ -149,31 +149,31 @@ def read(file: Path) -> Baseline:
         raise StoreError(f"the baseline is damaged: {str(damage).splitlines()[0]}", where=file) from damage
 
 
-def _runs_of(session: SessionEvidence) -> Iterable[str]:
+def _runs_of(session: SessionRecord) -> Iterable[str]:
     for scenario in session.scenarios:
         for claim in scenario.claims:
             if claim.promise and claim.rule != "ratio":
                 yield from claim.runs
 
 
-def _key(spec: RunSpec) -> str:
-    recipe = spec.recipe.model_dump(mode="json", exclude={"threads", "precision"}, exclude_defaults=True)
+def _key(config: RunConfig) -> str:
+    recipe = config.recipe.model_dump(mode="json", exclude={"threads", "precision"}, exclude_defaults=True)
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{spec.encoder.name} {spec.task.name} {digest}"
+    return f"{config.encoder.name} {config.task.name} {digest}"
 
 
 def _reached(key: str, runs: list[StoredRun], catalog: Catalog) -> Reached:
-    runs = sorted(runs, key=lambda run: run.spec.seed)
-    spec, metric = runs[0].spec, runs[0].spec.task.metrics[0]
-    spread = calibration.spread_of_run(runs[0], metric, catalog)
+    runs = sorted(runs, key=lambda run: run.config.seed)
+    config, metric = runs[0].config, runs[0].config.task.metrics[0]
+    spread = claims.spread_of_run(runs[0], metric, catalog)
     made_on = {(run.result.facts.environment.device, run.result.facts.environment.device_name) for run in runs}
     [(device, name)] = made_on if len(made_on) == 1 else [("cpu", "")]
     accelerator = name if device == "cuda" else None
     return Reached(
         key=key,
-        title=f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.word}",
+        title=f"{config.encoder.name} · {config.task.name} · {config.recipe.optimizer.word}",
         metric=metric,
-        seeds=tuple(run.spec.seed for run in runs),
+        seeds=tuple(run.config.seed for run in runs),
         scores=tuple(run.result.facts.scores[metric] for run in runs),
         runs=tuple(run.fingerprint for run in runs),
         spread=spread.limit,

@@ -30,7 +30,7 @@ from bertspec.errors import (
     DataError,
     DeviceError,
     Diverged,
-    InvalidSpec,
+    InvalidConfig,
     SourceError,
     StoreError,
     UnknownName,
@@ -39,7 +39,7 @@ from bertspec.errors import (
 __all__ = ["main"]
 
 _EXIT = {
-    InvalidSpec: 2,
+    InvalidConfig: 2,
     UnknownName: 2,
     DataError: 2,
     SourceError: 3,
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         return 0
-    except Exception as error:  # noqa: BLE001 - the last one that could tell it
+    except Exception as error:
         return _told(error, verbose=arguments.verbose)
 
 
@@ -74,7 +74,7 @@ def _open_what_is_closed() -> None:
     """A caller may start us without a stream (``>&-``): Python then has none, and nothing is read or heard."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - to the end
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))
 
 
 def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
@@ -115,9 +115,9 @@ def _kept(arguments: argparse.Namespace) -> str:
     """What an interruption did not lose."""
     if not hasattr(arguments, "store"):
         return ""
-    from bertspec.cli import bench
+    from bertspec.cli import options
 
-    kept = bench.store(arguments)
+    kept = options.store(arguments)
     count = kept.count()
     return f"; {count} {'run is' if count == 1 else 'runs are'} kept in {kept.root}"
 

@@ -13,10 +13,10 @@ def names(option: argparse.Action, kind: str) -> None:
     """Offer the names of encoders, tasks, recipes or optimizers."""
 
     def known(prefix: str, **_: object) -> list[str]:
-        from bertspec.cli import bench
+        from bertspec.cli import options
 
         plural: Any = f"{kind}s"
-        return [name for name in bench.catalog().names(plural) if name.startswith(prefix)]
+        return [name for name in options.catalog().names(plural) if name.startswith(prefix)]
 
     _offer(option, known)
 
@@ -25,9 +25,9 @@ def runs(option: argparse.Action) -> None:
     """Offer the fingerprints of stored runs, which need not be read for that."""
 
     def known(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-        from bertspec.cli import bench
+        from bertspec.cli import options
 
-        stored = (name[:12] for name in bench.run_names(bench.store(parsed_args)))
+        stored = (name[:12] for name in options.run_names(options.store(parsed_args)))
         return [name for name in ("latest", *stored) if name.startswith(prefix)]
 
     _offer(option, known)

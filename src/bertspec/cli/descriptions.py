@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from bertspec.config import EncoderConfig
 from bertspec.errors import BertspecError
-from bertspec.spec import EncoderSpec
 
 if TYPE_CHECKING:
     from bertspec.catalog import Catalog
 
 __all__ = ["describe"]
 
-_PRETRAINED = EncoderSpec(name="any", checkpoint="any")
-_FROM_SCRATCH = EncoderSpec(name="any", family="bert")
+_PRETRAINED = EncoderConfig(name="any", checkpoint="any")
+_FROM_SCRATCH = EncoderConfig(name="any", family="bert")
 
 
 def describe(kind: Literal["encoders", "tasks", "recipes", "optimizers", "sweeps"], name: str, catalog: Catalog) -> str:
@@ -62,11 +62,11 @@ def _optimizer(name: str, catalog: Catalog) -> str:
 def _sweep(name: str, catalog: Catalog) -> str:
     from bertspec.sweep import files
 
-    spec = files.load(catalog.sweep(name))
-    count = spec.run_cap or (spec.grid_size if spec.method == "grid" else None)
+    config = files.load(catalog.sweep(name))
+    count = config.run_cap or (config.grid_size if config.method == "grid" else None)
     varied = [
         f"{len(parameter.values)} {word}s" if parameter.several and parameter.values else word
-        for word, parameter in spec.searched.items()
+        for word, parameter in config.searched.items()
         if parameter.choices is None or len(parameter.choices) > 1
     ]
-    return f"{spec.method}, {'any number of' if count is None else count} trials: {', '.join(varied)}"
+    return f"{config.method}, {'any number of' if count is None else count} trials: {', '.join(varied)}"

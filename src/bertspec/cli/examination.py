@@ -16,7 +16,7 @@ from bertspec.errors import BertspecError
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-    from bertspec.sources.places import Places
+    from bertspec.sources.locations import Locations
     from bertspec.store import Store
 
 __all__ = ["TAGS", "Finding", "examine"]
@@ -124,18 +124,18 @@ def _package(wanted: Requirement, *, missing: State) -> Finding:
 
 def _sources(root: Path) -> Iterator[Finding]:
     try:
-        places = _places(root)
+        locations = _places(root)
     except BertspecError as wrong:
-        yield Finding("sources", "places", "broken", str(wrong))
+        yield Finding("sources", "locations", "broken", str(wrong))
         return
-    if places.mirror is None:
+    if locations.mirror is None:
         yield Finding("sources", "mirror", "limited", "none: BERTSPEC_MIRROR is not set")
     else:
-        yield _mirror(places.mirror)
-    yield _hub(places)
-    if places.pins.file is not None:
-        names = len(places.pins.encoders) + len(places.pins.data)
-        yield Finding("sources", "lock", "ok", f"{places.pins.file} holds {_some(names, 'name')}")
+        yield _mirror(locations.mirror)
+    yield _hub(locations)
+    if locations.pins.file is not None:
+        names = len(locations.pins.encoders) + len(locations.pins.data)
+        yield Finding("sources", "lock", "ok", f"{locations.pins.file} holds {_some(names, 'name')}")
 
 
 def _mirror(folder: Path) -> Finding:
@@ -154,14 +154,14 @@ def _mirror(folder: Path) -> Finding:
     )
 
 
-def _hub(places: Places) -> Finding:
-    if places.endpoint is None:
+def _hub(locations: Locations) -> Finding:
+    if locations.endpoint is None:
         return Finding("sources", "hub", "limited", "not asked: HF_HUB_OFFLINE is set")
-    if not places.hub_answers():
-        return Finding("sources", "hub", "limited", f"{places.address} does not answer within 2 s")
+    if not locations.hub_answers():
+        return Finding("sources", "hub", "limited", f"{locations.address} does not answer within 2 s")
     from huggingface_hub import get_token
 
-    return Finding("sources", "hub", "ok", f"{places.address} answers; {'a' if get_token() else 'no'} token is set")
+    return Finding("sources", "hub", "ok", f"{locations.address} answers; {'a' if get_token() else 'no'} token is set")
 
 
 def _wandb() -> Finding:
@@ -210,10 +210,10 @@ def _scenarios(root: Path, broken: list[str]) -> Iterator[Finding]:
     if broken:
         yield from (_tag(name, f"broken: {', '.join(broken)}") for name in TAGS)
         return
-    places = _places(root)
-    remote = lacks_remote(places, download=True)
-    reasons = {"minilm": lacks_minilm(places), "mirror": remote, "hub": remote, "gpu": lacks_gpu()}
-    asking = "" if places.mirror else "with --download"
+    locations = _places(root)
+    remote = lacks_remote(locations, download=True)
+    reasons = {"minilm": lacks_minilm(locations), "mirror": remote, "hub": remote, "gpu": lacks_gpu()}
+    asking = "" if locations.mirror else "with --download"
     ways = {"mirror": asking, "hub": asking, "performance": "without -n", "full": "where -m full asks for hours of it"}
     yield from (_tag(name, reasons.get(name), ways.get(name, "")) for name in TAGS)
 
@@ -223,10 +223,10 @@ def _tag(name: str, reason: str | None, how: str = "") -> Finding:
     return Finding("scenarios", f"@{name}", "limited" if reason else "ok", f"not run: {reason}" if reason else runs)
 
 
-def _places(root: Path) -> Places:
-    from bertspec.sources.places import Places
+def _places(root: Path) -> Locations:
+    from bertspec.sources.locations import Locations
 
-    return Places.from_environment(root)
+    return Locations.from_environment(root)
 
 
 def _contains(wanted: str, found: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import bertspec
-from bertspec.cli import (
+from bertspec.cli.commands import (
     baseline,
     calibrate,
     doctor,

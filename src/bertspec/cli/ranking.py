@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bertspec.cli import console
 
 if TYPE_CHECKING:
-    from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence
+    from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord
 
 __all__ = ["show"]
 
@@ -15,15 +15,15 @@ _FEW = 6
 """Pairs that are soon read."""
 
 
-def show(sweep: SweepEvidence, compared: ComparisonEvidence, *, target: float | None = None) -> None:
-    """Write the ranking: the best first, each with its budget, its confirmation and the places that are left open.
+def show(sweep: SweepRecord, compared: ComparisonRecord, *, target: float | None = None) -> None:
+    """Write the ranking: the best first, each with its budget, its confirmation and the locations that are left open.
 
     Args:
         sweep: what it is the ranking of.
         compared: the comparison.
         target: the score that steps were counted to, where there is one.
     """
-    from bertspec.report.sweeps import places, steps
+    from bertspec.report.sweeps import ranks, steps
 
     counted = any(each.steps_to for each in compared.contenders)
     columns = [
@@ -41,28 +41,28 @@ def show(sweep: SweepEvidence, compared: ComparisonEvidence, *, target: float | 
     shown = console.table(*columns, numbers=[name for name in columns if name not in (compared.parameter, "interval")])
     for each in compared.contenders:
         last = [steps(each)] if len(columns) > 9 else []
-        shown.add_row(places(each), each.name, str(each.trials), str(each.tokens), *_scores(each), *last)
+        shown.add_row(ranks(each), each.name, str(each.trials), str(each.tokens), *_scores(each), *last)
     seeds = max((len(each.seeds) for each in compared.contenders), default=0)
     console.show_lines("", f"{sweep.metric}, the best trial of each {compared.parameter} on {seeds} fresh seeds", "")
     console.show_table(shown)
     console.show_lines("", *_remarks(compared))
 
 
-def _scores(each: ContenderEvidence) -> tuple[str, ...]:
+def _scores(each: ContenderRecord) -> tuple[str, ...]:
     interval = f"{each.interval[0]:.4f} to {each.interval[1]:.4f}" if each.interval else ""
     tuned, mean = (f"{value:.4f}" if value is not None else "" for value in (each.tuned, each.mean))
     width = f"{each.sensitivity:.2f}" if each.sensitivity is not None else ""
     return tuned, mean, interval, str(each.collapsed), width
 
 
-def _remarks(compared: ComparisonEvidence) -> list[str]:
+def _remarks(compared: ComparisonRecord) -> list[str]:
     """What the table alone would not tell."""
     count = len(compared.contenders)
     ties = ", ".join(f"{one} and {other}" for one, other in compared.ties)
     if len(compared.ties) > _FEW:
-        ties = f"{len(compared.ties)} of {count * (count - 1) // 2} pairs; the places of a line say with how many"
+        ties = f"{len(compared.ties)} of {count * (count - 1) // 2} pairs; the locations of a line say with how many"
     about = (
-        "interval: 95 %, of the mean over fresh seeds; places: by Holm's correction over all pairs; decades: of the "
+        "interval: 95 %, of the mean over fresh seeds; locations: by Holm's correction over all pairs; decades: of the "
         f"learning rate, within {compared.tolerance:g} of its best when tuned"
     )
     return [

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.spec import OptimizerSpec, RecipeSpec
+from bertspec.config import OptimizerConfig, RecipeConfig
+from bertspec.errors import InvalidConfig, UnknownName
 
 __all__ = ["Flag", "add", "asked", "flags"]
 
@@ -67,7 +67,7 @@ class Flag:
 @functools.cache
 def flags() -> dict[str, Flag]:
     """Every option by the name of its field."""
-    found = [*_of(RecipeSpec), *_of(OptimizerSpec)]
+    found = [*_of(RecipeConfig), *_of(OptimizerConfig)]
     return {flag.name: flag for flag in found if flag.name not in _WORDS}
 
 
@@ -98,14 +98,14 @@ def asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields that a command line sets.
 
     Raises:
-        InvalidSpec: one is set twice, or both epochs and steps are.
+        InvalidConfig: one is set twice, or both epochs and steps are.
         UnknownName: one is nearly, but not quite, a field.
     """
     values = {name: getattr(arguments, f"field_{name}") for name in flags() if hasattr(arguments, f"field_{name}")}
     settings: dict[str, Any] = {}
     for name, value in arguments.assignments:
         if name in values or name in settings:
-            raise InvalidSpec("a field is set twice", given=name)
+            raise InvalidConfig("a field is set twice", given=name)
         if name not in flags() and difflib.get_close_matches(name, flags(), n=1, cutoff=0.8):
             raise UnknownName("field of a recipe", name, flags(), where="--set")
         (values if name in flags() else settings)[name] = value
@@ -113,7 +113,7 @@ def asked(arguments: argparse.Namespace) -> dict[str, Any]:
         name.removeprefix(_AVERAGING): settings.pop(name) for name in [*settings] if name.startswith(_AVERAGING)
     }
     if values.get("epochs") is not None and values.get("steps") is not None:
-        raise InvalidSpec(
+        raise InvalidConfig(
             "a recipe has either epochs or steps, and not both",
             given=f"epochs {values['epochs']}, steps {values['steps']}",
         )
@@ -161,7 +161,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 def _meanings(record: type[BaseModel]) -> dict[str, str]:
     """The first sentence below each field, which Python itself does not keep."""
     body = ast.parse(inspect.getsource(record)).body[0]
-    assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class
+    assert isinstance(body, ast.ClassDef)
     found = {}
     for line, below in zip(body.body, body.body[1:], strict=False):
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and isinstance(below, ast.Expr):

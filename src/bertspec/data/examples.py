@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertspec.config import TaskConfig
 from bertspec.errors import DataError
 from bertspec.sources.tables import Table
-from bertspec.spec import TaskSpec
 
 __all__ = ["Examples", "read"]
 
@@ -30,7 +30,7 @@ class Examples:
         return len(self.texts)
 
 
-def read(table: Table, task: TaskSpec, split: str) -> Examples:
+def read(table: Table, task: TaskConfig, split: str) -> Examples:
     """Check every row of a split against its task.
 
     Raises:
@@ -54,7 +54,7 @@ def _texts(values: Sequence[Any], column: str, where: str) -> list[str]:
     return list(values)
 
 
-def _labels(values: Sequence[Any], task: TaskSpec, where: str) -> NDArray[np.float64]:
+def _labels(values: Sequence[Any], task: TaskConfig, where: str) -> NDArray[np.float64]:
     numbers = {name: number for number, name in enumerate(task.labels)}
     read_one = _number if task.head == "regression" else _class_number
     labels = np.empty(len(values), dtype=np.float64)
@@ -87,5 +87,5 @@ def _number(value: Any, numbers: dict[str, int]) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _allowed(task: TaskSpec) -> str:
+def _allowed(task: TaskConfig) -> str:
     return f"0 to {len(task.labels) - 1}, or one of " + ", ".join(task.labels)

@@ -1,6 +1,6 @@
 """One run: the one training loop and the one evaluation loop.
 
-The loop's variations enter by spec (recipe, loss, optimizer), by data (batches) and by device; it
+The loop's variations enter by config (recipe, loss, optimizer), by data (batches) and by device; it
 knows neither where models and data come from nor where results go.
 """
 
@@ -16,30 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertspec import metrics
+from bertspec.config import RunConfig
 from bertspec.device import Device
+from bertspec.engine.checkpoints import Checkpoints
 from bertspec.engine.evaluation import evaluate, outputs
-from bertspec.engine.preparation import Material, Split, prepare
+from bertspec.engine.preparation import RunInputs, Split, prepare
 from bertspec.engine.progress import Progress
 from bertspec.engine.schedules import learning_rate_at, steps_of
-from bertspec.engine.snapshots import Snapshots
 from bertspec.engine.training import train
 from bertspec.errors import DeviceError
-from bertspec.result import Outcomes, RunFacts, RunObserver, RunResult, Timings
-from bertspec.spec import RunSpec
+from bertspec.results import Outcomes, RunFacts, RunObserver, RunResult, Timings
 
-__all__ = ["Material", "Snapshots", "learning_rate_at", "outputs", "run", "steps_of"]
+__all__ = ["Checkpoints", "RunInputs", "learning_rate_at", "outputs", "run", "steps_of"]
 
 _log = logging.getLogger(__name__)
 
 
 def run(
-    spec: RunSpec,
-    material: Material,
+    config: RunConfig,
+    inputs: RunInputs,
     observer: RunObserver,
     *,
     device: Device,
     cache: Path | None = None,
-    snapshots: Snapshots | None = None,
+    checkpoints: Checkpoints | None = None,
     save_to: Path | None = None,
 ) -> RunResult:
     """Train an encoder on a task and score it after the last step.
@@ -48,37 +48,37 @@ def run(
     the loss or an output is no longer a finite number the training ends, and the outputs are zeros.
 
     Args:
-        spec: encoder, task, recipe and seed.
-        material: the encoder's files and the task's rows.
+        config: encoder, task, recipe and seed.
+        inputs: the encoder's files and the task's rows.
         observer: hears of the start, of every step and of every look at the main metric, where the recipe asks for
             such; the end is the caller's to tell, once the result is safe.
         device: where it computes; the same seed gives the same bits on one CPU and thread count.
         cache: the folder that keeps token ids between runs; none keeps nothing.
-        snapshots: where the run's state is kept, and taken up again; the bits are those of a run without a break
+        checkpoints: where the run's state is kept, and taken up again; the bits are those of a run without a break
             (on a CPU; within noise on CUDA).
         save_to: the folder that the fine-tuned encoder is saved to; none saves nothing.
 
     Raises:
         DataError: rows do not fit the task.
-        InvalidSpec: the recipe does not fit the task.
+        InvalidConfig: the recipe does not fit the task.
         SourceError: the checkpoint cannot be loaded.
         DeviceError: the memory is too small, even for one example at a time.
     """
-    with device.session(spec.seed), _memory_told(spec, device):
+    with device.session(config.seed), _memory_told(config, device):
         device.forget_peak()
         began = device.clock()
-        prepared = prepare(spec, material, device, cache)
+        context = prepare(config, inputs, device, cache)
         ready = device.clock()
-        progress = train(spec.recipe, prepared, observer, seed=spec.seed, snapshots=snapshots)
+        progress = train(config.recipe, context, observer, seed=config.seed, checkpoints=checkpoints)
         trained = device.clock()
-        with prepared.optimizer.scored():
-            outcomes = Outcomes(_finite(evaluate(prepared), progress), prepared.evaluation.labels)
+        with context.optimizer.scored():
+            outcomes = Outcomes(_finite(evaluate(context), progress), context.evaluation.labels)
             timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
             if save_to is not None:
-                prepared.head.save(save_to, prepared.tokenizer)
-    facts = _facts(spec, material, device, progress, outcomes, timings, prepared.held_out)
-    if spec.recipe.evaluate_every is not None:
-        progress.looked(facts.scores[prepared.metric])
+                context.head.save(save_to, context.tokenizer)
+    facts = _facts(config, inputs, device, progress, outcomes, timings, context.held_out)
+    if config.recipe.evaluate_every is not None:
+        progress.record_evaluation(facts.scores[context.metric])
         observer.evaluated(progress.step, progress.score[-1])
     return RunResult(facts, outcomes, progress.curve())
 
@@ -93,7 +93,7 @@ def _finite(outputs: NDArray[np.float32], progress: Progress) -> NDArray[np.floa
 
 
 @contextlib.contextmanager
-def _memory_told(spec: RunSpec, device: Device) -> Iterator[None]:
+def _memory_told(config: RunConfig, device: Device) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -102,23 +102,23 @@ def _memory_told(spec: RunSpec, device: Device) -> Iterator[None]:
         raise DeviceError(
             f"the memory is too small: {str(error).splitlines()[0]}",
             allowed="a smaller encoder, shorter texts, or a device with more memory",
-            where=f"encoder {spec.encoder.name!r} on {device.kind}",
+            where=f"encoder {config.encoder.name!r} on {device.kind}",
         ) from error
 
 
 def _facts(
-    spec: RunSpec,
-    material: Material,
+    config: RunConfig,
+    inputs: RunInputs,
     device: Device,
     progress: Progress,
     outcomes: Outcomes,
     timings: Timings,
     held_out: Split | None,
 ) -> RunFacts:
-    asked = spec.recipe.micro_batch or spec.recipe.batch_size
+    asked = config.recipe.micro_batch or config.recipe.batch_size
     return RunFacts(
-        seed=spec.seed,
-        scores={name: metrics.score(name, outcomes.references, outcomes.predictions) for name in spec.task.metrics},
+        seed=config.seed,
+        scores={name: metrics.score(name, outcomes.references, outcomes.predictions) for name in config.task.metrics},
         steps=progress.step,
         train_examples=progress.examples,
         train_tokens=progress.tokens,
@@ -130,6 +130,6 @@ def _facts(
         timings=timings,
         peak_memory_bytes=device.peak_memory_bytes(),
         environment=device.environment(),
-        provenance=material.provenance,
+        provenance=inputs.provenance,
         finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )

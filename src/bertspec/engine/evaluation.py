@@ -13,37 +13,37 @@ from bertspec import metrics
 from bertspec.data import batches
 from bertspec.data.tokens import Tokens
 from bertspec.device import Device
-from bertspec.engine.preparation import Prepared
-from bertspec.heads import Head
-from bertspec.result import Outcomes
+from bertspec.engine.preparation import RunContext
+from bertspec.models import EncoderModel
+from bertspec.results import Outcomes
 
 __all__ = ["evaluate", "outputs", "score"]
 
 _log = logging.getLogger(__name__)
 
 
-def evaluate(prepared: Prepared) -> NDArray[np.float32]:
+def evaluate(context: RunContext) -> NDArray[np.float32]:
     """Outputs of shape (examples, width) for the evaluation split, in row order; see :func:`outputs`."""
-    pad_id = prepared.tokenizer.pad_token_id or 0
-    return outputs(prepared.head, prepared.evaluation.tokens, pad_id=pad_id, device=prepared.device)
+    pad_id = context.tokenizer.pad_token_id or 0
+    return outputs(context.head, context.evaluation.tokens, pad_id=pad_id, device=context.device)
 
 
-def score(prepared: Prepared) -> float:
-    """The main metric after so many steps of a training that goes on as if nobody had looked.
+def score(context: RunContext) -> float:
+    """The main metric after so many steps of a training that goes on as if nobody had record_evaluation.
 
     Outputs that are not finite numbers count as zeros, as they do at the end of a run.
     """
-    drawn = prepared.device.random_state()
-    with prepared.optimizer.scored():
-        found = evaluate(prepared)
-    prepared.device.restore_random_state(drawn)
-    prepared.head.train()
-    outcomes = Outcomes(found if np.isfinite(found).all() else np.zeros_like(found), prepared.evaluation.labels)
-    return metrics.score(prepared.metric, outcomes.references, outcomes.predictions)
+    drawn = context.device.random_state()
+    with context.optimizer.scored():
+        found = evaluate(context)
+    context.device.restore_random_state(drawn)
+    context.head.train()
+    outcomes = Outcomes(found if np.isfinite(found).all() else np.zeros_like(found), context.evaluation.labels)
+    return metrics.score(context.metric, outcomes.references, outcomes.predictions)
 
 
 def outputs(
-    head: Head, tokens: Tokens, *, pad_id: int, device: Device, token_budget: int = batches.EVALUATION_TOKENS
+    head: EncoderModel, tokens: Tokens, *, pad_id: int, device: Device, token_budget: int = batches.EVALUATION_TOKENS
 ) -> NDArray[np.float32]:
     """What a head says of every example, shape (examples, width), in the examples' order.
 
@@ -66,7 +66,7 @@ def outputs(
 
 
 @torch.no_grad()
-def _outputs(head: Head, tokens: Tokens, pad_id: int, device: Device, token_budget: int) -> NDArray[np.float32]:
+def _outputs(head: EncoderModel, tokens: Tokens, pad_id: int, device: Device, token_budget: int) -> NDArray[np.float32]:
     order: list[NDArray[np.int64]] = []
     found: list[Tensor] = []
     for rows in batches.evaluation_batches(tokens.lengths, token_budget=token_budget):

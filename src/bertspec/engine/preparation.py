@@ -12,29 +12,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bertspec import encoders, heads, losses, optimizers
+from bertspec import losses, models, optimizers
+from bertspec.config import RunConfig
 from bertspec.data.batches import Batch
 from bertspec.data.examples import Examples, read
 from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
-from bertspec.engine.schedules import pass_of, steps_of
-from bertspec.errors import InvalidSpec
-from bertspec.result import Provenance
-from bertspec.sources.checkpoints import EncoderFiles
+from bertspec.engine.schedules import steps_of, steps_per_epoch
+from bertspec.errors import InvalidConfig
+from bertspec.models import encoders
+from bertspec.results import Provenance
+from bertspec.sources.pretrained import EncoderFiles
 from bertspec.sources.tables import Splits
-from bertspec.spec import RunSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Material", "Prepared", "Split", "prepare"]
+__all__ = ["RunContext", "RunInputs", "Split", "prepare"]
 
 _HELD_OUT = 1
 """The stream of random numbers, of a run's seed, that says which rows are held out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class RunInputs:
     """What the sources found for a run: what is hashed is what is trained on."""
 
     files: EncoderFiles
@@ -60,18 +61,18 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class RunContext:
     """All that training and evaluation need."""
 
     tokenizer: PreTrainedTokenizerBase
-    head: heads.Head
+    head: models.EncoderModel
     optimizer: optimizers.Optimizer
     loss: losses.Loss
     metric: str
     """The task's main metric."""
     train: Split
     held_out: Split | None
-    """Rows of the training split that are kept out of training, where the optimizer needs such."""
+    """Rows of the training split that are kept out of training, where the optimizer requirements such."""
     evaluation: Split
     device: Device
 
@@ -81,61 +82,63 @@ class Prepared:
         return batch, torch.from_numpy(split.labels[batch.rows]).to(self.device.torch, torch.float32)
 
 
-def prepare(spec: RunSpec, material: Material, device: Device, cache: Path | None) -> Prepared:
-    """Check that spec, rows and encoder fit each other, and build what a run needs.
+def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | None) -> RunContext:
+    """Check that config, rows and encoder fit each other, and build what a run requirements.
 
     Raises:
         DataError: rows do not fit the task.
-        InvalidSpec: the recipe does not fit the task or the encoder.
+        InvalidConfig: the recipe does not fit the task or the encoder.
         SourceError: the checkpoint cannot be loaded.
     """
-    task, recipe = spec.task, spec.recipe
+    task, recipe = config.task, config.recipe
     loss = losses.choose(recipe.loss, task.head)
     optimizers.check(recipe.optimizer, schedule=recipe.schedule)
-    tokenizer = encoders.tokenizer(material.files)
-    key = f"{material.files.tokenizer_origin.sha256} {tokenizers.__version__}"
+    tokenizer = encoders.load_tokenizer(inputs.files)
+    key = f"{inputs.files.tokenizer_origin.sha256} {tokenizers.__version__}"
 
     def encoded(examples: Examples) -> Tokens:
         return encode(tokenizer, examples, max_length=recipe.max_length, key=key, cache=cache)
 
-    train = read(material.splits.train, task, task.train_split)
-    evaluation = read(material.splits.evaluation, task, task.evaluation_split)
+    train = read(inputs.splits.train, task, task.train_split)
+    evaluation = read(inputs.splits.evaluation, task, task.evaluation_split)
     tokens: tuple[Tokens, ...] = encoded(train), encoded(evaluation)
-    needs = optimizers.needs(recipe.optimizer)
-    if needs.second_derivative and recipe.micro_batch is not None:
-        raise InvalidSpec(
+    requirements = optimizers.requirements(recipe.optimizer)
+    if requirements.second_derivative and recipe.micro_batch is not None:
+        raise InvalidConfig(
             f"{recipe.optimizer.word} never takes a batch in parts", given=f"micro_batch {recipe.micro_batch}"
         )
-    head = heads.build(spec.encoder, material.files, task, tokenizer, differentiated_twice=needs.second_derivative)
+    head = models.build(
+        config.encoder, inputs.files, task, tokenizer, differentiated_twice=requirements.second_derivative
+    )
     head = head.to(device.torch)
-    head.refuse_longer("max_length", recipe.max_length, encoder=spec.encoder.name)
-    if head.packs and not needs.whole_tensors:
+    head.refuse_longer("max_length", recipe.max_length, encoder=config.encoder.name)
+    if head.packs and not requirements.whole_tensors:
         tokens = head.narrow(*tokens)
     if recipe.frozen_encoder:
         head.freeze_encoder()
     train_split, evaluation_split = (
         Split(ids, examples.labels) for ids, examples in zip(tokens, (train, evaluation), strict=True)
     )
-    train_split, held_out = _split_off(train_split, needs.held_out, spec.seed)
+    train_split, held_out = _split_off(train_split, requirements.held_out, config.seed)
     rows = len(train_split.labels)
-    length = optimizers.Length(steps_of(recipe, rows), pass_of(recipe, rows))
+    length = optimizers.Length(steps_of(recipe, rows), steps_per_epoch(recipe, rows))
     optimizer = optimizers.build(recipe.optimizer, head, length=length)
     metric = task.metrics[0]
-    return Prepared(tokenizer, head, optimizer, loss, metric, train_split, held_out, evaluation_split, device)
+    return RunContext(tokenizer, head, optimizer, loss, metric, train_split, held_out, evaluation_split, device)
 
 
 def _split_off(train: Split, share: float, seed: int) -> tuple[Split, Split | None]:
     """The rows to train on, and those that are kept out: drawn by the run's seed, each part in the order of its rows.
 
     Raises:
-        InvalidSpec: one of the two parts would be empty.
+        InvalidConfig: one of the two parts would be empty.
     """
     if not share:
         return train, None
     rows = len(train.labels)
     count = round(share * rows)
     if not 0 < count < rows:
-        raise InvalidSpec(
+        raise InvalidConfig(
             "the rows cannot be split into those that are trained on and those that are held out",
             given=f"a share of {share:g} of {rows} rows",
             allowed="at least one row on each side",

@@ -1,4 +1,4 @@
-"""How far a training is, and what it has seen: what a snapshot keeps of it, and what its curve shows."""
+"""How far a training is, and what it has seen: what a checkpoint keeps of it, and what its curve shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec.result import Curve, RunObserver
+from bertspec.results import Curve, RunObserver
 
 __all__ = ["Progress"]
 
@@ -34,7 +34,7 @@ class Progress:
     seconds: float = 0.0
     """Wall-clock seconds of training, those before an interruption included."""
     evaluated: list[int] = field(default_factory=list)
-    """The steps after which the main metric was looked at."""
+    """The steps after which the main metric was record_evaluation at."""
     score: list[float] = field(default_factory=list)
     """What it was after each of them."""
     resumed_at: list[int] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Progress:
         if step in self.evaluated:
             observer.evaluated(step, self.score[self.evaluated.index(step)])
 
-    def looked(self, score: float) -> None:
+    def record_evaluation(self, score: float) -> None:
         """Note the main metric after the newest step."""
         self.evaluated.append(self.step)
         self.score.append(score)

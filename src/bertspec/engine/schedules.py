@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import math
 
-from bertspec.spec import RecipeSpec, SwaSpec
+from bertspec.config import RecipeConfig, SwaConfig
 
-__all__ = ["learning_rate_at", "pass_of", "steps_of"]
+__all__ = ["learning_rate_at", "steps_of", "steps_per_epoch"]
 
 _RISE, _FIRST, _LAST = 0.3, 1 / 25, 1e-4
 """Of a one-cycle schedule: the share of the steps that it rises for, its first rate as a share of the peak, and its
 last as a share of the first; torch's defaults."""
 
 
-def pass_of(recipe: RecipeSpec, examples: int) -> int:
+def steps_per_epoch(recipe: RecipeConfig, examples: int) -> int:
     """How many optimizer steps a pass over that many examples takes."""
     return math.ceil(examples / recipe.batch_size)
 
 
-def steps_of(recipe: RecipeSpec, examples: int) -> int:
+def steps_of(recipe: RecipeConfig, examples: int) -> int:
     """How many optimizer steps a recipe takes on a training split of that many examples."""
     if recipe.steps is not None:
         return recipe.steps
-    assert recipe.epochs is not None  # noqa: S101 - a recipe has one of the two
-    return max(1, round(recipe.epochs * pass_of(recipe, examples)))
+    assert recipe.epochs is not None
+    return max(1, round(recipe.epochs * steps_per_epoch(recipe, examples)))
 
 
-def learning_rate_at(step: int, total: int, recipe: RecipeSpec) -> float:
+def learning_rate_at(step: int, total: int, recipe: RecipeConfig) -> float:
     """The learning rate of step ``step`` (from 1) of ``total``.
 
     It rises linearly over the warm-up and then follows the recipe's schedule; where weights are averaged at a rate of
     their own, it moves there when the averaging starts.
     """
     averaging = recipe.optimizer.averaging
-    if not isinstance(averaging, SwaSpec) or averaging.learning_rate_share is None:
+    if not isinstance(averaging, SwaConfig) or averaging.learning_rate_share is None:
         return _scheduled(step, total, recipe)
     start = round(averaging.start * total)
     if step <= start:
@@ -45,7 +45,7 @@ def learning_rate_at(step: int, total: int, recipe: RecipeSpec) -> float:
     return share * averaging.learning_rate_share * recipe.optimizer.learning_rate + (1 - share) * before
 
 
-def _scheduled(step: int, total: int, recipe: RecipeSpec) -> float:
+def _scheduled(step: int, total: int, recipe: RecipeConfig) -> float:
     warmup = round(recipe.warmup_fraction * total)
     peak = recipe.optimizer.learning_rate
     if recipe.schedule == "one-cycle":

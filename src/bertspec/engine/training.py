@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bertspec.config import RecipeConfig
 from bertspec.data import batches
 from bertspec.engine import evaluation
-from bertspec.engine.preparation import Prepared, Split
+from bertspec.engine.checkpoints import Checkpoints
+from bertspec.engine.preparation import RunContext, Split
 from bertspec.engine.progress import Progress
 from bertspec.engine.schedules import learning_rate_at, steps_of
-from bertspec.engine.snapshots import Snapshots
 from bertspec.errors import DeviceError
-from bertspec.result import RunObserver
-from bertspec.spec import RecipeSpec
+from bertspec.results import RunObserver
 
 __all__ = ["train"]
 
@@ -30,28 +30,28 @@ _log = logging.getLogger(__name__)
 
 
 _HELD_OUT = 2
-"""The stream of random numbers, of a run's seed, that says in which order held-out rows are looked at."""
+"""The stream of random numbers, of a run's seed, that says in which order held-out rows are record_evaluation at."""
 
 
 def train(
-    recipe: RecipeSpec,
-    prepared: Prepared,
+    recipe: RecipeConfig,
+    context: RunContext,
     observer: RunObserver,
     *,
     seed: int,
-    snapshots: Snapshots | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Progress:
-    """Take every step of a recipe, from a snapshot on where there is one; fewer where the training diverges.
+    """Take every step of a recipe, from a checkpoint on where there is one; fewer where the training diverges.
 
     Raises:
         DeviceError: the memory is too small for a single example.
     """
-    total = steps_of(recipe, len(prepared.train.tokens))
+    total = steps_of(recipe, len(context.train.tokens))
     rates = np.array([learning_rate_at(step, total, recipe) for step in range(1, total + 1)])
     progress = Progress(loss=np.empty(total), rate=np.empty(total), micro_batch=recipe.micro_batch or recipe.batch_size)
-    training = _Training(recipe, prepared, progress, snapshots)
+    training = _Training(recipe, context, progress, checkpoints)
     observer.started(total)
-    training.take_up()
+    training.resume()
     for step in range(1, progress.step + 1):
         progress.tell(observer, step)
     try:
@@ -60,7 +60,7 @@ def train(
             progress.tell(observer, progress.step)
     except _NotFinite as stop:
         progress.diverged = str(stop)
-    progress.seconds = prepared.device.clock() - training.began
+    progress.seconds = context.device.clock() - training.began
     return progress
 
 
@@ -70,10 +70,10 @@ class _NotFinite(ArithmeticError):
 
 @dataclass(slots=True)
 class _Training:
-    recipe: RecipeSpec
-    prepared: Prepared
+    recipe: RecipeConfig
+    context: RunContext
     progress: Progress
-    snapshots: Snapshots | None
+    checkpoints: Checkpoints | None
     began: float = field(init=False)
     weights: list[nn.Parameter] = field(init=False)
     """All that is trained; looking for them anew took a tenth of a tiny encoder's step."""
@@ -81,66 +81,66 @@ class _Training:
     """The batches of held-out rows to come."""
 
     def __post_init__(self) -> None:
-        self.weights = [weight for weight in self.prepared.head.parameters() if weight.requires_grad]
+        self.weights = [weight for weight in self.context.head.parameters() if weight.requires_grad]
 
-    def take_up(self) -> None:
-        """Restore weights, optimizer, random numbers and progress from the newest snapshot."""
-        prepared = self.prepared
-        prepared.head.train()
-        state = self.snapshots.load() if self.snapshots is not None else None
+    def resume(self) -> None:
+        """Restore weights, optimizer, random numbers and progress from the newest checkpoint."""
+        context = self.context
+        context.head.train()
+        state = self.checkpoints.load() if self.checkpoints is not None else None
         if state is not None:
-            prepared.head.load_state_dict(state["weights"])
-            prepared.optimizer.load_state_dict(state["optimizer"])
-            prepared.device.restore_random_state(state["random"])
+            context.head.load_state_dict(state["weights"])
+            context.optimizer.load_state_dict(state["optimizer"])
+            context.device.restore_random_state(state["random"])
             self.progress.restore(state["progress"])
             _log.info("going on after step %d of %d", self.progress.step, len(self.progress.loss))
-        self.began = prepared.device.clock() - self.progress.seconds
+        self.began = context.device.clock() - self.progress.seconds
 
     def batches_to_come(self, seed: int, total: int) -> Iterator[NDArray[np.int64]]:
         """The sampler's state is its seed and the number of batches drawn; that of the held-out rows, too."""
-        if self.prepared.held_out is not None:
-            drawn = self._batches(self.prepared.held_out, (seed, _HELD_OUT))
+        if self.context.held_out is not None:
+            drawn = self._batches(self.context.held_out, (seed, _HELD_OUT))
             self.held_out = islice(drawn, self.progress.held_out, None)
-        return islice(self._batches(self.prepared.train, seed), self.progress.step, total)
+        return islice(self._batches(self.context.train, seed), self.progress.step, total)
 
     def _batches(self, split: Split, seed: int | tuple[int, ...]) -> Iterator[NDArray[np.int64]]:
         return batches.training_batches(
             split.tokens.lengths,
             batch_size=self.recipe.batch_size,
             seed=seed,
-            window_batches=1 if self.prepared.head.packs else batches.WINDOW_BATCHES,
+            window_batches=1 if self.context.head.packs else batches.WINDOW_BATCHES,
         )
 
     def step(self, rows: NDArray[np.int64], rate: float) -> None:
         """Take one optimizer step, and what is due after it."""
         progress, total = self.progress, len(self.progress.loss)
         where = f"step {progress.step + 1} of {total}, learning rate {rate:.3g}"
-        optimizer = self.prepared.optimizer
+        optimizer = self.context.optimizer
         loss = optimizer.step(_Step(self, rows, where), learning_rate=rate).item()
         taken = rate if optimizer.rate is None else optimizer.rate
         progress.loss[progress.step], progress.rate[progress.step] = loss, taken
         progress.step += 1
         progress.examples += len(rows)
-        progress.tokens += int(self.prepared.train.tokens.lengths_of(rows).sum())
+        progress.tokens += int(self.context.train.tokens.lengths_of(rows).sum())
         every = self.recipe.evaluate_every
         if every is not None and progress.step % every == 0 and progress.step < total:
             self._look()
-        if self.snapshots is not None and self.snapshots.due(progress.step, total):
-            progress.seconds = self.prepared.device.clock() - self.began
-            self.snapshots.save(progress.step, self._state())
+        if self.checkpoints is not None and self.checkpoints.due(progress.step, total):
+            progress.seconds = self.context.device.clock() - self.began
+            self.checkpoints.save(progress.step, self._state())
 
     def _look(self) -> None:
         """Evaluate between two steps; the time does not count as training."""
-        clock = self.prepared.device.clock
+        clock = self.context.device.clock
         before = clock()
-        self.progress.looked(evaluation.score(self.prepared))
+        self.progress.record_evaluation(evaluation.score(self.context))
         self.began += clock() - before
 
     def _state(self) -> dict[str, Any]:
         return {
-            "weights": self.prepared.head.state_dict(),
-            "optimizer": self.prepared.optimizer.state_dict(),
-            "random": self.prepared.device.random_state(),
+            "weights": self.context.head.state_dict(),
+            "optimizer": self.context.optimizer.state_dict(),
+            "random": self.context.device.random_state(),
             "progress": self.progress.state(),
         }
 
@@ -151,10 +151,10 @@ class _Training:
                 loss = self._accumulated(rows, where)
                 break
             except (RuntimeError, MemoryError) as error:
-                if not self.prepared.device.is_out_of_memory(error):
+                if not self.context.device.is_out_of_memory(error):
                     raise
                 said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self._take_less(
+            self._halve_micro_batch(
                 len(rows), where, said
             )  # outside the handler, which holds the tensors of the failed attempt
         if self.recipe.clip_norm is not None:
@@ -172,7 +172,7 @@ class _Training:
 
     def _backward(self, rows: NDArray[np.int64], share: float, where: str) -> Tensor:
         """The loss of a part, weighted with its share of the batch. It stops before a bad loss does harm."""
-        loss = self.loss(self.prepared.train, rows, where)
+        loss = self.loss(self.context.train, rows, where)
         if share < 1.0:
             loss = loss * share
         loss.backward()  # type: ignore[no-untyped-call]
@@ -180,18 +180,18 @@ class _Training:
 
     def loss(self, split: Split, rows: NDArray[np.int64], where: str) -> Tensor:
         """The mean loss of some rows, with its graph."""
-        prepared = self.prepared
-        batch, labels = prepared.batch(split, rows)
-        with prepared.device.autocast():
-            loss = prepared.loss(prepared.head(batch), labels)
+        context = self.context
+        batch, labels = context.batch(split, rows)
+        with context.device.autocast():
+            loss = context.loss(context.head(batch), labels)
         if not torch.isfinite(loss):
             raise _NotFinite(f"loss {loss.item()} at {where}")
         return loss
 
     def held_out_loss(self, where: str) -> Tensor:
         """The same of the next held-out batch, without dropout."""
-        held_out, head = self.prepared.held_out, self.prepared.head
-        assert held_out is not None  # noqa: S101 - the optimizer's needs say whether there is one
+        held_out, head = self.context.held_out, self.context.head
+        assert held_out is not None
         rows = next(self.held_out)
         self.progress.held_out += 1
         self.progress.tokens += int(held_out.tokens.lengths_of(rows).sum())
@@ -204,10 +204,10 @@ class _Training:
         for weight in self.weights:
             weight.grad = None
 
-    def _take_less(self, batch: int, where: str, said: str) -> None:
+    def _halve_micro_batch(self, batch: int, where: str, said: str) -> None:
         tried = min(self.progress.micro_batch, batch)
         self._clear()
-        self.prepared.device.release_memory()
+        self.context.device.release_memory()
         if tried == 1:
             raise DeviceError(
                 f"the memory is too small for one example and its gradients: {said}",
@@ -240,7 +240,7 @@ class _Step:
         return self.training.recipe.clip_norm
 
     def loss(self) -> Tensor:
-        return self.training.loss(self.training.prepared.train, self.rows, self.where)
+        return self.training.loss(self.training.context.train, self.rows, self.where)
 
     def held_out_loss(self) -> Tensor:
         return self.training.held_out_loss(self.where)

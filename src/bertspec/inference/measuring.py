@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bertspec.errors import DeviceError, InvalidSpec
+from bertspec.config import EncoderConfig, RecipeConfig
+from bertspec.errors import DeviceError, InvalidConfig
 from bertspec.inference.records import AtLength, Grid, Latencies, Measurement, OfText, Turns
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, RecipeSpec
+from bertspec.sources.locations import Locations
 from bertspec.study.timing import Benchmark
 
 if TYPE_CHECKING:
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 __all__ = ["Repetition", "footing", "measure"]
 
 
-def footing(recipes: Sequence[RecipeSpec], kind: Literal["auto", "cpu", "cuda"]) -> Device:
+def footing(recipes: Sequence[RecipeConfig], kind: Literal["auto", "cpu", "cuda"]) -> Device:
     """The one device, precision and number of threads on which encoders with these recipes are measured.
 
     Raises:
         DeviceError: the device is not on this machine, or lacks what a recipe asks for.
-        InvalidSpec: the recipes ask for different ones.
+        InvalidConfig: the recipes ask for different ones.
     """
     from bertspec import device
 
     chosen = [device.choose(kind, recipe) for recipe in recipes]
     if len(set(chosen)) > 1:
-        raise InvalidSpec(
+        raise InvalidConfig(
             "encoders are compared in one precision and with as many threads",
             given=" and ".join(f"{each.precision} with {each.threads}" for each in chosen),
             allowed="one recipe for both, or a precision and a number of threads",
@@ -56,7 +56,7 @@ def footing(recipes: Sequence[RecipeSpec], kind: Literal["auto", "cpu", "cuda"])
 
 
 def measure(
-    encoders: Sequence[EncoderSpec], grid: Grid, *, places: Places, device: Device, benchmark: Benchmark
+    encoders: Sequence[EncoderConfig], grid: Grid, *, locations: Locations, device: Device, benchmark: Benchmark
 ) -> Turns:
     """Measure one encoder, or two in turns. Nothing is stored: a timing is of here and now.
 
@@ -70,7 +70,7 @@ def measure(
     rounds: list[_Round] = []
     meter = energy.find(device)
     with device.session(0):
-        subjects = [Subject.load(encoder, places, device) for encoder in encoders]
+        subjects = [Subject.load(encoder, locations, device) for encoder in encoders]
         for subject in subjects:
             subject.head.refuse_longer("tokens", max(grid.lengths), encoder=subject.name)
         parts = [part for length in grid.lengths for part in _of_length(length, subjects, grid)]

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from bertspec import encoders, heads
+from bertspec import models
+from bertspec.config import EncoderConfig, RunConfig
 from bertspec.data.examples import Examples
 from bertspec.data.tokens import encode
 from bertspec.device import Device, choose
 from bertspec.engine import outputs
-from bertspec.errors import InvalidSpec
-from bertspec.sources import checkpoints
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, RunSpec
+from bertspec.errors import InvalidConfig
+from bertspec.models import encoders
+from bertspec.sources import pretrained
+from bertspec.sources.locations import Locations
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -44,26 +45,26 @@ class Prediction:
 class Predictor:
     """A fine-tuned encoder, loaded once."""
 
-    spec: RunSpec
+    config: RunConfig
     """The run that made it: its labels, and how long a text may be."""
-    head: heads.Head
+    head: models.EncoderModel
     tokenizer: PreTrainedTokenizerBase
     device: Device
 
     @classmethod
-    def load(cls, folder: Path, spec: RunSpec, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Predictor:
+    def load(cls, folder: Path, config: RunConfig, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Predictor:
         """Load the model that a run kept.
 
         Raises:
             SourceError: the folder holds no usable model.
             DeviceError: the device is not on this machine.
         """
-        encoder = EncoderSpec(name=spec.encoder.name, checkpoint=str(folder.absolute()))
-        files = checkpoints.find(encoder, Places(mirror=None, endpoint=None))
-        tokenizer = encoders.tokenizer(files)
-        chosen = choose(device, spec.recipe)
-        head = heads.build(encoder, files, spec.task, tokenizer).to(chosen.torch)
-        return cls(spec, head, tokenizer, chosen)
+        encoder = EncoderConfig(name=config.encoder.name, checkpoint=str(folder.absolute()))
+        files = pretrained.find(encoder, Locations(mirror=None, endpoint=None))
+        tokenizer = encoders.load_tokenizer(files)
+        chosen = choose(device, config.recipe)
+        head = models.build(encoder, files, config.task, tokenizer).to(chosen.torch)
+        return cls(config, head, tokenizer, chosen)
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Prediction]:
         """One prediction per text, in order. A text longer than the run's ``max_length`` is cut.
@@ -73,12 +74,12 @@ class Predictor:
             pairs: the second of each pair, for a task that has pairs.
 
         Raises:
-            InvalidSpec: pairs are missing, or not wanted.
+            InvalidConfig: pairs are missing, or not wanted.
             DataError: the tokenizer knows less than half of the texts' tokens.
         """
-        task = self.spec.task
+        task = self.config.task
         if (pairs is None) != (task.text_pair is None):
-            raise InvalidSpec(
+            raise InvalidConfig(
                 f"task {task.name!r} reads {'one text' if task.text_pair is None else 'pairs of texts'}",
                 given="pairs of texts" if pairs is not None else "one text",
                 where="the texts to predict",
@@ -86,7 +87,7 @@ class Predictor:
         if not texts:
             return []
         examples = Examples(list(texts), None if pairs is None else list(pairs), np.zeros(len(texts)))
-        tokens = encode(self.tokenizer, examples, max_length=self.spec.recipe.max_length, key="", cache=None)
+        tokens = encode(self.tokenizer, examples, max_length=self.config.recipe.max_length, key="", cache=None)
         with self.device.session(0):
             found = outputs(self.head, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)
         if not task.labels:

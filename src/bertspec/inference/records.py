@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from bertspec import verdict
-from bertspec.errors import InvalidSpec
-from bertspec.result import Environment
-from bertspec.verdict import Claim, Verdict
+from bertspec import statistics
+from bertspec.errors import InvalidConfig
+from bertspec.results import Environment
+from bertspec.statistics import Claim, Verdict
 
 __all__ = ["PERCENTILES", "AtLength", "Grid", "Latencies", "Measurement", "OfText", "Pair", "Percentile", "Turns"]
 
@@ -24,7 +24,7 @@ class Grid:
     """What is measured, and how often.
 
     Raises:
-        InvalidSpec: a number is not positive, or a length stands twice.
+        InvalidConfig: a number is not positive, or a length stands twice.
     """
 
     lengths: tuple[int, ...]
@@ -43,7 +43,7 @@ class Grid:
     def __post_init__(self) -> None:
         numbers = (*self.lengths, self.batch_size, self.rounds, self.calls, self.batches)
         if not self.lengths or min(numbers) < 1 or len(set(self.lengths)) < len(self.lengths):
-            raise InvalidSpec(
+            raise InvalidConfig(
                 "this cannot be measured",
                 given=f"lengths {', '.join(map(str, self.lengths))}; {self.rounds} rounds of {self.calls} calls "
                 f"and {self.batches} batches of {self.batch_size}",
@@ -125,12 +125,12 @@ class Measurement:
         """What was measured at a length.
 
         Raises:
-            InvalidSpec: it was not.
+            InvalidConfig: it was not.
         """
         found = [each for each in self.lengths if each.length == length]
         if not found:
             known = ", ".join(str(each.length) for each in self.lengths)
-            raise InvalidSpec("this length was not measured", given=length, allowed=known, where=self.encoder)
+            raise InvalidConfig("this length was not measured", given=length, allowed=known, where=self.encoder)
         return found[0]
 
 
@@ -153,20 +153,20 @@ class Pair:
         """The verdict on a claim that one text takes at most so many times as long: on the median of the rounds.
 
         Raises:
-            InvalidSpec: a round has so few calls that its slowest would stand for that percentile.
+            InvalidConfig: a round has so few calls that its slowest would stand for that percentile.
         """
         calls, needed = len(self.first.latencies.rounds[0]), 100 // (100 - percentile)
         if calls < needed:
-            raise InvalidSpec(
+            raise InvalidConfig(
                 f"a {percentile}th percentile needs more calls in each round", given=calls, allowed=f"at least {needed}"
             )
         quantity = f"p{percentile} latency of one text of {self.first.length} tokens, as a ratio,"
-        return verdict.judge_ratio(Claim(quantity, "at most", bound), self.latency_ratios(percentile))
+        return statistics.judge_ratio(Claim(quantity, "at most", bound), self.latency_ratios(percentile))
 
     def judge_rate(self, bound: float) -> Verdict:
         """The verdict on a claim that at least so many times as many texts a second are answered, likewise."""
         quantity = f"texts of {self.first.length} tokens a second, as a ratio,"
-        return verdict.judge_ratio(Claim(quantity, "at least", bound), self.rate_ratios())
+        return statistics.judge_ratio(Claim(quantity, "at least", bound), self.rate_ratios())
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +186,11 @@ class Turns:
         """Both encoders at one length, in either order.
 
         Raises:
-            InvalidSpec: other encoders, or other lengths, were measured.
+            InvalidConfig: other encoders, or other lengths, were measured.
         """
         names = [each.encoder for each in self.measurements]
         if sorted(names) != sorted((first, second)):
-            raise InvalidSpec(
+            raise InvalidConfig(
                 "these encoders were not measured in turns",
                 given=f"{first} and {second}",
                 allowed=" and ".join(names),

@@ -9,20 +9,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bertspec import encoders, heads
+from bertspec import models
+from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.data.examples import Examples
 from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
-from bertspec.sources import checkpoints
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, TaskSpec
+from bertspec.models import encoders
+from bertspec.sources import pretrained
+from bertspec.sources.locations import Locations
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 __all__ = ["Subject"]
 
-_TASK = TaskSpec(
+_TASK = TaskConfig(
     name="two classes", dataset="none", text="text", head="classification", labels=("0", "1"), metrics=("accuracy",)
 )
 """How long an answer takes does not depend on what the weights of the head have learned."""
@@ -33,20 +34,20 @@ class Subject:
     """An encoder with its tokenizer, on a device."""
 
     name: str
-    head: heads.Head
+    head: models.EncoderModel
     tokenizer: PreTrainedTokenizerBase
     device: Device
 
     @classmethod
-    def load(cls, encoder: EncoderSpec, places: Places, device: Device) -> Subject:
+    def load(cls, encoder: EncoderConfig, locations: Locations, device: Device) -> Subject:
         """Load an encoder, or draw its weights where it is one from scratch.
 
         Raises:
             BertspecError: the encoder cannot be had, or cannot be built.
         """
-        files = checkpoints.find(encoder, places)
-        tokenizer = encoders.tokenizer(files)
-        head = heads.build(encoder, files, _TASK, tokenizer).to(device.torch).eval()
+        files = pretrained.find(encoder, locations)
+        tokenizer = encoders.load_tokenizer(files)
+        head = models.build(encoder, files, _TASK, tokenizer).to(device.torch).eval()
         return cls(encoder.name, head, tokenizer, device)
 
     def texts_of(self, length: int, *, count: int) -> Tokens:

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.spec import TaskSpec
+from bertspec.config import TaskConfig
+from bertspec.errors import InvalidConfig, UnknownName
 
 __all__ = ["METRICS", "Metric", "check", "check_bound", "find", "score"]
 
@@ -120,21 +120,21 @@ def find(name: str, *, where: object = None) -> Metric:
     raise UnknownName("metric", name, METRICS, where=where)
 
 
-def check(task: TaskSpec) -> None:
+def check(task: TaskConfig) -> None:
     """Refuse a task whose metrics cannot score its head.
 
     Raises:
         UnknownName: a metric is not known.
-        InvalidSpec: a metric needs another kind of head, or exactly two labels.
+        InvalidConfig: a metric needs another kind of head, or exactly two labels.
     """
     where = f"task {task.name!r}"
     for name in task.metrics:
         metric = find(name, where=where)
         if metric.head != task.head:
             fitting = ", ".join(sorted(m.name for m in METRICS.values() if m.head == task.head))
-            raise InvalidSpec(f"the metric does not fit a {task.head} head", given=name, allowed=fitting, where=where)
+            raise InvalidConfig(f"the metric does not fit a {task.head} head", given=name, allowed=fitting, where=where)
         if metric.binary and len(task.labels) != 2:
-            raise InvalidSpec(
+            raise InvalidConfig(
                 "the metric needs exactly two labels",
                 given=f"{name} with {len(task.labels)} labels",
                 allowed="macro_f1, accuracy, matthews",
@@ -147,11 +147,11 @@ def check_bound(name: str, bound: float) -> None:
 
     Raises:
         UnknownName: no metric is called so.
-        InvalidSpec: the metric can never have that value.
+        InvalidConfig: the metric can never have that value.
     """
     metric = find(name)
     if not metric.lowest <= bound <= metric.highest:
-        raise InvalidSpec(
+        raise InvalidConfig(
             f"{metric.title} can never be {bound:g}", given=bound, allowed=f"{metric.lowest:g} to {metric.highest:g}"
         )
 

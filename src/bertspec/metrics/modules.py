@@ -12,7 +12,7 @@ import evaluate
 import numpy as np
 
 from bertspec.metrics import Metric, find
-from bertspec.result import Outcomes
+from bertspec.results import Outcomes
 
 __all__ = ["ScoreModule", "load"]
 

@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor
 from torch.optim import swa_utils
 
-from bertspec.errors import InvalidSpec
-from bertspec.optimizers.seam import Closure, Length, Optimizer, in_place_of
-from bertspec.spec import AveragingSpec, SwaSpec
+from bertspec.config import AveragingConfig, SwaConfig
+from bertspec.errors import InvalidConfig
+from bertspec.optimizers.protocol import Closure, Length, Optimizer, in_place_of
 
 __all__ = ["Averaged"]
 
@@ -23,23 +23,23 @@ class Averaged:
     Args:
         rule: takes the steps; its own scored weights are left aside.
         weights: what is averaged: all that is trained.
-        spec: which steps count, and how much.
+        config: which steps count, and how much.
         length: how many steps there will be.
 
     Raises:
-        InvalidSpec: fewer than two sets of weights would be averaged.
+        InvalidConfig: fewer than two sets of weights would be averaged.
     """
 
-    def __init__(self, rule: Optimizer, weights: Sequence[Tensor], spec: AveragingSpec, length: Length) -> None:
-        self.needs = rule.needs
+    def __init__(self, rule: Optimizer, weights: Sequence[Tensor], config: AveragingConfig, length: Length) -> None:
+        self.requirements = rule.requirements
         self._rule = rule
         self._weights = [weight.detach() for weight in weights]
         self._average: list[Tensor] = []
         self._taken, self._counted = 0, 0
-        self._start = round(spec.start * length.steps)
-        self._every, self._join = _way(spec, length)
+        self._start = round(config.start * length.steps)
+        self._every, self._join = _way(config, length)
         if (length.steps - self._start) // self._every < 2:
-            raise InvalidSpec(
+            raise InvalidConfig(
                 "the average would hold fewer than two sets of weights",
                 given=f"one every {self._every} of the {length.steps - self._start} steps after step {self._start}",
                 allowed="an earlier start, a shorter interval (every), or more steps",
@@ -90,8 +90,8 @@ _mean_of: Any = swa_utils.get_swa_multi_avg_fn  # the library has no types here
 _moving_mean_of: Any = swa_utils.get_ema_multi_avg_fn
 
 
-def _way(spec: AveragingSpec, length: Length) -> tuple[int, Join]:
+def _way(config: AveragingConfig, length: Length) -> tuple[int, Join]:
     """Every how many steps, and how one set of weights joins the average of so many."""
-    if isinstance(spec, SwaSpec):
-        return length.per_pass if spec.every == "epoch" else spec.every, _mean_of()
-    return 1, _moving_mean_of(spec.decay)
+    if isinstance(config, SwaConfig):
+        return length.per_pass if config.every == "epoch" else config.every, _mean_of()
+    return 1, _moving_mean_of(config.decay)

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from bertspec.errors import InvalidSpec
-from bertspec.spec import OptimizerSpec
+from bertspec.config import OptimizerConfig
+from bertspec.errors import InvalidConfig
 
 __all__ = ["Groups", "groups", "levels"]
 
@@ -15,32 +15,32 @@ Groups = list[dict[str, Any]]
 """Each with ``params``, ``weight_decay``, ``scale`` (its share of the learning rate) and ``hidden`` (see below)."""
 
 
-def groups(spec: OptimizerSpec, model: nn.Module, *, hidden_apart: bool) -> Groups:
+def groups(config: OptimizerConfig, model: nn.Module, *, hidden_apart: bool) -> Groups:
     """The trained weights of a model, as few groups as they can be.
 
     Args:
-        spec: says what is exempt from weight decay, and how the learning rate falls from layer to layer.
+        config: says what is exempt from weight decay, and how the learning rate falls from layer to layer.
         model: its trained weights are grouped, those that lie in the list of layers by their layer.
         hidden_apart: whether the matrices of the layers are groups of their own, which ``hidden`` marks.
 
     Raises:
-        InvalidSpec: layers are needed, and the model has not one list of them.
+        InvalidConfig: layers are needed, and the model has not one list of them.
     """
-    layered = hidden_apart or spec.layer_decay < 1
+    layered = hidden_apart or config.layer_decay < 1
     level = levels(model) if layered else dict.fromkeys(model.parameters(), 0)
     top = max(level.values(), default=0)
     found: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            at, decays = level[parameter], parameter.ndim > 1 or spec.decay_exempt == "none"
+            at, decays = level[parameter], parameter.ndim > 1 or config.decay_exempt == "none"
             hidden = hidden_apart and parameter.ndim == 2 and 0 < at < top
-            key = (not decays, top - at if spec.layer_decay < 1 else 0, hidden)
+            key = (not decays, top - at if config.layer_decay < 1 else 0, hidden)
             found.setdefault(key, []).append(parameter)
     return [
         {
             "params": found[key],
-            "weight_decay": 0.0 if key[0] else spec.weight_decay,
-            "scale": spec.layer_decay ** key[1],
+            "weight_decay": 0.0 if key[0] else config.weight_decay,
+            "scale": config.layer_decay ** key[1],
             "hidden": key[2],
         }
         for key in sorted(found)
@@ -55,7 +55,7 @@ def levels(model: nn.Module) -> dict[nn.Parameter, int]:
     layers share, as ALBERT's do, are one layer.
 
     Raises:
-        InvalidSpec: the model has no list of layers, or several.
+        InvalidConfig: the model has no list of layers, or several.
     """
     name, layers = _layers(model)
     height = {p: number for number, layer in enumerate(layers, start=1) for p in layer.parameters()}
@@ -75,7 +75,7 @@ def _layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
         if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in lists):
             lists[name] = module
     if len(lists) != 1:
-        raise InvalidSpec(
+        raise InvalidConfig(
             "layer_decay and rules for hidden layers need a model with one list of layers",
             given=", ".join(lists) or "none",
             allowed="layer_decay: 1, and a rule that treats all weights alike",

@@ -34,9 +34,9 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils import parameters_to_vector
 
+from bertspec.optimizers.functional import Point, UpdateRule, clipped
 from bertspec.optimizers.groups import Groups
-from bertspec.optimizers.seam import Closure, Needs
-from bertspec.optimizers.updates import Point, UpdateRule, clipped
+from bertspec.optimizers.protocol import Closure, Requirements
 
 __all__ = ["HD", "LearnedRate", "Marthe"]
 
@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 class LearnedRate(abc.ABC):
     """What HD, RTHO and MARTHE share: a point that moves, and a peak rate that is learned."""
 
-    needs = Needs()
+    requirements = Requirements()
 
     def __init__(self, groups: Groups, rule: UpdateRule, *, learning_rate: float, hyper_learning_rate: float) -> None:
         if not 0 <= hyper_learning_rate < 1:
@@ -176,7 +176,7 @@ class Marthe(LearnedRate):
             raise ValueError("mu is from 0 to 1, or adaptive")
         if not 0 < held_out < 1:
             raise ValueError("held_out is more than 0 and less than 1")
-        self.needs = Needs(second_derivative=True, held_out=held_out)
+        self.requirements = Requirements(second_derivative=True, held_out=held_out)
         self._adaptive = mu == "adaptive"
         self._mu = 0.0 if isinstance(mu, str) else float(mu)
         self._kept = 0.0

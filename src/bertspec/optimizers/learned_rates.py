@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, get_type_hints
 
+from bertspec.optimizers.functional import SGD, Adam, AdamW, UpdateRule
 from bertspec.optimizers.groups import Groups
 from bertspec.optimizers.hypergradient import HD, LearnedRate, Marthe
-from bertspec.optimizers.seam import Needs, Optimizer
-from bertspec.optimizers.updates import SGD, Adam, AdamW, UpdateRule
+from bertspec.optimizers.protocol import Optimizer, Requirements
 
-__all__ = ["ALGORITHMS", "WANTS"]
+__all__ = ["ALGORITHMS", "REQUIREMENTS"]
 
 _HELD_OUT = 0.1
 _RULES: Mapping[str, type[UpdateRule]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
@@ -55,7 +55,7 @@ def _algorithm(learned: type[LearnedRate], rule: type[UpdateRule], own: Mapping[
 ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = dict(_algorithms())
 """Each of hd, rtho and marthe around each of sgd, adam and adamw, such as ``rtho-adamw``."""
 
-WANTS: Mapping[str, Needs] = {
-    name: Needs(second_derivative=True, held_out=_HELD_OUT) for name in ALGORITHMS if not name.startswith("hd-")
+REQUIREMENTS: Mapping[str, Requirements] = {
+    name: Requirements(second_derivative=True, held_out=_HELD_OUT) for name in ALGORITHMS if not name.startswith("hd-")
 }
 """What they need beyond one backward."""

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from bertspec.optimizers.groups import Groups
-from bertspec.optimizers.seam import Closure, Needs, Optimizer
+from bertspec.optimizers.protocol import Closure, Optimizer, Requirements
 
 __all__ = ["muon"]
 
 Adjust = Literal["match-rms-adamw", "original"]
 
 
-def muon(  # noqa: PLR0913 - every setting is a keyword
+def muon(
     groups: Groups,
     *,
     learning_rate: float,
@@ -66,7 +66,7 @@ class _Two:
     rate: float | None = None
 
     def __init__(self, muon: torch.optim.Optimizer, adamw: torch.optim.Optimizer) -> None:
-        self.needs = Needs()
+        self.requirements = Requirements()
         self._inner = {"muon": muon, "adamw": adamw}
 
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:

@@ -7,8 +7,8 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
-from bertspec.errors import InvalidSpec
-from bertspec.spec import Setting
+from bertspec.config import Setting
+from bertspec.errors import InvalidConfig
 
 __all__ = ["refuse"]
 
@@ -21,13 +21,13 @@ def refuse(name: str, rule: Callable[..., Any], settings: Mapping[str, Setting])
     """Refuse settings that a rule does not have, or that are of another kind.
 
     Raises:
-        InvalidSpec: a setting is unknown, of another kind, or a share outside 0 to 1.
+        InvalidConfig: a setting is unknown, of another kind, or a share outside 0 to 1.
     """
     keywords = inspect.signature(rule, eval_str=True).parameters
     known = {setting: keyword.annotation for setting, keyword in keywords.items() if setting not in _NOT_SETTINGS}
     unknown = sorted(set(settings) - set(known))
     if unknown:
-        raise InvalidSpec(
+        raise InvalidConfig(
             f"{name} has no such setting",
             given=", ".join(unknown),
             allowed=", ".join(sorted(known)) or "none",
@@ -41,8 +41,8 @@ def refuse(name: str, rule: Callable[..., Any], settings: Mapping[str, Setting])
             raise _of_another_kind(name, setting, value, "a number from 0 to below 1")
 
 
-def _of_another_kind(name: str, setting: str, value: Setting, allowed: str) -> InvalidSpec:
-    return InvalidSpec(
+def _of_another_kind(name: str, setting: str, value: Setting, allowed: str) -> InvalidConfig:
+    return InvalidConfig(
         f"{name} refuses its setting {setting}", given=value, allowed=allowed, where="the optimizer's settings"
     )
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import torch
 
 from bertspec.optimizers.groups import Groups
-from bertspec.optimizers.seam import Optimizer, TorchOptimizer, in_place_of
+from bertspec.optimizers.protocol import Optimizer, TorchOptimizer, in_place_of
 
 __all__ = ["adadelta", "adafactor", "adagrad", "adam", "adamw", "asgd", "nadam", "radam", "rmsprop", "sgd"]
 

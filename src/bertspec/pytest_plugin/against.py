@@ -13,7 +13,7 @@ from bertspec.pytest_plugin.summary import aligned
 
 if TYPE_CHECKING:
     from bertspec.baselines import Baseline
-    from bertspec.evidence import Compared
+    from bertspec.results import Compared
 
 __all__ = ["Against"]
 

@@ -41,10 +41,10 @@ class Calibrating:
     def pytest_bdd_after_scenario(self, request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
         """Run what is left of each reference study, and write its record."""
         del feature, scenario
-        from bertspec import calibration
+        from bertspec import claims
 
         for study in _studies(request):
-            file, record = calibration.calibrate(study.spec, study.bench, seeds=study.spec.seeds)
+            file, record = claims.calibrate(study.config, study.session, seeds=study.config.seeds)
             said = ", ".join(
                 f"{name} {measured.mean:.4f} ± {measured.spread:.4f} (limit {measured.limit:.4f})"
                 for name, measured in record.metrics.items()

@@ -59,16 +59,16 @@ def _gpu(config: pytest.Config) -> str | None:
 def _minilm(config: pytest.Config) -> str | None:
     del config
     from bertspec.capabilities import lacks_minilm
-    from bertspec.sources.places import Places
+    from bertspec.sources.locations import Locations
 
-    return lacks_minilm(Places.from_environment())
+    return lacks_minilm(Locations.from_environment())
 
 
 def _remote(config: pytest.Config) -> str | None:
     from bertspec.capabilities import lacks_remote
-    from bertspec.sources.places import Places
+    from bertspec.sources.locations import Locations
 
-    return lacks_remote(Places.from_environment(), download=config.getoption("download"))
+    return lacks_remote(Locations.from_environment(), download=config.getoption("download"))
 
 
 def _asked_for(config: pytest.Config) -> str | None:

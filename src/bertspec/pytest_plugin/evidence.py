@@ -21,9 +21,9 @@ from bertspec.pytest_plugin import bound
 from bertspec.pytest_plugin.definitions import AnyStep
 
 if TYPE_CHECKING:
-    from bertspec.evidence import Compared, SessionEvidence
     from bertspec.pytest_plugin.internals import ScenarioTemplate, Step
     from bertspec.pytest_plugin.names import Example
+    from bertspec.results import Compared, SessionRecord
 
 __all__ = ["EvidenceTaker"]
 
@@ -86,8 +86,8 @@ class EvidenceTaker:
         config = session.config
         if hasattr(config, "workerinput") or not self.scenarios:
             return
-        from bertspec.evidence import sessions
         from bertspec.pytest_plugin.fixtures import store_root
+        from bertspec.store import sessions
 
         evidence = self.evidence(config)
         try:
@@ -106,18 +106,18 @@ class EvidenceTaker:
         if self.written:
             terminalreporter.write_line(f"report: {self.written}")
 
-    def _report(self, evidence: SessionEvidence, config: pytest.Config) -> None:
+    def _report(self, evidence: SessionRecord, config: pytest.Config) -> None:
         """Write the report that was asked for; a job of GitHub's shows it in its summary, too."""
         from bertspec import report
-        from bertspec.evidence.swept import sweeps
         from bertspec.pytest_plugin.fixtures import store_root
-        from bertspec.sources.places import Places
+        from bertspec.sources.locations import Locations
         from bertspec.store import Store
+        from bertspec.store.sweeps import sweeps
 
         target = config.invocation_params.dir / config.getoption("spec_report")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix == ".html":
-            text = report.html(evidence, Store(store_root(config)), Places.from_environment(config.rootpath))
+            text = report.html(evidence, Store(store_root(config)), Locations.from_environment(config.rootpath))
         elif target.suffix == ".ndjson":
             sources = {one.path: (config.rootpath / one.path).read_text("utf-8") for one in evidence.scenarios}
             text = report.messages(evidence, sources)
@@ -129,15 +129,15 @@ class EvidenceTaker:
             with Path(summary).open("a", encoding="utf-8") as stream:
                 stream.write(report.markdown(evidence, sweeps(store_root(config))))
 
-    def evidence(self, config: pytest.Config) -> SessionEvidence:
+    def evidence(self, config: pytest.Config) -> SessionRecord:
         """All that was gathered so far."""
         from importlib import metadata
 
-        from bertspec.evidence import SessionEvidence
         from bertspec.pytest_plugin.fixtures import session_name
+        from bertspec.results import SessionRecord
 
         packages = ("bertspec", "numpy", "pytest", "pytest-bdd", "tokenizers", "torch", "transformers")
-        return SessionEvidence.model_validate(
+        return SessionRecord.model_validate(
             {
                 "session": session_name(config),
                 "started": self.started,

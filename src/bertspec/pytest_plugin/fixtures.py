@@ -17,9 +17,10 @@ from bertspec.steps.scene import Claims, Recipe
 if TYPE_CHECKING:
     from pytest_bdd.parser import Feature, Scenario
 
-    from bertspec.study import Workbench
+    from bertspec.study import Session
 
 __all__ = [
+    "bertspec_session",
     "claims",
     "pytest_bdd_before_scenario",
     "pytest_configure_node",
@@ -27,7 +28,6 @@ __all__ = [
     "session_name",
     "store_root",
     "then_lines",
-    "workbench",
 ]
 
 _PROMISED = pytest.StashKey[tuple[str, ...]]()
@@ -44,30 +44,30 @@ _AT_ITS_RECORD = re.compile(r"it is at its calibrated (.+)")
 
 
 @pytest.fixture(scope="session")
-def workbench(pytestconfig: pytest.Config) -> Iterator[Workbench]:
-    """The catalog, the places, the store and the trackers of this test session."""
-    from bertspec.calibration import REFERENCE_SEEDS
+def bertspec_session(pytestconfig: pytest.Config) -> Iterator[Session]:
+    """The catalog, the locations, the store and the trackers of this test session."""
     from bertspec.catalog import Catalog
-    from bertspec.sources.places import Places
+    from bertspec.claims import REFERENCE_SEEDS
+    from bertspec.sources.locations import Locations
+    from bertspec.statistics import FEWEST_COMPARED
     from bertspec.store import Store
-    from bertspec.study import Workbench
+    from bertspec.study import Session
     from bertspec.tracking import ProgressTracker, WandbTracker, combine
-    from bertspec.verdict import FEWEST_COMPARED
 
     against = pytestconfig.getoption("against")
     store = Store(store_root(pytestconfig))
     progress = ProgressTracker(_terminal(pytestconfig), columns=pytestconfig.get_terminal_writer().fullwidth)
     models = store.models if pytestconfig.getoption("keep_models") else None
-    places = Places.from_environment(pytestconfig.rootpath)
-    wandb = WandbTracker(store.tracking, runs=store.root / "runs", models=models, places=places)
+    locations = Locations.from_environment(pytestconfig.rootpath)
+    wandb = WandbTracker(store.tracking, runs=store.root / "runs", models=models, locations=locations)
     tracker = combine(wandb, progress)
-    yield Workbench(
+    yield Session(
         catalog=Catalog.beside(pytestconfig.rootpath),
-        places=places,
+        locations=locations,
         store=store,
         tracker=tracker,
         device=pytestconfig.getoption("bertspec_device"),
-        session=session_name(pytestconfig),
+        id=session_name(pytestconfig),
         fresh=pytestconfig.getoption("fresh"),
         checkpoint_every=pytestconfig.getoption("checkpoint_every"),
         reference_seeds=tuple(REFERENCE_SEEDS + n for n in range(pytestconfig.getoption("calibrate") or 0)),
@@ -95,9 +95,9 @@ def then_lines(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def claims(request: pytest.FixtureRequest, workbench: Workbench) -> Claims:
+def claims(request: pytest.FixtureRequest, bertspec_session: Session) -> Claims:
     """The book in which this scenario's claims are settled."""
-    return Claims(request.node.user_properties, workbench.tracker.judged)
+    return Claims(request.node.user_properties, bertspec_session.tracker.judged)
 
 
 def store_root(config: pytest.Config) -> Path:

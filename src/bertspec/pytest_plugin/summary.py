@@ -11,7 +11,7 @@ import pytest
 
 __all__ = ["ClaimLine", "Record", "aligned", "closing", "plain", "write"]
 
-_HEADINGS = ("verdict", "scenario", "claim", "measured", "interval", "runs", "teeth, or reason")
+_HEADINGS = ("verdict", "scenario", "claim", "measured", "interval", "runs", "detectable_drop, or reason")
 _COLOURS = {"PASS": {"green": True}, "FAIL": {"red": True}, "UNDECIDED": {"yellow": True}}
 _THREE_DECIMALS = 1000
 _ASCII = str.maketrans(
@@ -42,7 +42,7 @@ class ClaimLine:
     runs: str
     remark: str
     """What a PASS would have refused, or why the claim did not pass."""
-    odds: str = ""
+    pass_rates: str = ""
     """How often such a claim passes; told once for all claims that share it."""
 
     @classmethod
@@ -56,8 +56,8 @@ class ClaimLine:
             measured=_number(entry.get("value")),
             interval=f"[{_number(interval[0])}, {_number(interval[1])}]" if interval else "",
             runs=str(entry.get("origin") or ""),
-            remark=" ".join(str(entry.get("reason") or entry.get("teeth") or "").split()),
-            odds=str(entry.get("odds") or ""),
+            remark=" ".join(str(entry.get("reason") or entry.get("detectable_drop") or "").split()),
+            pass_rates=str(entry.get("pass_rates") or ""),
         )
 
     def cells(self) -> tuple[str, ...]:
@@ -92,9 +92,11 @@ def write(record: Record, reporter: pytest.TerminalReporter) -> None:
             verdict, gap, rest = text.partition(" ")
             reporter.write(verdict, **_COLOURS.get(verdict, {}))
             reporter.write(f"{gap}{rest}\n")
-        for words, count in Counter(claim.odds for claim in record.claims if claim.odds).items():
+        for words, count in Counter(claim.pass_rates for claim in record.claims if claim.pass_rates).items():
             each = "it" if count == 1 else "each"
-            reporter.write_line(plain(f"odds of {_counted(count, 'claim')}: {each} {words}", ascii_only=ascii_only))
+            reporter.write_line(
+                plain(f"pass_rates of {_counted(count, 'claim')}: {each} {words}", ascii_only=ascii_only)
+            )
     if record.not_run:
         reporter.write_sep("=", "not run")
         for line in _reasons(record.not_run):

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from bertspec.evidence import ClaimEvidence, SessionEvidence
-from bertspec.evidence.sweeps import SweepEvidence
-from bertspec.report.sweeps import places
+from bertspec.report.sweeps import ranks
+from bertspec.results import ClaimRecord, SessionRecord, SweepRecord
 
 __all__ = ["markdown"]
 
@@ -24,7 +23,7 @@ _LONGEST, _ROOM = 400, 45_000
 """Characters of one text, and of all claims: a comment on a pull request holds 65,536."""
 
 
-def markdown(session: SessionEvidence, sweeps: Sequence[SweepEvidence] = ()) -> str:
+def markdown(session: SessionRecord, sweeps: Sequence[SweepRecord] = ()) -> str:
     """The claims as a table, those that did not pass first; the baseline; sweeps; what was not run. All is escaped.
 
     Args:
@@ -48,7 +47,7 @@ def markdown(session: SessionEvidence, sweeps: Sequence[SweepEvidence] = ()) -> 
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _claims(claims: Sequence[tuple[str, ClaimEvidence]]) -> Iterator[str]:
+def _claims(claims: Sequence[tuple[str, ClaimRecord]]) -> Iterator[str]:
     if not claims:
         return
     yield from ("", "| | scenario | claim | measured | interval |", "|---|---|---|---|---|")
@@ -59,11 +58,11 @@ def _claims(claims: Sequence[tuple[str, ClaimEvidence]]) -> Iterator[str]:
     if len(claims) > len(kept):
         yield f"\n… and {len(claims) - len(kept)} more claims"
     yield ""
-    for odds, count in Counter(claim.odds for _, claim in claims if claim.odds).items():
-        yield f"- odds of {count} claim{'' if count == 1 else 's'}: {_plain(odds)}"
+    for pass_rates, count in Counter(claim.pass_rates for _, claim in claims if claim.pass_rates).items():
+        yield f"- pass_rates of {count} claim{'' if count == 1 else 's'}: {_plain(pass_rates)}"
 
 
-def _against(session: SessionEvidence) -> Iterator[str]:
+def _against(session: SessionRecord) -> Iterator[str]:
     """What became of the quantities of a baseline, those that are worse first."""
     if session.against is None:
         return
@@ -79,7 +78,7 @@ def _against(session: SessionEvidence) -> Iterator[str]:
         )
 
 
-def _ranking(sweep: SweepEvidence) -> Iterator[str]:
+def _ranking(sweep: SweepRecord) -> Iterator[str]:
     """The contenders of a sweep, the best first; or its best trial, where nothing was compared."""
     done = f"{len(sweep.trials)} of {sweep.planned} trials, {sweep.method}"
     yield from ("", f"#### Sweep {_plain(sweep.name)}: {_plain(sweep.metric)}, {done}", "")
@@ -97,12 +96,12 @@ def _ranking(sweep: SweepEvidence) -> Iterator[str]:
         tuned, mean, width = (
             f"{value:.3f}" if value is not None else "" for value in (each.tuned, each.mean, each.sensitivity)
         )
-        yield f"| {places(each)} | {_plain(each.name)} | {each.trials} | {tuned} | {mean} | {interval} | {width} |"
+        yield f"| {ranks(each)} | {_plain(each.name)} | {each.trials} | {tuned} | {mean} | {interval} | {width} |"
 
 
-def _row(title: str, claim: ClaimEvidence) -> str:
+def _row(title: str, claim: ClaimRecord) -> str:
     interval = f"{claim.interval[0]:.3f} to {claim.interval[1]:.3f}" if claim.interval else ""
-    remark = claim.reason or claim.teeth
+    remark = claim.reason or claim.detectable_drop
     why = f" ({_plain(remark)})" if remark else ""
     return (
         f"| {_SIGNS[claim.verdict]} {claim.verdict} | {_plain(title)} | {_plain(claim.claim)}{why} "

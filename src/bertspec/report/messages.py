@@ -8,8 +8,8 @@ import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bertspec.errors import InvalidSpec
-from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
+from bertspec.errors import InvalidConfig
+from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord, StepLine
 
 __all__ = ["PROTOCOL", "messages"]
 
@@ -20,7 +20,7 @@ Envelope = dict[str, Any]
 _CLAIM_TYPE = "application/json"
 
 
-def messages(session: SessionEvidence, sources: Mapping[str, str]) -> str:
+def messages(session: SessionRecord, sources: Mapping[str, str]) -> str:
     """The envelopes of a session, newline-delimited.
 
     Each claim is attached, as JSON, to the Then step that settled it. A scenario that was not run has skipped steps,
@@ -31,14 +31,14 @@ def messages(session: SessionEvidence, sources: Mapping[str, str]) -> str:
         sources: the text of every feature file, by its path in the session.
 
     Raises:
-        InvalidSpec: a feature file is missing, or is not the one that was run.
+        InvalidConfig: a feature file is missing, or is not the one that was run.
     """
     lines = _Writer(session, sources).envelopes()
     return "".join(json.dumps(envelope, ensure_ascii=False) + "\n" for envelope in lines)
 
 
 class _Writer:
-    def __init__(self, session: SessionEvidence, sources: Mapping[str, str]) -> None:
+    def __init__(self, session: SessionRecord, sources: Mapping[str, str]) -> None:
         from gherkin.stream.id_generator import IdGenerator
 
         self.session, self.sources = session, sources
@@ -70,7 +70,7 @@ class _Writer:
         from gherkin.pickles.compiler import Compiler
 
         if path not in self.sources:
-            raise InvalidSpec("the feature file of a scenario is not there any more", given=path)
+            raise InvalidConfig("the feature file of a scenario is not there any more", given=path)
         text = self.sources[path]
         yield {"source": {"uri": path, "data": text, "mediaType": "text/x.cucumber.gherkin+plain"}}
         document: Any = {**Parser(AstBuilder(self.ids)).parse(text), "uri": path}
@@ -81,10 +81,10 @@ class _Writer:
             pickles[path, lines[pickle["astNodeIds"][-1]]] = pickle
             yield {"pickle": pickle}
 
-    def _case(self, scenario: ScenarioEvidence, pickles: Mapping[tuple[str, int], Envelope], run: str) -> Envelope:
+    def _case(self, scenario: ScenarioRecord, pickles: Mapping[tuple[str, int], Envelope], run: str) -> Envelope:
         pickle = pickles.get((scenario.path, scenario.line))
         if pickle is None or len(pickle["steps"]) != len(scenario.steps):
-            raise InvalidSpec(
+            raise InvalidConfig(
                 "the feature file has changed since it was run",
                 given=f"{scenario.path}:{scenario.line}: {scenario.title}",
                 allowed="the file as it was, or a new run",
@@ -92,7 +92,7 @@ class _Writer:
         steps = [{"id": self.new_id(), "pickleStepId": step["id"], "stepDefinitionIds": []} for step in pickle["steps"]]
         return {"id": self.new_id(), "pickleId": pickle["id"], "testSteps": steps, "testRunStartedId": run}
 
-    def _played(self, scenario: ScenarioEvidence, case: Envelope) -> Iterator[Envelope]:
+    def _played(self, scenario: ScenarioRecord, case: Envelope) -> Iterator[Envelope]:
         started = self.new_id()
         yield {
             "testCaseStarted": {
@@ -119,7 +119,7 @@ class _Writer:
         return _seconds(since.total_seconds())
 
 
-def _meta(session: SessionEvidence) -> Envelope:
+def _meta(session: SessionRecord) -> Envelope:
     return {
         "protocolVersion": PROTOCOL,
         "implementation": {"name": "bertspec", "version": session.versions.get("bertspec", "")},
@@ -141,7 +141,7 @@ def _lines(node: Any) -> Iterator[tuple[str, int]]:
             yield from _lines(part)
 
 
-def _failing(scenario: ScenarioEvidence) -> int | None:
+def _failing(scenario: ScenarioRecord) -> int | None:
     """The step at which a scenario failed; the first that was not passed, where no step is to blame."""
     if scenario.outcome != "failed":
         return None
@@ -150,7 +150,7 @@ def _failing(scenario: ScenarioEvidence) -> int | None:
     return next(blamed, len(steps) - 1)
 
 
-def _result(scenario: ScenarioEvidence, step: StepLine, *, failed_here: bool) -> Envelope:
+def _result(scenario: ScenarioRecord, step: StepLine, *, failed_here: bool) -> Envelope:
     status = "FAILED" if failed_here else {"passed": "PASSED"}.get(step.outcome, "SKIPPED")
     result: Envelope = {"status": status, "duration": _seconds(step.duration_s)}
     if scenario.reason and (failed_here or scenario.outcome == "not run"):
@@ -158,7 +158,7 @@ def _result(scenario: ScenarioEvidence, step: StepLine, *, failed_here: bool) ->
     return result
 
 
-def _attachment(claim: ClaimEvidence) -> Envelope:
+def _attachment(claim: ClaimRecord) -> Envelope:
     return {
         "body": claim.model_dump_json(),
         "contentEncoding": "IDENTITY",

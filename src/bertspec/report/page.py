@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bertspec.evidence import ScenarioEvidence, SessionEvidence
-from bertspec.evidence.swept import sweeps
 from bertspec.report import plots, sweep_plots
 from bertspec.report.studies import pareto, studies
-from bertspec.report.sweeps import places as open_places
+from bertspec.report.sweeps import ranks as open_ranks
 from bertspec.report.sweeps import steps
 from bertspec.report.sweeps import views as sweep_views
-from bertspec.sources.places import Places
+from bertspec.results import ScenarioRecord, SessionRecord
+from bertspec.sources.locations import Locations
 from bertspec.store import Store
+from bertspec.store.sweeps import sweeps
 
 __all__ = ["html"]
 
 
-def html(session: SessionEvidence, store: Store, places: Places) -> str:
+def html(session: SessionRecord, store: Store, places: Locations) -> str:
     """The page of a session. Whatever data sets, names and errors hold is shown as text; nothing in it may run.
 
     Args:
@@ -48,7 +48,7 @@ def html(session: SessionEvidence, store: Store, places: Places) -> str:
         studies=views,
         pareto=pareto(views),
         sweeps=sweep_views(sweeps(store.root)),
-        places=open_places,
+        ranks=open_ranks,
         steps=steps,
         series=sweep_plots.SERIES,
         claim_plot=plots.claim_plot,
@@ -58,7 +58,7 @@ def html(session: SessionEvidence, store: Store, places: Places) -> str:
     )
 
 
-def _told(scenario: ScenarioEvidence) -> bool:
+def _told(scenario: ScenarioRecord) -> bool:
     """Whether its last claim tells why a scenario failed, so that the message would say the same once more."""
     if not scenario.claims or scenario.outcome != "failed":
         return False
@@ -70,10 +70,10 @@ class _Feature(NamedTuple):
     path: str
     name: str
     description: str
-    rules: dict[str | None, list[ScenarioEvidence]]
+    rules: dict[str | None, list[ScenarioRecord]]
 
 
-def _by_feature(scenarios: Iterable[ScenarioEvidence]) -> list[_Feature]:
+def _by_feature(scenarios: Iterable[ScenarioRecord]) -> list[_Feature]:
     """Every feature with its scenarios, rule by rule, in the order of the file."""
     found: dict[str, _Feature] = {}
     for scenario in sorted(scenarios, key=lambda scenario: (scenario.path, scenario.line)):
@@ -82,7 +82,7 @@ def _by_feature(scenarios: Iterable[ScenarioEvidence]) -> list[_Feature]:
     return list(found.values())
 
 
-def _reasons(scenarios: Iterable[ScenarioEvidence]) -> dict[str, list[str]]:
+def _reasons(scenarios: Iterable[ScenarioRecord]) -> dict[str, list[str]]:
     """Each reason for which scenarios were not run, and their titles."""
     found: dict[str, list[str]] = {}
     for scenario in scenarios:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec.evidence import ClaimEvidence
+from bertspec.results import ClaimRecord
 
 __all__ = ["ClaimPlot", "CurvePlot", "Dot", "ParetoPlot", "Point", "claim_plot", "curve_plot", "pareto_plot"]
 
@@ -93,7 +93,7 @@ class ParetoPlot:
     dearest: str
 
 
-def claim_plot(claim: ClaimEvidence) -> ClaimPlot | None:
+def claim_plot(claim: ClaimRecord) -> ClaimPlot | None:
     """The places of a claim's numbers; none where there is no interval to draw. The infinite ones lie at the end."""
     if claim.interval is None:
         return None
@@ -118,7 +118,7 @@ def claim_plot(claim: ClaimEvidence) -> ClaimPlot | None:
     )
 
 
-def _side(claim: ClaimEvidence) -> str:
+def _side(claim: ClaimRecord) -> str:
     """A claim that is denied lies on the other side; one that a collapse or a leak decided lies on neither."""
     if claim.rule in ("collapse", "ceiling", "overlap"):
         return "nowhere"

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertspec import metrics
-from bertspec.evidence import SessionEvidence
+from bertspec.config import RecipeConfig, StudyConfig
 from bertspec.report.plots import CurvePlot, ParetoPlot, Point, curve_plot, pareto_plot
+from bertspec.results import SessionRecord
 from bertspec.sources import tables
-from bertspec.sources.places import Places
-from bertspec.spec import RecipeSpec, StudySpec
+from bertspec.sources.locations import Locations
 from bertspec.store import Store, StoredRun
 from bertspec.tracking import link
 
@@ -57,7 +57,7 @@ class StudyView:
     @property
     def recipe(self) -> str:
         """What tells it from other studies of the same encoder, task and optimizer."""
-        recipe = self.runs[0].spec.recipe
+        recipe = self.runs[0].config.recipe
         parts = [
             f"learning rate {recipe.optimizer.learning_rate:g}",
             _length(recipe),
@@ -78,19 +78,19 @@ class StudyView:
         return float(np.median([run.result.facts.timings.train_s for run in self.runs]))
 
 
-def studies(session: SessionEvidence, store: Store, places: Places) -> tuple[StudyView, ...]:
+def studies(session: SessionRecord, store: Store, locations: Locations) -> tuple[StudyView, ...]:
     """Every study whose runs the store still has, in the order of its first claim."""
     found: dict[str, dict[str, StoredRun]] = {}
     for name in dict.fromkeys(_fingerprints(session)):
         run = store.get(name)
         if run is not None:
-            key = run.spec.model_dump_json(exclude={"seed"})
+            key = run.config.model_dump_json(exclude={"seed"})
             found.setdefault(key, {})[name] = run
-    ordered = (tuple(sorted(runs.values(), key=lambda run: run.spec.seed)) for runs in found.values())
+    ordered = (tuple(sorted(runs.values(), key=lambda run: run.config.seed)) for runs in found.values())
     promised = {
         name for scenario in session.scenarios for claim in scenario.claims if claim.promise for name in claim.runs
     }
-    return tuple(_view(runs, store, places, promised) for runs in ordered)
+    return tuple(_view(runs, store, locations, promised) for runs in ordered)
 
 
 def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
@@ -98,10 +98,10 @@ def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
     points: dict[tuple[str, str], list[Point]] = {}
     for view in views:
         if view.promised:
-            spec, (metric, mean) = view.runs[0].spec, view.metrics[0]
+            config, (metric, mean) = view.runs[0].config, view.metrics[0]
             seeds = [run.result.facts.scores[metric] for run in view.runs]
-            name = f"{spec.encoder.name} · {spec.recipe.optimizer.word} · {_length(spec.recipe)}"
-            points.setdefault((spec.task.name, metric), []).append(
+            name = f"{config.encoder.name} · {config.recipe.optimizer.word} · {_length(config.recipe)}"
+            points.setdefault((config.task.name, metric), []).append(
                 Point(name, view.train_s, mean, min(seeds), max(seeds))
             )
     drawn = {
@@ -111,29 +111,29 @@ def pareto(views: Iterable[StudyView]) -> dict[str, ParetoPlot]:
     return {title: plot for title, plot in drawn.items() if plot is not None}
 
 
-def _length(recipe: RecipeSpec) -> str:
+def _length(recipe: RecipeConfig) -> str:
     return f"{recipe.steps} steps" if recipe.steps is not None else f"{recipe.epochs:g} epochs"
 
 
-def _fingerprints(session: SessionEvidence) -> Iterable[str]:
+def _fingerprints(session: SessionRecord) -> Iterable[str]:
     for scenario in session.scenarios:
         for claim in scenario.claims:
             yield from (*claim.runs, *claim.others)
 
 
-def _view(runs: tuple[StoredRun, ...], store: Store, places: Places, promised: Container[str]) -> StudyView:
-    spec = runs[0].spec
+def _view(runs: tuple[StoredRun, ...], store: Store, locations: Locations, promised: Container[str]) -> StudyView:
+    config = runs[0].config
     predictions = np.array([run.result.outcomes.predictions for run in runs])
     references = runs[0].result.outcomes.references
-    classes = spec.task.head == "classification"
-    texts, labels = _texts(runs[0], places), spec.task.labels
+    classes = config.task.head == "classification"
+    texts, labels = _texts(runs[0], locations), config.task.labels
     shown = {run.fingerprint: link(store.tracking, run.fingerprint) for run in runs}
     return StudyView(
-        title=StudySpec(encoder=spec.encoder, task=spec.task, recipe=spec.recipe, seeds=(spec.seed,)).title,
+        title=StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,)).title,
         runs=runs,
         curve=curve_plot([run.result.curve.loss for run in runs]),
-        labels=spec.task.labels,
-        confusion=_confusion(references, predictions, len(spec.task.labels)) if classes else (),
+        labels=config.task.labels,
+        confusion=_confusion(references, predictions, len(config.task.labels)) if classes else (),
         hardest=_hardest(references, predictions, labels, texts)
         if classes
         else _missed(references, predictions, texts),
@@ -151,8 +151,8 @@ def _confusion(
     return tuple(tuple(int(count) for count in row) for row in counts)
 
 
-def _texts(run: StoredRun, places: Places) -> Sequence[tuple[str, ...]] | None:
-    return tables.texts(run.spec.task, places, sha256=run.result.facts.provenance.data.sha256)
+def _texts(run: StoredRun, locations: Locations) -> Sequence[tuple[str, ...]] | None:
+    return tables.texts(run.config.task, locations, sha256=run.result.facts.provenance.data.sha256)
 
 
 def _hardest(

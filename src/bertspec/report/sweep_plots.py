@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bertspec.evidence.sweeps import ContenderEvidence, TrialEvidence
 from bertspec.report.plots import HEIGHT, WIDTH
+from bertspec.results import ContenderRecord, TrialRecord
 
 __all__ = ["Chart", "Line", "Mark", "Rank", "best_so_far", "ranks", "scatter", "sensitivity"]
 
@@ -69,7 +69,7 @@ class Rank:
     seeds: tuple[float, ...]
 
 
-def scatter(name: str, trials: Sequence[TrialEvidence], series: Mapping[str | None, int]) -> Chart | None:
+def scatter(name: str, trials: Sequence[TrialRecord], series: Mapping[str | None, int]) -> Chart | None:
     """The score of every trial against one of its parameters; none where they all have the same value of it.
 
     Args:
@@ -95,7 +95,7 @@ def scatter(name: str, trials: Sequence[TrialEvidence], series: Mapping[str | No
     return Chart(name, marks, (), ticks, least, most)
 
 
-def best_so_far(trials: Sequence[TrialEvidence], series: Mapping[str | None, int], *, lower: bool) -> Chart | None:
+def best_so_far(trials: Sequence[TrialRecord], series: Mapping[str | None, int], *, lower: bool) -> Chart | None:
     """The best score of each contender after each of its trials; none where fewer than two have a score."""
     own = {name: [trial for trial in trials if trial.contender == name] for name in series}
     longest = max(map(len, own.values()), default=0)
@@ -116,7 +116,7 @@ def best_so_far(trials: Sequence[TrialEvidence], series: Mapping[str | None, int
     return Chart("trials", (), tuple(lines), ((_LEFT, "1 trial"), (_RIGHT, f"{longest} trials")), least, most)
 
 
-def sensitivity(contenders: Sequence[ContenderEvidence], series: Mapping[str | None, int]) -> Chart | None:
+def sensitivity(contenders: Sequence[ContenderRecord], series: Mapping[str | None, int]) -> Chart | None:
     """The tuning score of each contender along its learning rates; none where nobody has two of them."""
     drawn = [contender for contender in contenders if len(contender.curve) > 1]
     rates = [rate for contender in drawn for rate, _ in contender.curve]
@@ -136,7 +136,7 @@ def sensitivity(contenders: Sequence[ContenderEvidence], series: Mapping[str | N
 
 
 def ranks(
-    contenders: Sequence[ContenderEvidence], series: Mapping[str | None, int]
+    contenders: Sequence[ContenderRecord], series: Mapping[str | None, int]
 ) -> tuple[tuple[Rank, ...], float, str, str]:
     """The means of the confirmation with their intervals and seeds, the height of the picture, and its two ends."""
     known = [contender for contender in contenders if contender.mean is not None]
@@ -159,7 +159,7 @@ def ranks(
     return rows, _RANK_STEP * len(known) + 30, f"{low:.3f}", f"{high:.3f}"
 
 
-def _mark(trial: TrialEvidence, x: float, up: Place, series: Mapping[str | None, int]) -> Mark:
+def _mark(trial: TrialRecord, x: float, up: Place, series: Mapping[str | None, int]) -> Mark:
     told = f"{trial.score:.4f}" if trial.score is not None else trial.reason or trial.state
     who = f"trial {trial.number}" + (f", {trial.contender}" if trial.contender else "")
     y = _BOTTOM if trial.score is None else up(trial.score)

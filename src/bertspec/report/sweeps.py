@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from bertspec.evidence.sweeps import ContenderEvidence, SweepEvidence
 from bertspec.report import sweep_plots
 from bertspec.report.sweep_plots import Chart, Rank
+from bertspec.results import ContenderRecord, SweepRecord
 
-__all__ = ["SweepView", "places", "steps", "views"]
+__all__ = ["SweepView", "ranks", "steps", "views"]
 
 _FEW = 3
 """Names that are soon read."""
@@ -19,7 +19,7 @@ _FEW = 3
 class SweepView:
     """One sweep."""
 
-    sweep: SweepEvidence
+    sweep: SweepRecord
     names: tuple[str, ...]
     """The contenders, in the order of their colours; empty where nothing is compared."""
     scatters: tuple[Chart, ...]
@@ -57,20 +57,20 @@ class SweepView:
         return f"all but {', '.join(apart)}" if apart else "all"
 
 
-def views(sweeps: tuple[SweepEvidence, ...]) -> tuple[SweepView, ...]:
+def views(sweeps: tuple[SweepRecord, ...]) -> tuple[SweepView, ...]:
     """Every sweep that has a trial."""
     return tuple(_view(sweep) for sweep in sweeps if sweep.trials)
 
 
-def places(contender: ContenderEvidence) -> str:
+def ranks(contender: ContenderRecord) -> str:
     """``1``, ``1–3``, or nothing where it has no place."""
-    if contender.places is None:
+    if contender.ranks is None:
         return ""
-    best, worst = contender.places
+    best, worst = contender.ranks
     return f"{best}" if best == worst else f"{best}–{worst}"
 
 
-def steps(contender: ContenderEvidence) -> str:
+def steps(contender: ContenderRecord) -> str:
     """The median steps to the target, and how many seeds never reached it; nothing where there is no target."""
     if not contender.steps_to:
         return ""
@@ -82,7 +82,7 @@ def steps(contender: ContenderEvidence) -> str:
     return f"{middle:g}" + (f", never on {never}" if never else "")
 
 
-def _view(sweep: SweepEvidence) -> SweepView:
+def _view(sweep: SweepRecord) -> SweepView:
     trials, compared = sweep.trials, sweep.comparison
     names = tuple(dict.fromkeys(trial.contender for trial in trials if trial.contender is not None))
     series: dict[str | None, int] = {name: number for number, name in enumerate(names)} or {None: 0}
@@ -91,14 +91,14 @@ def _view(sweep: SweepEvidence) -> SweepView:
     swept_over = compared.parameter if compared else None
     drawn = (sweep_plots.scatter(name, trials, series) for name in differing if name != swept_over)
     contenders = compared.contenders if compared else ()
-    ranks, height, least, most = sweep_plots.ranks(contenders, series)
+    rows, height, least, most = sweep_plots.ranks(contenders, series)
     return SweepView(
         sweep=sweep,
         names=names,
         scatters=tuple(chart for chart in drawn if chart is not None),
         best=sweep_plots.best_so_far(trials, series, lower=sweep.goal == "minimize"),
         sensitivity=sweep_plots.sensitivity(contenders, series),
-        ranks=ranks,
+        ranks=rows,
         height=height,
         least=least,
         most=most,

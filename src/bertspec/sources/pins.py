@@ -13,9 +13,9 @@ from typing import Annotated, Any, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bertspec.errors import HashMismatch, InvalidSpec, StoreError
-from bertspec.result import Origin
-from bertspec.spec import EncoderSpec, TaskSpec
+from bertspec.config import EncoderConfig, TaskConfig
+from bertspec.errors import HashMismatch, InvalidConfig, StoreError
+from bertspec.results import Origin
 
 __all__ = ["LOCK_FILE", "DataPin", "EncoderPin", "Pins"]
 
@@ -78,7 +78,7 @@ class Pins:
         """The pins of a folder's lock file; none where it has no such file.
 
         Raises:
-            InvalidSpec: the file is not a lock file.
+            InvalidConfig: the file is not a lock file.
         """
         file = folder / LOCK_FILE
         if not file.is_file():
@@ -86,7 +86,7 @@ class Pins:
         try:
             found = _File.model_validate(yaml.safe_load(file.read_text("utf-8")))
         except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as refusal:
-            raise InvalidSpec(
+            raise InvalidConfig(
                 f"the lock file is not understood: {_first(refusal)}", allowed="what `bertspec lock` writes", where=file
             ) from refusal
         return cls(found.encoders, found.data, file)
@@ -108,7 +108,7 @@ class Pins:
         except OSError as refusal:
             raise StoreError(f"the lock file cannot be written: {refusal.strerror}", where=file) from refusal
 
-    def with_encoder(self, encoder: EncoderSpec, origin: Origin, tokenizer: Origin) -> Pins:
+    def with_encoder(self, encoder: EncoderConfig, origin: Origin, tokenizer: Origin) -> Pins:
         """The same pins with those of an encoder; one without a hub id has none."""
         if encoder.checkpoint is None or origin.place == "folder":
             return self
@@ -122,7 +122,7 @@ class Pins:
         others = [other for other in self.encoders if other.checkpoint != pin.checkpoint]
         return replace(self, encoders=tuple(sorted([*others, pin], key=lambda pin: pin.checkpoint)))
 
-    def with_data(self, task: TaskSpec, origin: Origin) -> Pins:
+    def with_data(self, task: TaskConfig, origin: Origin) -> Pins:
         """The same pins with those of a task's rows; a generated task, a file and a folder have none."""
         changed = task.sabotage is not None or task.tuning_share is not None
         if task.generated is not None or changed or origin.place == "folder":
@@ -131,7 +131,7 @@ class Pins:
         others = [other for other in self.data if not _same(other, task)]
         return replace(self, data=tuple(sorted([*others, pin], key=lambda pin: pin.model_dump_json())))
 
-    def of_encoder(self, encoder: EncoderSpec) -> EncoderPin | None:
+    def of_encoder(self, encoder: EncoderConfig) -> EncoderPin | None:
         """The pin of an encoder's checkpoint, or none.
 
         Raises:
@@ -140,7 +140,7 @@ class Pins:
         found = next((pin for pin in self.encoders if pin.checkpoint == encoder.checkpoint), None)
         return self._current(found, encoder.revision, f"encoder {encoder.name!r}")
 
-    def of_data(self, task: TaskSpec) -> DataPin | None:
+    def of_data(self, task: TaskConfig) -> DataPin | None:
         """The pin of a task's rows, or none.
 
         Raises:
@@ -174,7 +174,7 @@ class Pins:
         return pin
 
 
-def _key(task: TaskSpec) -> dict[str, Any]:
+def _key(task: TaskConfig) -> dict[str, Any]:
     columns = (task.text, task.text_pair, task.label)
     return {
         "dataset": task.dataset,
@@ -184,7 +184,7 @@ def _key(task: TaskSpec) -> dict[str, Any]:
     }
 
 
-def _same(pin: DataPin, task: TaskSpec) -> bool:
+def _same(pin: DataPin, task: TaskConfig) -> bool:
     return all(getattr(pin, name) == value for name, value in _key(task).items())
 
 

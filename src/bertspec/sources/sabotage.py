@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from bertspec.spec import TaskSpec
+from bertspec.config import TaskConfig
 
 __all__ = ["applied"]
 
@@ -16,7 +16,7 @@ _MARK = ". "
 """Every tokenizer knows it, those of the generated tasks too."""
 
 
-def applied(task: TaskSpec, train: Table, evaluation: Table) -> tuple[Table, Table]:
+def applied(task: TaskConfig, train: Table, evaluation: Table) -> tuple[Table, Table]:
     """The two splits with the task's sabotage done to them; untouched where it has none.
 
     ``shuffled labels``: training labels are dealt out at random, so that there is nothing to learn. ``leaked labels``:
@@ -25,7 +25,7 @@ def applied(task: TaskSpec, train: Table, evaluation: Table) -> tuple[Table, Tab
     """
     if task.sabotage == "shuffled labels":
         labels = list(train[task.label])
-        random.Random(_SHUFFLE_SEED).shuffle(labels)  # noqa: S311 - reproducible, not secret
+        random.Random(_SHUFFLE_SEED).shuffle(labels)
         return {**train, task.label: labels}, evaluation
     if task.sabotage == "leaked labels":
         return _marked(task, train), _marked(task, evaluation)
@@ -35,7 +35,7 @@ def applied(task: TaskSpec, train: Table, evaluation: Table) -> tuple[Table, Tab
     return train, evaluation
 
 
-def _marked(task: TaskSpec, table: Table) -> Table:
+def _marked(task: TaskConfig, table: Table) -> Table:
     known = {value: number for number, value in enumerate(sorted(set(table[task.label]), key=str))}
     pairs = zip(table[task.text], table[task.label], strict=True)
     return {**table, task.text: [_MARK * (1 + known[label]) + str(text) for text, label in pairs]}

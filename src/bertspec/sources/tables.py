@@ -1,4 +1,4 @@
-"""A task spec → the rows of its two splits, from wherever the data set is."""
+"""A task config → the rows of its two splits, from wherever the data set is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertspec.config import TaskConfig
 from bertspec.errors import BertspecError, DataError, SourceError
-from bertspec.result import Origin, Place
+from bertspec.results import Origin, Place
 from bertspec.sources import generated, hub, sabotage, tuning
-from bertspec.sources.places import Places
-from bertspec.spec import TaskSpec
+from bertspec.sources.locations import Locations
 
 __all__ = ["FILE_READERS", "Splits", "Table", "load", "texts"]
 
@@ -38,7 +38,7 @@ class Splits:
 
 
 @functools.lru_cache(maxsize=8)
-def load(task: TaskSpec, places: Places) -> Splits:
+def load(task: TaskConfig, locations: Locations) -> Splits:
     """Read the columns that the task uses; an equal call returns the same rows.
 
     Raises:
@@ -57,12 +57,12 @@ def load(task: TaskSpec, places: Places) -> Splits:
         train, evaluation = _chosen(made, columns, task), _chosen(held_out, columns, task)
         clean_labels = tuple(made[generated.CLEAN_LABEL]), tuple(held_out[generated.CLEAN_LABEL])
     else:
-        path, place, revision = _locate(task, places)
+        path, place, revision = _locate(task, locations)
         train = _chosen(_read(path, task, task.train_split), columns, task)
         evaluation = _chosen(_read(path, task, task.evaluation_split), columns, task)
-        pin = places.pins.of_data(task)
+        pin = locations.pins.of_data(task)
         if pin is not None:
-            places.pins.check(
+            locations.pins.check(
                 pin.sha256, _digest(columns, train, evaluation), f"the content of data set {task.dataset!r}"
             )
     clean = None if clean_labels is None else clean_labels[1]
@@ -77,19 +77,19 @@ def load(task: TaskSpec, places: Places) -> Splits:
     return Splits(train, evaluation, Origin(name=task.dataset, place=place, revision=revision, sha256=digest), clean)
 
 
-def texts(task: TaskSpec, places: Places, *, sha256: str) -> tuple[tuple[str, ...], ...] | None:
+def texts(task: TaskConfig, locations: Locations, *, sha256: str) -> tuple[tuple[str, ...], ...] | None:
     """What an encoder read of every scored row: a text, or a pair of them.
 
     Args:
         task: the task.
-        places: where its rows may be.
+        locations: where its rows may be.
         sha256: the hash of the rows that are meant.
 
     Returns:
         none where those rows cannot be had any more, or are others by now.
     """
     try:
-        splits = load(task, places)
+        splits = load(task, locations)
     except BertspecError:
         return None
     columns = [column for column in (task.text, task.text_pair) if column is not None]
@@ -97,20 +97,20 @@ def texts(task: TaskSpec, places: Places, *, sha256: str) -> tuple[tuple[str, ..
     return tuple(zip(*(map(str, splits.evaluation[name]) for name in columns), strict=True)) if same else None
 
 
-def _locate(task: TaskSpec, places: Places) -> tuple[Path, Place, str | None]:
+def _locate(task: TaskConfig, locations: Locations) -> tuple[Path, Place, str | None]:
     path = Path(task.dataset)
     if path.is_absolute():
         if not path.exists():
             raise SourceError(f"the data set of task {task.name!r} is not there", given=str(path))
         return path, "folder", None
-    if mirrored := places.in_mirror(task.dataset):
+    if mirrored := locations.in_mirror(task.dataset):
         return mirrored, "mirror", None
-    pin = places.pins.of_data(task)
-    folder, commit = hub.dataset(task.dataset, task.subset, (pin.revision if pin else None) or task.revision, places)
+    pin = locations.pins.of_data(task)
+    folder, commit = hub.dataset(task.dataset, task.subset, (pin.revision if pin else None) or task.revision, locations)
     return folder, "hub", commit
 
 
-def _read(path: Path, task: TaskSpec, split: str) -> Table:
+def _read(path: Path, task: TaskConfig, split: str) -> Table:
     import datasets  # late: it takes a second, and generated tasks never need it
 
     datasets.disable_progress_bars()
@@ -131,7 +131,7 @@ def _reader(path: Path) -> str:
     return FILE_READERS[path.suffix]
 
 
-def _chosen(table: Table, columns: tuple[str, ...], task: TaskSpec) -> Table:
+def _chosen(table: Table, columns: tuple[str, ...], task: TaskConfig) -> Table:
     missing = [column for column in columns if column not in table]
     if missing:
         raise DataError(

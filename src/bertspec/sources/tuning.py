@@ -6,15 +6,15 @@ import hashlib
 import json
 from typing import Any
 
+from bertspec.config import TaskConfig
 from bertspec.errors import DataError
-from bertspec.spec import TaskSpec
 
 __all__ = ["parts"]
 
 Table = dict[str, list[Any]]
 
 
-def parts(task: TaskSpec, train: Table) -> tuple[list[int], list[int]]:
+def parts(task: TaskConfig, train: Table) -> tuple[list[int], list[int]]:
     """The numbers of the rows that are trained on, and of those that are scored, both rising.
 
     Rows of the same text stay together, so that nothing is scored that was trained on. Which texts are scored is
@@ -24,7 +24,7 @@ def parts(task: TaskSpec, train: Table) -> tuple[list[int], list[int]]:
     Raises:
         DataError: the share leaves one of the two without a row.
     """
-    assert task.tuning_share is not None  # noqa: S101 - the caller asks for a split
+    assert task.tuning_share is not None
     columns = [column for column in (task.text, task.text_pair) if column is not None]
     groups: dict[str, list[int]] = {}
     for row, texts in enumerate(zip(*(train[column] for column in columns), strict=True)):

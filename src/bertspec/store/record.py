@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from bertspec.result import Curve, Outcomes, RunFacts, RunResult
-from bertspec.spec import RunSpec
+from bertspec.config import RunConfig
+from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 from bertspec.store import disk
 
 __all__ = ["DAMAGE", "StoredRun", "read", "write"]
@@ -28,7 +28,7 @@ class StoredRun:
     """A finished run and what it was asked to be."""
 
     fingerprint: str
-    spec: RunSpec
+    config: RunConfig
     result: RunResult
     session: str = ""
     """The session that made it: what ``--fresh`` goes by, since a clock may be set back."""
@@ -53,7 +53,7 @@ def write(folder: Path, run: StoredRun) -> None:
         "fingerprint": run.fingerprint,
         "session": run.session,
         "arrays_sha256": disk.digest(arrays),
-        "spec": run.spec.model_dump(mode="json"),
+        "config": run.config.model_dump(mode="json"),
         "facts": run.result.facts.model_dump(mode="json"),
     }
     (folder / "run.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
@@ -71,10 +71,10 @@ def read(folder: Path, fingerprint: str) -> StoredRun:
     arrays = folder / "arrays.npz"
     if disk.digest(arrays) != found["arrays_sha256"]:
         raise ValueError("arrays.npz is not what was written")
-    with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
+    with np.load(arrays, allow_pickle=False) as kept:
         outcomes = Outcomes(kept["outputs"], kept["references"])
         looks = {name: kept[name] for name in ("evaluated", "score") if name in kept}  # older runs have none
         curve = Curve(kept["loss"], kept["learning_rate"], **looks)
     facts = RunFacts.model_validate(found["facts"])
-    spec = RunSpec.model_validate(found["spec"])
-    return StoredRun(fingerprint, spec, RunResult(facts, outcomes, curve), found.get("session", ""))
+    config = RunConfig.model_validate(found["config"])
+    return StoredRun(fingerprint, config, RunResult(facts, outcomes, curve), found.get("session", ""))

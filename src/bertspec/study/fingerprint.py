@@ -9,32 +9,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bertspec
-from bertspec.spec import RunSpec
+from bertspec.config import RunConfig
 
 if TYPE_CHECKING:
     from bertspec.device import Device
-    from bertspec.engine import Material
+    from bertspec.engine import RunInputs
 
-__all__ = ["ENGINE_ROOMS", "engine_hash", "fingerprint"]
+__all__ = ["ENGINE_PACKAGES", "engine_hash", "fingerprint"]
 
-ENGINE_ROOMS = (
+ENGINE_PACKAGES = (
+    "config",
     "data",
     "device",
-    "encoders",
     "engine",
     "errors",
-    "heads",
     "losses",
     "metrics",
+    "models",
     "optimizers",
-    "result",
+    "records",
+    "results",
     "sources",
-    "spec",
 )
-"""The rooms that the engine imports: a change in any of them makes new runs."""
+"""The packages that the engine imports: a change in any of them makes new runs."""
 
 
-def fingerprint(spec: RunSpec, material: Material, device: Device) -> str:
+def fingerprint(config: RunConfig, inputs: RunInputs, device: Device) -> str:
     """Name a run.
 
     The name covers the content of weights, tokenizer and data; task, recipe and seed; precision, device class
@@ -43,12 +43,12 @@ def fingerprint(spec: RunSpec, material: Material, device: Device) -> str:
     """
     environment = device.environment()
     facts = {
-        "encoder": material.files.origin.sha256,
-        "tokenizer": material.files.tokenizer_origin.sha256,
-        "data": material.splits.origin.sha256,
-        "task": spec.task.model_dump(include={"head", "labels", "metrics", "text", "text_pair", "label"}),
-        "recipe": spec.recipe.model_dump(exclude={"threads": True, "optimizer": {"name": True}}),
-        "seed": spec.seed,
+        "encoder": inputs.files.origin.sha256,
+        "tokenizer": inputs.files.tokenizer_origin.sha256,
+        "data": inputs.splits.origin.sha256,
+        "task": config.task.model_dump(include={"head", "labels", "metrics", "text", "text_pair", "label"}),
+        "recipe": config.recipe.model_dump(exclude={"threads": True, "optimizer": {"name": True}}),
+        "seed": config.seed,
         "device": [environment.device, environment.precision, environment.threads],
         "versions": {name: v for name, v in environment.versions.items() if name != "bertspec"},
         "engine": engine_hash(Path(bertspec.__file__).parent),
@@ -60,7 +60,7 @@ def fingerprint(spec: RunSpec, material: Material, device: Device) -> str:
 def engine_hash(root: Path) -> str:
     """A hash of the source of every room that the engine imports, below the package's folder."""
     digest = hashlib.sha256()
-    for room in ENGINE_ROOMS:
+    for room in ENGINE_PACKAGES:
         module = root / f"{room}.py"
         for file in [module] if module.exists() else sorted((root / room).rglob("*.py")):
             digest.update(f"{file.relative_to(root).as_posix()}\n".encode())

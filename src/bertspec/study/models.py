@@ -7,41 +7,41 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bertspec.config import StudyConfig
 from bertspec.errors import StoreError
-from bertspec.spec import StudySpec
 from bertspec.store import StoredRun
 from bertspec.study.fingerprint import fingerprint
 from bertspec.study.seeds import gather, run
-from bertspec.study.workbench import Workbench
+from bertspec.study.session import Session
 
 if TYPE_CHECKING:
     from bertspec.device import Device
-    from bertspec.engine import Material
+    from bertspec.engine import RunInputs
 
 __all__ = ["model_of"]
 
 _log = logging.getLogger(__name__)
 
 
-def model_of(stored: StoredRun, bench: Workbench) -> Path:
+def model_of(stored: StoredRun, session: Session) -> Path:
     """The folder of a run's fine-tuned model. One that was not kept is trained again, if it would be the same.
 
     Raises:
         StoreError: the model was not kept, and training it again would give another one.
         BertspecError: training it again failed.
     """
-    kept = bench.store.intact_model(stored.fingerprint)
+    kept = session.store.intact_model(stored.fingerprint)
     if kept is not None:
         return kept
     from bertspec import device
 
-    spec = stored.spec
-    study = StudySpec(encoder=spec.encoder, task=spec.task, recipe=spec.recipe, seeds=(spec.seed,))
-    material, chosen = gather(study, bench.places), device.choose(bench.device, spec.recipe)
-    if fingerprint(spec, material, chosen) != stored.fingerprint:
+    config = stored.config
+    study = StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,))
+    inputs, chosen = gather(study, session.locations), device.choose(session.device, config.recipe)
+    if fingerprint(config, inputs, chosen) != stored.fingerprint:
         raise StoreError(
             "the model of this run was not kept, and training it again would give another one",
-            given=_differences(stored, material, chosen),
+            given=_differences(stored, inputs, chosen),
             allowed="a run made with --keep-models",
             where=f"run {stored.fingerprint[:12]}",
         )
@@ -50,16 +50,16 @@ def model_of(stored: StoredRun, bench: Workbench) -> Path:
         stored.fingerprint[:12],
         stored.result.facts.timings.train_s,
     )
-    run(study, dataclasses.replace(bench, keep_models=True))
-    return bench.store.models / stored.fingerprint
+    run(study, dataclasses.replace(session, keep_models=True))
+    return session.store.models / stored.fingerprint
 
 
-def _differences(stored: StoredRun, material: Material, device: Device) -> str:
+def _differences(stored: StoredRun, inputs: RunInputs, device: Device) -> str:
     then, now = stored.result.facts, device.environment()
     before = {**then.environment.versions, "device": then.environment.device, "precision": then.environment.precision}
     after = {**now.versions, "device": now.device, "precision": now.precision}
     before["threads"], after["threads"] = str(then.environment.threads), str(now.threads)
-    for name, origin in material.provenance:
+    for name, origin in inputs.provenance:
         before[name], after[name] = getattr(then.provenance, name).sha256[:12], origin.sha256[:12]
     changed = [f"{name} {before.get(name)} → {value}" for name, value in after.items() if before.get(name) != value]
     return ", ".join(changed) or "another version of the engine"

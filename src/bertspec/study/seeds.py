@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bertspec.result import RunResult
-from bertspec.sources.places import Places
-from bertspec.spec import RunSpec, StudySpec
+from bertspec.config import RunConfig, StudyConfig
+from bertspec.results import RunResult
+from bertspec.sources.locations import Locations
+from bertspec.statistics import looks
 from bertspec.store import StoredRun
 from bertspec.study.fingerprint import fingerprint
-from bertspec.study.workbench import Workbench
-from bertspec.verdict import looks
+from bertspec.study.session import Session
 
 if TYPE_CHECKING:
     from bertspec.device import Device
-    from bertspec.engine import Material
-    from bertspec.sources.checkpoints import EncoderFiles
+    from bertspec.engine import RunInputs
+    from bertspec.sources.pretrained import EncoderFiles
     from bertspec.sources.tables import Splits
 
 __all__ = ["Study", "begin", "gather", "prepare", "run"]
@@ -29,9 +29,9 @@ __all__ = ["Study", "begin", "gather", "prepare", "run"]
 class Study:
     """The runs of a study: those that are finished, and the seeds that are still allowed."""
 
-    spec: StudySpec
-    bench: Workbench
-    material: Material
+    config: StudyConfig
+    session: Session
+    inputs: RunInputs
     device: Device
     runs: list[StoredRun] = field(default_factory=list)
     """In the order of the seeds; runs are added, and never replaced."""
@@ -50,139 +50,139 @@ class Study:
         Raises:
             BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
         """
-        for spec in self.spec.runs()[len(self.runs) : count]:
-            run, made = _run_once(spec, self.material, self.device, self.bench)
+        for config in self.config.runs()[len(self.runs) : count]:
+            run, made = _run_once(config, self.inputs, self.device, self.session)
             self.runs.append(run)
             self.trained += made
 
     def missing(self, count: int) -> tuple[int, ...]:
         """The seeds, up to that number of runs, that would have to be trained."""
-        asked = self.spec.runs()[len(self.runs) : count]
-        names = [fingerprint(spec, self.material, self.device) for spec in asked]
-        found = [_usable(self.bench.store.get(name), self.bench) for name in names]
-        return tuple(spec.seed for spec, run in zip(asked, found, strict=True) if run is None)
+        asked = self.config.runs()[len(self.runs) : count]
+        names = [fingerprint(config, self.inputs, self.device) for config in asked]
+        found = [_usable(self.session.store.get(name), self.session) for name in names]
+        return tuple(config.seed for config, run in zip(asked, found, strict=True) if run is None)
 
     def scores(self, metric: str) -> tuple[float, ...]:
         """One score per finished run, through the ``evaluate`` module of the metric.
 
         Raises:
             UnknownName: no metric is called so.
-            InvalidSpec: the metric does not fit the task.
+            InvalidConfig: the metric does not fit the task.
         """
         from bertspec import metrics
         from bertspec.metrics import modules
 
-        metrics.check(self.spec.task.model_copy(update={"metrics": (metric,)}))
+        metrics.check(self.config.task.model_copy(update={"metrics": (metric,)}))
         module = modules.load(metric)
         return tuple(module.score(run.result.outcomes) for run in self.runs)
 
 
-def run(spec: StudySpec, bench: Workbench) -> Study:
+def run(config: StudyConfig, session: Session) -> Study:
     """Every run of the study, in the order of its seeds. A run that the store has is not made again.
 
     Raises:
         BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
     """
-    study = prepare(spec, bench)
-    study.extend(len(spec.seeds))
+    study = prepare(config, session)
+    study.extend(len(config.seeds))
     return study
 
 
-def begin(spec: StudySpec, bench: Workbench) -> Study:
+def begin(config: StudyConfig, session: Session) -> Study:
     """The first runs of the study, as many as the first look needs; a claim that stays open adds more.
 
     Raises:
         BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
     """
-    study = prepare(spec, bench)
-    study.extend(max(looks(len(spec.seeds))[0], bench.least_runs))
+    study = prepare(config, session)
+    study.extend(max(looks(len(config.seeds))[0], session.least_runs))
     return study
 
 
-def prepare(spec: StudySpec, bench: Workbench) -> Study:
+def prepare(config: StudyConfig, session: Session) -> Study:
     """The study before its first run: what it reads is found, and nothing is trained.
 
     Raises:
         BertspecError: something is missing, or is not what was promised.
     """
-    found = _sources(spec, bench.places)
-    bench.tracker.settle()  # before torch is loaded: what is away is told within seconds
-    material = _material(*found)
+    found = _sources(config, session.locations)
+    session.tracker.settle()  # before torch is loaded: what is away is told within seconds
+    inputs = _material(*found)
     from bertspec import device
 
-    return Study(spec, bench, material, device.choose(bench.device, spec.recipe))
+    return Study(config, session, inputs, device.choose(session.device, config.recipe))
 
 
-def gather(spec: StudySpec, places: Places) -> Material:
+def gather(config: StudyConfig, locations: Locations) -> RunInputs:
     """The files and rows of a study, from the first place that holds them.
 
     Raises:
         BertspecError: something is missing, or is not what was promised.
     """
-    return _material(*_sources(spec, places))
+    return _material(*_sources(config, locations))
 
 
-def _sources(spec: StudySpec, places: Places) -> tuple[EncoderFiles, Splits]:
-    from bertspec.sources import checkpoints, tables
+def _sources(config: StudyConfig, locations: Locations) -> tuple[EncoderFiles, Splits]:
+    from bertspec.sources import pretrained, tables
 
-    return checkpoints.find(spec.encoder, places), tables.load(spec.task, places)
-
-
-def _material(files: EncoderFiles, splits: Splits) -> Material:
-    from bertspec.engine import Material  # after them: what cannot be had is told before torch is loaded
-
-    return Material(files=files, splits=splits)
+    return pretrained.find(config.encoder, locations), tables.load(config.task, locations)
 
 
-def _run_once(spec: RunSpec, material: Material, device: Device, bench: Workbench) -> tuple[StoredRun, bool]:
-    name = fingerprint(spec, material, device)
-    kept = _usable(bench.store.get(name), bench)
+def _material(files: EncoderFiles, splits: Splits) -> RunInputs:
+    from bertspec.engine import RunInputs  # after them: what cannot be had is told before torch is loaded
+
+    return RunInputs(files=files, splits=splits)
+
+
+def _run_once(config: RunConfig, inputs: RunInputs, device: Device, session: Session) -> tuple[StoredRun, bool]:
+    name = fingerprint(config, inputs, device)
+    kept = _usable(session.store.get(name), session)
     if kept is not None:
         return kept, False
-    with bench.store.lock(name):
-        kept = _usable(bench.store.get(name), bench)  # another process may have made it meanwhile
+    with session.store.lock(name):
+        kept = _usable(session.store.get(name), session)  # another process may have made it meanwhile
         if kept is not None:
             return kept, False
-        return _train(spec, name, material, device, bench), True
+        return _train(config, name, inputs, device, session), True
 
 
-def _usable(run: StoredRun | None, bench: Workbench) -> StoredRun | None:
-    if run is None or (bench.fresh and run.session != bench.session):
+def _usable(run: StoredRun | None, session: Session) -> StoredRun | None:
+    if run is None or (session.fresh and run.session != session.id):
         return None
-    return None if bench.keep_models and bench.store.intact_model(run.fingerprint) is None else run
+    return None if session.keep_models and session.store.intact_model(run.fingerprint) is None else run
 
 
-def _train(spec: RunSpec, name: str, material: Material, device: Device, bench: Workbench) -> StoredRun:
+def _train(config: RunConfig, name: str, inputs: RunInputs, device: Device, session: Session) -> StoredRun:
     from bertspec import engine
 
-    if bench.fresh:
-        bench.store.forget_unfinished(name)
-    snapshots = engine.Snapshots(bench.store.unfinished(name), every=bench.checkpoint_every)
-    observer = bench.tracker.observe(spec, fingerprint=name)
+    if session.fresh:
+        session.store.forget_unfinished(name)
+    checkpoints = engine.Checkpoints(session.store.unfinished(name), every=session.checkpoint_every)
+    observer = session.tracker.observe(config, fingerprint=name)
     try:
-        with bench.store.new_model(name) if bench.keep_models else contextlib.nullcontext() as model:
+        with session.store.new_model(name) if session.keep_models else contextlib.nullcontext() as model:
             result = engine.run(
-                spec,
-                material,
+                config,
+                inputs,
                 observer,
                 device=device,
-                cache=bench.store.token_cache,
-                snapshots=snapshots,
+                cache=session.store.token_cache,
+                checkpoints=checkpoints,
                 save_to=model,
             )
-        finished = _known(bench.store.get(name), result, bench) or StoredRun(name, spec, result, bench.session)
-        bench.store.put(finished)
+        finished = _known(session.store.get(name), result, session) or StoredRun(name, config, result, session.id)
+        session.store.put(finished)
     except BaseException as error:
         observer.failed(error)
         raise
-    bench.store.forget_unfinished(name)
+    session.store.forget_unfinished(name)
     observer.finished(result)
     return finished
 
 
-def _known(before: StoredRun | None, result: RunResult, bench: Workbench) -> StoredRun | None:
+def _known(before: StoredRun | None, result: RunResult, session: Session) -> StoredRun | None:
     """The run as it was first finished, where only its model was missing and it came out the same."""
-    if before is None or bench.fresh:
+    if before is None or session.fresh:
         return None
     same = np.array_equal(before.result.outcomes.outputs, result.outcomes.outputs)
     return before if same else None

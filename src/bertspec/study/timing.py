@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from bertspec import verdict
-from bertspec.result import RunFacts
-from bertspec.spec import StudySpec
+from bertspec import statistics
+from bertspec.config import StudyConfig
+from bertspec.results import RunFacts
+from bertspec.statistics import Claim, Verdict
 from bertspec.study.seeds import gather
-from bertspec.study.workbench import Workbench
+from bertspec.study.session import Session
 from bertspec.tracking import SilentTracker
-from bertspec.verdict import Claim, Verdict
 
 __all__ = ["Act", "Benchmark", "Timing", "time_in_turns"]
 
@@ -41,11 +41,11 @@ class Timing:
     def judge(self, act: Act, bound: float) -> Verdict:
         """The verdict on a claim about the median of the ratios."""
         claim = Claim(f"examples a second it {act}, as a ratio,", "at least", bound)
-        return verdict.judge_ratio(claim, self.ratios(act))
+        return statistics.judge_ratio(claim, self.ratios(act))
 
 
 def time_in_turns(
-    first: StudySpec, second: StudySpec, bench: Workbench, *, rounds: int, benchmark: Benchmark
+    first: StudyConfig, second: StudyConfig, session: Session, *, rounds: int, benchmark: Benchmark
 ) -> Timing:
     """Run the first seed of both studies in turns, after one round of warming up.
 
@@ -53,19 +53,21 @@ def time_in_turns(
     """
     from bertspec import device, engine
 
-    parts = [(s.runs()[0], gather(s, bench.places), device.choose(bench.device, s.recipe)) for s in (first, second)]
+    parts = [
+        (s.runs()[0], gather(s, session.locations), device.choose(session.device, s.recipe)) for s in (first, second)
+    ]
     measured: list[tuple[RunFacts, RunFacts]] = []
 
     def one_round() -> None:
         facts = [
             engine.run(
-                spec,
-                material,
-                SilentTracker().observe(spec, fingerprint=""),
+                config,
+                inputs,
+                SilentTracker().observe(config, fingerprint=""),
                 device=chosen,
-                cache=bench.store.token_cache,
+                cache=session.store.token_cache,
             ).facts
-            for spec, material, chosen in parts
+            for config, inputs, chosen in parts
         ]
         measured.append((facts[0], facts[1]))
 

@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from bertspec.errors import InvalidSpec
-from bertspec.evidence.sweeps import TrialEvidence
-from bertspec.spec import ParameterSpec
+from bertspec.config import ParameterConfig
+from bertspec.errors import InvalidConfig
+from bertspec.results import TrialRecord
 from bertspec.sweep import distributions
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ _AT_RANDOM = 4
 
 
 def suggested(
-    parameters: Mapping[str, ParameterSpec],
-    done: Sequence[TrialEvidence],
+    parameters: Mapping[str, ParameterConfig],
+    done: Sequence[TrialRecord],
     *,
     goal: Literal["maximize", "minimize"],
     seed: str,
@@ -39,7 +39,7 @@ def suggested(
         seed: any word.
 
     Raises:
-        InvalidSpec: Optuna is not installed.
+        InvalidConfig: Optuna is not installed.
     """
     optuna = _optuna()
     searched = {name: parameter for name, parameter in parameters.items() if len(parameter.choices or (0, 0)) > 1}
@@ -58,7 +58,7 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError as missing:
-        raise InvalidSpec(
+        raise InvalidConfig(
             "method bayes needs Optuna, which is not installed",
             allowed="pip install 'bertspec[bayes]', or method: random",
         ) from missing
@@ -66,18 +66,18 @@ def _optuna() -> Any:
     return optuna
 
 
-def _distribution(optuna: Any, parameter: ParameterSpec) -> Any:
+def _distribution(optuna: Any, parameter: ParameterConfig) -> Any:
     if parameter.values is not None:
         return optuna.distributions.CategoricalDistribution(tuple(range(len(parameter.values))))
     return optuna.distributions.FloatDistribution(0.0, 1.0)
 
 
-def _value(parameter: ParameterSpec, found: Any) -> Any:
+def _value(parameter: ParameterConfig, found: Any) -> Any:
     return parameter.values[found] if parameter.values is not None else distributions.quantile(parameter, found)
 
 
 def _replayed(
-    optuna: Any, trial: TrialEvidence, searched: Mapping[str, ParameterSpec], space: Mapping[str, Any]
+    optuna: Any, trial: TrialRecord, searched: Mapping[str, ParameterConfig], space: Mapping[str, Any]
 ) -> FrozenTrial:
     states = optuna.trial.TrialState
     over = trial.state == "finished" and trial.score is not None
@@ -91,7 +91,7 @@ def _replayed(
     return replayed
 
 
-def _found(parameter: ParameterSpec, value: Any) -> Any:
+def _found(parameter: ParameterConfig, value: Any) -> Any:
     if parameter.values is not None:
         return parameter.values.index(value)
     return distributions.share_of(parameter, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from bertspec.evidence.sweeps import TrialEvidence
+from bertspec.results import TrialRecord
 
 __all__ = ["differences"]
 
@@ -13,7 +13,7 @@ _TOLERATED = 0.01
 """Of the tokens: trials of equal steps differ a little, by the texts that they happen to read."""
 
 
-def differences(trials: Mapping[str, Sequence[TrialEvidence]], *, planned: int) -> tuple[str, ...]:
+def differences(trials: Mapping[str, Sequence[TrialRecord]], *, planned: int) -> tuple[str, ...]:
     """Why a comparison of these contenders is not fair, in words; nothing where it is.
 
     Every trial counts. One that diverged, failed or was stopped early read fewer tokens than it was granted, and that
@@ -41,12 +41,12 @@ def differences(trials: Mapping[str, Sequence[TrialEvidence]], *, planned: int) 
     return tuple(found)
 
 
-def _granted(trials: Sequence[TrialEvidence]) -> float:
+def _granted(trials: Sequence[TrialRecord]) -> float:
     whole = _whole(trials)
     each = sum(trial.tokens for trial in whole) / len(whole) if whole else 0.0
     broken = [trial for trial in trials if trial not in whole]
     return sum(trial.tokens for trial in whole) + sum(max(trial.tokens, each) for trial in broken)
 
 
-def _whole(trials: Sequence[TrialEvidence]) -> list[TrialEvidence]:
+def _whole(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     return [trial for trial in trials if trial.state == "finished" and trial.diverged == 0]

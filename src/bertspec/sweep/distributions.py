@@ -6,7 +6,7 @@ import math
 from statistics import NormalDist
 from typing import Any
 
-from bertspec.spec import ParameterSpec
+from bertspec.config import ParameterConfig
 
 __all__ = ["quantile", "share_of"]
 
@@ -16,7 +16,7 @@ _DIGITS = 12
 """Significant ones; the last bits of a power would make equal trials look different."""
 
 
-def quantile(parameter: ParameterSpec, share: float) -> Any:
+def quantile(parameter: ParameterConfig, share: float) -> Any:
     """The value below which that share of the distribution lies.
 
     Args:
@@ -35,7 +35,7 @@ def quantile(parameter: ParameterSpec, share: float) -> Any:
     return float(f"{drawn:.{_DIGITS}g}")
 
 
-def share_of(parameter: ParameterSpec, value: Any) -> float:
+def share_of(parameter: ParameterConfig, value: Any) -> float:
     """The share of the distribution below a value that was drawn from it; of a listed one, the middle of its own."""
     choices = parameter.choices
     if choices is not None:
@@ -85,7 +85,7 @@ class _Beta:
         return float(special.betainc(self.a, self.b, min(1.0, max(0.0, value))))
 
 
-def _base(parameter: ParameterSpec) -> _Uniform | _Normal | _Beta:
+def _base(parameter: ParameterConfig) -> _Uniform | _Normal | _Beta:
     """What is drawn before it is exponentiated and rounded."""
     kind = parameter.kind
     if "normal" in kind:
@@ -99,7 +99,7 @@ def _base(parameter: ParameterSpec) -> _Uniform | _Normal | _Beta:
     return _Uniform(-high, -low) if kind == "inv_log_uniform" else _Uniform(low, high)
 
 
-def _index(parameter: ParameterSpec, share: float) -> int:
+def _index(parameter: ParameterConfig, share: float) -> int:
     weights = _weights(parameter, len(parameter.choices or ()))
     passed = 0.0
     for at, weight in enumerate(weights):
@@ -109,5 +109,5 @@ def _index(parameter: ParameterSpec, share: float) -> int:
     return max(at for at, weight in enumerate(weights) if weight > 0)
 
 
-def _weights(parameter: ParameterSpec, count: int) -> tuple[float, ...]:
+def _weights(parameter: ParameterConfig, count: int) -> tuple[float, ...]:
     return parameter.probabilities or (1 / count,) * count

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertspec import metrics
+from bertspec.config import OWN, MetricConfig, ParameterConfig, RecipeConfig, StudyConfig, SweepConfig
+from bertspec.config.parameters import close
 from bertspec.errors import BertspecError
-from bertspec.spec import OWN, MetricSpec, ParameterSpec, RecipeSpec, StudySpec, SweepSpec
-from bertspec.spec.parameters import close
-from bertspec.study import Workbench
+from bertspec.study import Session
 from bertspec.sweep import distributions
 from bertspec.sweep.trial import LOSS, study_of
 
@@ -26,7 +26,7 @@ NAMES = tuple(
             "learning_rate",
             "learning_rate_factor",
             "weight_decay",
-            *(name for name in RecipeSpec.model_fields if name != "optimizer"),
+            *(name for name in RecipeConfig.model_fields if name != "optimizer"),
         )
     )
 )
@@ -43,7 +43,7 @@ class Refused(Exception):
         self.problem, self.path, self.given, self.allowed = problem, path, given, allowed
 
 
-def checked(spec: SweepSpec, bench: Workbench) -> SweepSpec:
+def checked(config: SweepConfig, session: Session) -> SweepConfig:
     """The same sweep, with its metric filled in where the file has none.
 
     Every value that is listed, and the ends of every range, are tried by themselves beside the first value of each
@@ -52,36 +52,36 @@ def checked(spec: SweepSpec, bench: Workbench) -> SweepSpec:
     Raises:
         Refused: a parameter is not known, a value is not allowed, or nobody measures the metric.
     """
-    _check_names(spec)
-    _check_searched(spec)
-    base = {name: _first(parameter) for name, parameter in spec.searched.items()}
+    _check_names(config)
+    _check_searched(config)
+    base = {name: _first(parameter) for name, parameter in config.searched.items()}
     for word in ("encoder", "task"):
         if word not in base:
             raise Refused(f"the sweep does not say which {word}", ("parameters",), allowed=f"{word}: {{value: NAME}}")
-    if spec.searched["task"].several:
+    if config.searched["task"].several:
         raise Refused(
             "a sweep has one task: scores of several cannot be compared",
             ("parameters", "task"),
             allowed="one value",
         )
-    plan = _planned(spec, bench, base)
-    for name, parameter in spec.searched.items():
+    plan = _planned(config, session, base)
+    for name, parameter in config.searched.items():
         for at, value in _extremes(parameter):
-            _plan(bench, {**base, name: value}, ("parameters", *_place(spec, name), *at), value)
-    metric = _metric(spec.metric, plan)
-    if spec.early_terminate is not None:
+            _plan(session, {**base, name: value}, ("parameters", *_place(config, name), *at), value)
+    metric = _metric(config.metric, plan)
+    if config.early_terminate is not None:
         _check_looks(metric, plan, "hyperband", ("early_terminate",))
-    if spec.tuning.target is not None:
+    if config.tuning.target is not None:
         _check_looks(metric, plan, "the target", ("parameters", "target"))
-        _check_target(metric, spec.tuning.target)
-    return spec.model_copy(update={"metric": metric})
+        _check_target(metric, config.tuning.target)
+    return config.model_copy(update={"metric": metric})
 
 
-def _check_names(spec: SweepSpec) -> None:
+def _check_names(config: SweepConfig) -> None:
     known = (*NAMES, "settings", *OWN)
-    for name in spec.searched:
+    for name in config.searched:
         top, dot, below = name.partition(".")
-        path = ("parameters", *_place(spec, name))
+        path = ("parameters", *_place(config, name))
         if top not in known:
             raise Refused(f"unknown parameter{close(top, known)}", path, given=name, allowed=", ".join(known))
         if bool(dot) != (top == "settings") or "." in below:
@@ -93,9 +93,9 @@ def _check_names(spec: SweepSpec) -> None:
             )
 
 
-def _check_searched(spec: SweepSpec) -> None:
-    varied = any(parameter.choices is None or len(parameter.choices) > 1 for parameter in spec.searched.values())
-    if spec.method != "grid" and not varied:
+def _check_searched(config: SweepConfig) -> None:
+    varied = any(parameter.choices is None or len(parameter.choices) > 1 for parameter in config.searched.values())
+    if config.method != "grid" and not varied:
         raise Refused(
             "nothing is searched: every trial would be the same",
             ("parameters",),
@@ -103,30 +103,30 @@ def _check_searched(spec: SweepSpec) -> None:
         )
 
 
-def _planned(spec: SweepSpec, bench: Workbench, base: Mapping[str, Any]) -> StudySpec:
+def _planned(config: SweepConfig, session: Session, base: Mapping[str, Any]) -> StudyConfig:
     """The study of every parameter's first value; the parameter at fault is found by leaving it out."""
     try:
-        return study_of(base, bench, seeds=(0,), tuning_share=None)
+        return study_of(base, session, seeds=(0,), tuning_share=None)
     except BertspecError as refusal:
         for name in base:
             rest = {other: value for other, value in base.items() if other != name}
             if name in ("encoder", "task"):
                 continue
             try:
-                study_of(rest, bench, seeds=(0,), tuning_share=None)
+                study_of(rest, session, seeds=(0,), tuning_share=None)
             except BertspecError:
                 continue
-            at = next(_extremes(spec.searched[name]))[0]
-            raise _refused(refusal, ("parameters", *_place(spec, name), *at), base[name]) from refusal
+            at = next(_extremes(config.searched[name]))[0]
+            raise _refused(refusal, ("parameters", *_place(config, name), *at), base[name]) from refusal
         said = str(refusal)
         word = next((w for w in ("encoder", "task") if said.startswith((f"unknown {w}", f"{w} is a name"))), None)
-        path = ("parameters", word, *next(_extremes(spec.searched[word]))[0]) if word else ("parameters",)
+        path = ("parameters", word, *next(_extremes(config.searched[word]))[0]) if word else ("parameters",)
         raise _refused(refusal, path, base[word] if word else None) from refusal
 
 
-def _plan(bench: Workbench, parameters: Mapping[str, Any], path: tuple[str | int, ...], value: Any) -> StudySpec:
+def _plan(session: Session, parameters: Mapping[str, Any], path: tuple[str | int, ...], value: Any) -> StudyConfig:
     try:
-        return study_of(parameters, bench, seeds=(0,), tuning_share=None)
+        return study_of(parameters, session, seeds=(0,), tuning_share=None)
     except BertspecError as refusal:
         raise _refused(refusal, path, value) from refusal
 
@@ -138,10 +138,10 @@ def _refused(refusal: BertspecError, path: tuple[str | int, ...], value: Any) ->
     return Refused(said, path, given=value, allowed=allowed[1] if allowed else None)
 
 
-def _metric(given: MetricSpec | None, plan: StudySpec) -> MetricSpec:
+def _metric(given: MetricConfig | None, plan: StudyConfig) -> MetricConfig:
     if given is None:
         main = metrics.find(plan.task.metrics[0])
-        return MetricSpec(name=main.name, goal="maximize" if main.better == "higher" else "minimize")
+        return MetricConfig(name=main.name, goal="maximize" if main.better == "higher" else "minimize")
     known = (*plan.task.metrics, LOSS)
     if given.name not in known:
         raise Refused(
@@ -162,7 +162,7 @@ def _metric(given: MetricSpec | None, plan: StudySpec) -> MetricSpec:
     return given
 
 
-def _check_looks(metric: MetricSpec, plan: StudySpec, who: str, path: tuple[str, ...]) -> None:
+def _check_looks(metric: MetricConfig, plan: StudyConfig, who: str, path: tuple[str, ...]) -> None:
     if plan.recipe.evaluate_every is None:
         raise Refused(
             f"{who} needs evaluations on the way, and this sweep makes none",
@@ -178,26 +178,26 @@ def _check_looks(metric: MetricSpec, plan: StudySpec, who: str, path: tuple[str,
         )
 
 
-def _check_target(metric: MetricSpec, target: float) -> None:
+def _check_target(metric: MetricConfig, target: float) -> None:
     try:
         metrics.check_bound(metric.name, target)
     except BertspecError as refusal:
         raise _refused(refusal, ("parameters", "target"), target) from refusal
 
 
-def _place(spec: SweepSpec, name: str) -> tuple[str, ...]:
+def _place(config: SweepConfig, name: str) -> tuple[str, ...]:
     """The keys that lead to a parameter: a dot may be in its name, or stand for a nested one."""
-    if name in spec.parameters:
+    if name in config.parameters:
         return (name,)
     top, _, below = name.partition(".")
     return (top, "parameters", below)
 
 
-def _first(parameter: ParameterSpec) -> Any:
+def _first(parameter: ParameterConfig) -> Any:
     return next(_extremes(parameter))[1]
 
 
-def _extremes(parameter: ParameterSpec) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def _extremes(parameter: ParameterConfig) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """The listed values, or the ends of a range, each with its place below the parameter."""
     if parameter.kind == "constant":
         yield ("value",), parameter.value

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import ValidationError
 
-from bertspec.errors import InvalidSpec
-from bertspec.spec import SweepSpec
-from bertspec.study import Workbench
+from bertspec.config import SweepConfig
+from bertspec.errors import InvalidConfig
+from bertspec.study import Session
 from bertspec.sweep import domains
 
 __all__ = ["load", "parse", "read"]
@@ -23,43 +23,43 @@ Keys = tuple[str | int, ...]
 _MERGE = "tag:yaml.org,2002:merge"
 
 
-def read(word: str, bench: Workbench) -> SweepSpec:
+def read(word: str, session: Session) -> SweepConfig:
     """The sweep of that name (``configs/sweeps/NAME.yaml``), or of that file; checked, its name and metric filled in.
 
     Raises:
         UnknownName: nothing is called so.
-        InvalidSpec: the file is no YAML, or something in it is not supported, not known or not allowed.
+        InvalidConfig: the file is no YAML, or something in it is not supported, not known or not allowed.
     """
-    file = bench.catalog.sweep(word)
+    file = session.catalog.sweep(word)
     values, lines = _composed(file)
-    places = _Places(str(file), lines)
-    return _checked(_structured(values, places, name=file.stem), bench, places)
+    locations = _Places(str(file), lines)
+    return _checked(_structured(values, locations, name=file.stem), session, locations)
 
 
-def load(file: Path) -> SweepSpec:
+def load(file: Path) -> SweepConfig:
     """A sweep file as it is written: its values are not compared with what recipes and optimizers allow.
 
     Raises:
-        InvalidSpec: the file is no YAML, or not W&B's schema.
+        InvalidConfig: the file is no YAML, or not W&B's schema.
     """
     values, lines = _composed(file)
     return _structured(values, _Places(str(file), lines), name=file.stem)
 
 
-def parse(values: Mapping[str, Any], bench: Workbench, *, name: str, where: object) -> SweepSpec:
+def parse(values: Mapping[str, Any], session: Session, *, name: str, where: object) -> SweepConfig:
     """The same of a sweep that stands in no file.
 
     Args:
         values: what a sweep file would hold.
-        bench: its catalog knows the words.
+        session: its catalog knows the words.
         name: what the sweep is called, unless it says so itself.
         where: what messages say of the place.
 
     Raises:
-        InvalidSpec: something in it is not supported, not known or not allowed.
+        InvalidConfig: something in it is not supported, not known or not allowed.
     """
-    places = _Places(str(where))
-    return _checked(_structured(values, places, name=name), bench, places)
+    locations = _Places(str(where))
+    return _checked(_structured(values, locations, name=name), session, locations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +76,24 @@ class _Places:
         return f"{self.name}{line}" + (f", {'.'.join(map(str, path))}" if path else "")
 
 
-def _structured(values: Any, places: _Places, *, name: str) -> SweepSpec:
+def _structured(values: Any, locations: _Places, *, name: str) -> SweepConfig:
     try:
-        spec = SweepSpec.model_validate(values)
+        config = SweepConfig.model_validate(values)
     except ValidationError as refusal:
-        _refuse(refusal, places)
-    return spec if spec.name else spec.model_copy(update={"name": name})
+        _refuse(refusal, locations)
+    return config if config.name else config.model_copy(update={"name": name})
 
 
-def _checked(spec: SweepSpec, bench: Workbench, places: _Places) -> SweepSpec:
+def _checked(config: SweepConfig, session: Session, locations: _Places) -> SweepConfig:
     try:
-        return domains.checked(spec, bench)
+        return domains.checked(config, session)
     except domains.Refused as refused:
-        raise InvalidSpec(
-            refused.problem, given=refused.given, allowed=refused.allowed, where=places.of(refused.path)
+        raise InvalidConfig(
+            refused.problem, given=refused.given, allowed=refused.allowed, where=locations.of(refused.path)
         ) from refused.__cause__
 
 
-def _refuse(refusal: ValidationError, places: _Places) -> NoReturn:
+def _refuse(refusal: ValidationError, locations: _Places) -> NoReturn:
     """The first complaint, in the words of the other errors."""
     errors = refusal.errors(include_url=False)
     first = errors[0]
@@ -107,8 +107,8 @@ def _refuse(refusal: ValidationError, places: _Places) -> NoReturn:
         problem, given = f"the sweep lacks {path[-1]}", None
     elif not own:
         problem = f"{path[-1]}: {problem}" if path else problem
-    raise InvalidSpec(
-        f"{problem}{more}", given=_short(given), allowed=context.get("allowed"), where=places.of(path)
+    raise InvalidConfig(
+        f"{problem}{more}", given=_short(given), allowed=context.get("allowed"), where=locations.of(path)
     ) from refusal
 
 
@@ -130,20 +130,20 @@ def _composed(file: Path) -> tuple[Any, dict[Keys, int]]:
     try:
         loader = _Loader(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as broken:
-        raise InvalidSpec(f"the sweep file cannot be read: {str(broken).splitlines()[0]}", where=file) from broken
+        raise InvalidConfig(f"the sweep file cannot be read: {str(broken).splitlines()[0]}", where=file) from broken
     try:
         root = loader.get_single_node()
         if root is None:
-            raise InvalidSpec("the sweep file is empty", allowed="method: and parameters:", where=file)
+            raise InvalidConfig("the sweep file is empty", allowed="method: and parameters:", where=file)
         lines = dict(_lines(root, (), file, set()))
         return loader.construct_document(root), lines
     except yaml.YAMLError as broken:
         mark = getattr(broken, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(broken, "problem", None) or str(broken).splitlines()[0]
-        raise InvalidSpec(f"the sweep file is not YAML: {problem}", where=f"{file}{line}") from broken
+        raise InvalidConfig(f"the sweep file is not YAML: {problem}", where=f"{file}{line}") from broken
     except RecursionError as broken:
-        raise InvalidSpec("the sweep file is nested without end", where=file) from broken
+        raise InvalidConfig("the sweep file is nested without end", where=file) from broken
     finally:
         loader.dispose()
 
@@ -173,5 +173,5 @@ def _refuse_twice(node: yaml.MappingNode, file: Path) -> None:
     for key, _ in node.value:
         name, line = str(key.value), key.start_mark.line + 1
         if name in lines:
-            raise InvalidSpec("a key stands twice", given=name, where=f"{file}, line {line}, and line {lines[name]}")
+            raise InvalidConfig("a key stands twice", given=name, where=f"{file}, line {line}, and line {lines[name]}")
         lines[name] = line

@@ -6,24 +6,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bertspec.evidence.sweeps import Point, TrialEvidence
-from bertspec.spec import HyperbandSpec
+from bertspec.config import HyperbandConfig
+from bertspec.results import Point, TrialRecord
 
 __all__ = ["Hyperband"]
 
 
 @dataclass(slots=True)
 class Hyperband:
-    """What each bracket has seen. The rivals of a trial are those of its own contender."""
+    """What each bracket has seen. The contenders of a trial are those of its own contender."""
 
-    spec: HyperbandSpec
+    config: HyperbandConfig
     goal: Literal["maximize", "minimize"]
     seen: dict[tuple[str | None, int], dict[int, float]] = field(default_factory=dict)
     """(contender, bracket) → trial number → what it had reached there; less is better."""
     curves: dict[int, list[float]] = field(default_factory=dict)
     """Trial number → its evaluations so far; less is better."""
 
-    def remember(self, trial: TrialEvidence, points: Iterable[Point]) -> None:
+    def remember(self, trial: TrialRecord, points: Iterable[Point]) -> None:
         """Take up a trial of an earlier process, with what its first seed had reached."""
         for point in points:
             self.judge(trial.number, trial.contender, point)
@@ -41,16 +41,16 @@ class Hyperband:
         curve = self.curves.setdefault(number, [])
         curve.append(-point.value if self.goal == "maximize" else point.value)
         iteration = len(curve)
-        if iteration not in self.spec.brackets(iteration):
+        if iteration not in self.config.brackets(iteration):
             return None
-        reached = curve[-1] if self.spec.strict else min(curve)
-        rivals = self.seen.setdefault((contender, iteration), {})
-        rivals[number] = reached
-        bound = sorted(rivals.values())[int(len(rivals) / self.spec.eta)]
+        reached = curve[-1] if self.config.strict else min(curve)
+        contenders = self.seen.setdefault((contender, iteration), {})
+        contenders[number] = reached
+        bound = sorted(contenders.values())[int(len(contenders) / self.config.eta)]
         if reached <= bound:
             return None
         value, least = (-reached, -bound) if self.goal == "maximize" else (reached, bound)
         return (
             f"stopped by hyperband after evaluation {iteration}, step {point.step}: {value:.4g} is beyond {least:.4g}, "
-            f"the best 1/{self.spec.eta:g} of {len(rivals)}"
+            f"the best 1/{self.config.eta:g} of {len(contenders)}"
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bertspec.errors import StoreError
-from bertspec.evidence.sweeps import SweepEvidence
+from bertspec.results import SweepRecord
 from bertspec.store import Store
 
 __all__ = ["Ledger"]
@@ -66,7 +66,7 @@ class Ledger:
         finally:
             lock.release()
 
-    def read(self) -> SweepEvidence | None:
+    def read(self) -> SweepRecord | None:
         """What is written there, or none. A damaged file is set aside, told once, and counts as none."""
         try:
             text = self.file.read_bytes()
@@ -75,7 +75,7 @@ class Ledger:
         except OSError as refusal:
             raise StoreError(f"the sweep's record cannot be read: {refusal.strerror}", where=self.file) from refusal
         try:
-            found = SweepEvidence.model_validate(json.loads(text))
+            found = SweepRecord.model_validate(json.loads(text))
         except (ValueError, RecursionError) as damage:
             self._set_aside(str(damage))
             return None
@@ -85,7 +85,7 @@ class Ledger:
             return None
         return found
 
-    def write(self, evidence: SweepEvidence) -> None:
+    def write(self, evidence: SweepRecord) -> None:
         """Keep what has come of it so far; it replaces what was there.
 
         Raises:

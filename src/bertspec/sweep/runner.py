@@ -10,19 +10,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
-from bertspec.spec import MetricSpec, SweepSpec
-from bertspec.study import Workbench
-from bertspec.sweep import trial, watch
-from bertspec.sweep.crew import Crew, Died, Order, Reached, room
+from bertspec.config import MetricConfig, SweepConfig
+from bertspec.results import SweepRecord, TrialRecord
+from bertspec.study import Session
+from bertspec.sweep import early_stopping, trial
 from bertspec.sweep.hyperband import Hyperband
 from bertspec.sweep.ledger import Ledger
-from bertspec.sweep.question import Question, ask
+from bertspec.sweep.plan import SweepPlan, ask
 from bertspec.sweep.trial import settings_of
+from bertspec.sweep.worker_pool import Job, Reached, WorkerDied, WorkerPool, room
 
 __all__ = ["run"]
 
-Told = Callable[[SweepEvidence], None]
+Told = Callable[[SweepRecord], None]
 """Hears of the sweep when it begins, and after each trial."""
 
 _ATTEMPTS = 2
@@ -30,20 +30,20 @@ _ATTEMPTS = 2
 
 
 def run(
-    spec: SweepSpec,
-    bench: Workbench,
+    config: SweepConfig,
+    session: Session,
     *,
     processes: int | None = None,
     trials_each: int | None = None,
     seed: int = 0,
     told: Told | None = None,
     wait: bool = False,
-) -> SweepEvidence:
+) -> SweepRecord:
     """Run every trial that the store has no record of; an interrupted sweep goes on where it was, a fresh one anew.
 
     Args:
-        spec: the sweep, as :mod:`bertspec.sweep.files` reads it.
-        bench: where it is run; with several processes, each gets a copy.
+        config: the sweep, as :mod:`bertspec.sweep.files` reads it.
+        session: where it is run; with several processes, each gets a copy.
         processes: trials at a time; none takes as many as the cores allow, 1 runs them in this process.
         trials_each: for each contender, instead of the file's ``run_cap``.
         seed: of the search.
@@ -54,18 +54,18 @@ def run(
         BertspecError: the sweep cannot be run, or another process runs it; finished trials are kept.
         KeyboardInterrupt: as above.
     """
-    question = ask(spec, bench, seed=seed, trials_each=trials_each)
-    bench.tracker.settle()  # once, and not in every worker
-    ledger = Ledger(bench.store, spec.name or "sweep", question.sha256)
+    question = ask(config, session, seed=seed, trials_each=trials_each)
+    session.tracker.settle()  # once, and not in every worker
+    ledger = Ledger(session.store, config.name or "sweep", question.sha256)
     with ledger.held(wait=wait):
-        kept = None if bench.fresh else ledger.read()
+        kept = None if session.fresh else ledger.read()
         course = _Course(question, ledger, kept or _begun(question), told)
         course.tell()
         count = min(processes or room(question.device), len(course.missing))
         if count > 1:
-            _in_workers(course, bench, count)
+            _in_workers(course, session, count)
         else:
-            _here(course, bench)
+            _here(course, session)
         return course.finish()
 
 
@@ -73,9 +73,9 @@ def run(
 class _Course:
     """A sweep on its way."""
 
-    question: Question
+    question: SweepPlan
     ledger: Ledger
-    evidence: SweepEvidence
+    evidence: SweepRecord
     told: Told | None
     band: Hyperband | None = field(init=False)
     begun: set[int] = field(default_factory=set)
@@ -84,16 +84,16 @@ class _Course:
     """How many workers each trial has cost."""
 
     def __post_init__(self) -> None:
-        stopping = self.question.spec.early_terminate
+        stopping = self.question.config.early_terminate
         self.band = None if stopping is None else Hyperband(stopping, self.metric.goal)
         if self.band is not None:
             for each in self.evidence.trials:
-                self.band.remember(each, watch.first_points(each, self.ledger.store))
+                self.band.remember(each, early_stopping.first_points(each, self.ledger.store))
 
     @property
-    def metric(self) -> MetricSpec:
-        metric = self.question.spec.metric
-        assert metric is not None  # noqa: S101 - the reader fills it in
+    def metric(self) -> MetricConfig:
+        metric = self.question.config.metric
+        assert metric is not None
         return metric
 
     @property
@@ -104,7 +104,7 @@ class _Course:
         done = {each.number for each in self.evidence.trials}
         return [number for number in range(self.question.planned) if number not in done | self.begun]
 
-    def next(self) -> Order | None:
+    def next(self) -> Job | None:
         """The trial to run now."""
         missing = self.missing
         if not missing:
@@ -113,7 +113,7 @@ class _Course:
         self.begun.add(proposal.number)
         if self.band is not None:
             self.band.begin(proposal.number)
-        return Order(
+        return Job(
             proposal.number,
             self.question.parameters(proposal),
             proposal.contender,
@@ -126,14 +126,14 @@ class _Course:
         order = reached.order
         return None if self.band is None else self.band.judge(order.number, order.contender, reached.point)
 
-    def may_try_again(self, order: Order) -> bool:
+    def may_try_again(self, order: Job) -> bool:
         """Whether a trial whose worker died is worth another one."""
         self.deaths[order.number] += 1
         if self.band is not None:
             self.band.begin(order.number)
         return self.deaths[order.number] < _ATTEMPTS
 
-    def keep(self, finished: TrialEvidence) -> None:
+    def keep(self, finished: TrialRecord) -> None:
         """Write down a trial; from here on a kill does not lose it."""
         trials = sorted([*self.evidence.trials, finished], key=lambda each: each.number)
         self.evidence = self.evidence.model_copy(update={"trials": tuple(trials)})
@@ -144,7 +144,7 @@ class _Course:
         if self.told is not None:
             self.told(self.evidence)
 
-    def finish(self) -> SweepEvidence:
+    def finish(self) -> SweepRecord:
         """The sweep is over."""
         if self.evidence.finished is None:
             self.evidence = self.evidence.model_copy(update={"finished": _now()})
@@ -157,13 +157,13 @@ class _Course:
         return target is not None and any(sign * score >= sign * target for score in scores)
 
 
-def _here(course: _Course, bench: Workbench) -> None:
+def _here(course: _Course, session: Session) -> None:
     while (order := course.next()) is not None:
         course.keep(
             trial.run(
                 order.number,
                 order.parameters,
-                bench,
+                session,
                 metric=order.metric,
                 contender=order.contender,
                 told=(lambda point, order=order: course.judge(Reached(order, point))) if order.judged else None,
@@ -171,18 +171,18 @@ def _here(course: _Course, bench: Workbench) -> None:
         )
 
 
-def _in_workers(course: _Course, bench: Workbench, count: int) -> None:
-    again: list[Order] = []
-    with Crew(bench, count) as crew:
+def _in_workers(course: _Course, session: Session, count: int) -> None:
+    again: list[Job] = []
+    with WorkerPool(session, count) as pool:
         while True:
-            while crew.busy < count and (order := again.pop() if again else course.next()) is not None:
-                crew.start(order)
-            if not crew.busy:
+            while pool.busy < count and (order := again.pop() if again else course.next()) is not None:
+                pool.start(order)
+            if not pool.busy:
                 return
-            for event in crew.events():
+            for event in pool.events():
                 if isinstance(event, Reached):
-                    crew.answer(event.order, course.judge(event))
-                elif isinstance(event, TrialEvidence):
+                    pool.answer(event.order, course.judge(event))
+                elif isinstance(event, TrialRecord):
                     course.keep(event)
                 elif course.may_try_again(event.order):
                     again.append(event.order)
@@ -190,9 +190,9 @@ def _in_workers(course: _Course, bench: Workbench, count: int) -> None:
                     course.keep(_failed(event))
 
 
-def _failed(death: Died) -> TrialEvidence:
+def _failed(death: WorkerDied) -> TrialRecord:
     order = death.order
-    return TrialEvidence(
+    return TrialRecord(
         number=order.number,
         parameters=settings_of(order.parameters),
         contender=order.contender,
@@ -202,15 +202,15 @@ def _failed(death: Died) -> TrialEvidence:
     )
 
 
-def _begun(question: Question) -> SweepEvidence:
-    spec = question.spec
-    assert spec.metric is not None  # noqa: S101 - the reader fills it in
-    return SweepEvidence(
-        name=spec.name or "sweep",
+def _begun(question: SweepPlan) -> SweepRecord:
+    config = question.config
+    assert config.metric is not None
+    return SweepRecord(
+        name=config.name or "sweep",
         sha256=question.sha256,
-        metric=spec.metric.name,
-        goal=spec.metric.goal,
-        method=spec.method,
+        metric=config.metric.name,
+        goal=config.metric.goal,
+        method=config.method,
         planned=question.planned,
         trials=(),
         began=_now(),

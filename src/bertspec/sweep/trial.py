@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from bertspec import study
-from bertspec.errors import DataError, DeviceError, Diverged, InvalidSpec
-from bertspec.evidence.sweeps import Point, Setting, TrialEvidence
-from bertspec.spec import OWN, StudySpec, TuningSpec
-from bertspec.study import Workbench
-from bertspec.sweep import watch
-from bertspec.sweep.watch import Told
+from bertspec.config import OWN, StudyConfig, TuningConfig
+from bertspec.errors import DataError, DeviceError, Diverged, InvalidConfig
+from bertspec.results import Point, Setting, TrialRecord
+from bertspec.study import Session
+from bertspec.sweep import early_stopping
+from bertspec.sweep.early_stopping import Told
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,35 +30,35 @@ __all__ = ["LOSS", "Told", "losses", "run", "score_of", "settings_of", "study_of
 LOSS = "loss"
 """The metric that every task has: the mean loss over the scored rows."""
 
-_FAILURES = (DataError, DeviceError, Diverged, InvalidSpec)
+_FAILURES = (DataError, DeviceError, Diverged, InvalidConfig)
 """What may be wrong with one choice of parameters; anything else is wrong with all of them, and ends the sweep."""
 
 
 def study_of(
-    parameters: Mapping[str, Any], bench: Workbench, *, seeds: Sequence[int], tuning_share: float | None
-) -> StudySpec:
+    parameters: Mapping[str, Any], session: Session, *, seeds: Sequence[int], tuning_share: float | None
+) -> StudyConfig:
     """The study that a trial's parameters describe.
 
     Args:
         parameters: ``encoder`` and ``task``, and any of ``recipe``, ``optimizer``, ``learning_rate_factor``,
             ``settings.NAME`` and the fields of a recipe or an optimizer. Nested mappings are as good as names joined
             by dots. What is the sweep's own, such as ``seeds``, is passed over.
-        bench: its catalog knows the words.
+        session: its catalog knows the words.
         seeds: one run for each.
         tuning_share: the share of the training rows that is scored; none scores the evaluation split.
 
     Raises:
         UnknownName: a word names nothing.
-        InvalidSpec: a value is not allowed, or a required word is missing.
+        InvalidConfig: a value is not allowed, or a required word is missing.
     """
     asked = _nested(settings_of(parameters))
     for word in ("encoder", "task", "recipe", "optimizer"):
         if word in asked and not isinstance(asked[word], str):
-            raise InvalidSpec(f"{word} is a name", given=asked[word])
+            raise InvalidConfig(f"{word} is a name", given=asked[word])
     factor = asked.pop("learning_rate_factor", None)
-    plan = bench.plan({**asked, "seeds": tuple(seeds)})
+    plan = session.plan({**asked, "seeds": tuple(seeds)})
     if factor is not None:
-        plan = bench.plan({**asked, "seeds": tuple(seeds), "learning_rate": _rate(plan, factor, asked)})
+        plan = session.plan({**asked, "seeds": tuple(seeds), "learning_rate": _rate(plan, factor, asked)})
     return plan.model_copy(update={"task": plan.task.model_copy(update={"tuning_share": tuning_share})})
 
 
@@ -73,36 +73,36 @@ def settings_of(parameters: Mapping[str, Any]) -> dict[str, Setting]:
     return found
 
 
-def tuning_of(parameters: Mapping[str, Any]) -> TuningSpec:
+def tuning_of(parameters: Mapping[str, Any]) -> TuningConfig:
     """What the sweep says besides, as a trial's parameters carry it.
 
     Raises:
-        InvalidSpec: a value is not allowed.
+        InvalidConfig: a value is not allowed.
     """
     try:
-        return TuningSpec.model_validate({name: parameters[name] for name in OWN if name in parameters})
+        return TuningConfig.model_validate({name: parameters[name] for name in OWN if name in parameters})
     except ValidationError as refusal:
         first = refusal.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise InvalidSpec(first["msg"], given=first["input"], where=where or None) from refusal
+        raise InvalidConfig(first["msg"], given=first["input"], where=where or None) from refusal
 
 
 def run(
     number: int,
     parameters: Mapping[str, Any],
-    bench: Workbench,
+    session: Session,
     *,
     metric: str | None = None,
     contender: str | None = None,
     told: Told | None = None,
     confirms: int | None = None,
-) -> TrialEvidence:
+) -> TrialRecord:
     """Run a trial over its tuning seeds; what the store has is not trained again.
 
     Args:
         number: its place among the trials.
         parameters: see :func:`study_of`; ``seeds`` and ``tuning_share`` among them, or their defaults.
-        bench: where it is run.
+        session: where it is run.
         metric: what is scored: a metric of the task, or ``loss``; none takes the task's main one.
         contender: what it is a trial of, where something is compared.
         told: hears of the first seed's evaluations on the way, and may stop the trial: the other seeds are then not
@@ -118,27 +118,27 @@ def run(
     try:
         tuning = tuning_of(parameters)
         seeds, share = (tuning.seeds, tuning.tuning_share) if confirms is None else ((confirms,), None)
-        plan = study_of(parameters, bench, seeds=seeds, tuning_share=share)
-        watched = None if told is None else watch.first_seed(plan, bench, told)
+        plan = study_of(parameters, session, seeds=seeds, tuning_share=share)
+        watched = None if told is None else early_stopping.first_seed(plan, session, told)
         if watched is not None:
-            return TrialEvidence.model_validate({**said, **watched.evidence(), "finished": _now()})
-        made = study.run(plan, bench)
+            return TrialRecord.model_validate({**said, **watched.evidence(), "finished": _now()})
+        made = study.run(plan, session)
     except _FAILURES as failure:
-        return TrialEvidence.model_validate({**said, "state": "failed", "reason": str(failure), "finished": _now()})
-    return TrialEvidence.model_validate({**said, **_outcome(made.runs, metric or plan.task.metrics[0])})
+        return TrialRecord.model_validate({**said, "state": "failed", "reason": str(failure), "finished": _now()})
+    return TrialRecord.model_validate({**said, **_outcome(made.runs, metric or plan.task.metrics[0])})
 
 
 def score_of(run: StoredRun, metric: str) -> float:
     """A run's score by a metric of its task, or its loss on the scored rows.
 
     Raises:
-        InvalidSpec: the run has no such score.
+        InvalidConfig: the run has no such score.
     """
     if metric == LOSS:
         return float(losses(run).mean())
     scores = run.result.facts.scores
     if metric not in scores:
-        raise InvalidSpec("no run has this score", given=metric, allowed=", ".join((*scores, LOSS)))
+        raise InvalidConfig("no run has this score", given=metric, allowed=", ".join((*scores, LOSS)))
     return scores[metric]
 
 
@@ -164,7 +164,7 @@ def _outcome(runs: Sequence[StoredRun], metric: str) -> dict[str, Any]:
 
 def _points(runs: Sequence[StoredRun]) -> tuple[Point, ...]:
     """The main metric on the way, the mean over the seeds; as far as all of them went."""
-    together = zip(*(watch.points_of(run) for run in runs), strict=False)
+    together = zip(*(early_stopping.points_of(run) for run in runs), strict=False)
     return tuple(Point(step=looks[0].step, value=sum(look.value for look in looks) / len(looks)) for looks in together)
 
 
@@ -174,7 +174,7 @@ def losses(run: StoredRun) -> NDArray[np.float64]:
 
     outputs = run.result.outcomes.outputs.astype(np.float64)
     references = run.result.outcomes.references
-    if run.spec.task.head == "regression":
+    if run.config.task.head == "regression":
         return np.asarray((outputs[:, 0] - references) ** 2)
     highest = outputs.max(axis=1, keepdims=True)
     normal = highest[:, 0] + np.log(np.exp(outputs - highest).sum(axis=1))
@@ -193,15 +193,15 @@ def _nested(flat: Mapping[str, Setting]) -> dict[str, Any]:
     return found
 
 
-def _rate(plan: StudySpec, factor: Any, asked: Mapping[str, Any]) -> float:
+def _rate(plan: StudyConfig, factor: Any, asked: Mapping[str, Any]) -> float:
     if "learning_rate" in asked:
-        raise InvalidSpec(
+        raise InvalidConfig(
             "learning_rate and learning_rate_factor are both given",
             given=f"{asked['learning_rate']} and {factor}",
             allowed="one of the two",
         )
     if isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
-        raise InvalidSpec("learning_rate_factor: a number above zero", given=factor)
+        raise InvalidConfig("learning_rate_factor: a number above zero", given=factor)
     return plan.recipe.optimizer.learning_rate * factor
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bertspec.result import RunObserver, RunResult
-from bertspec.spec import RunSpec
-from bertspec.verdict import Verdict
+from bertspec.config import RunConfig
+from bertspec.results import RunObserver, RunResult
+from bertspec.statistics import Verdict
 
 __all__ = ["SilentTracker", "Tracker", "combine"]
 
@@ -18,7 +18,7 @@ class Tracker(Protocol):
     def settle(self) -> None:
         """Runs may follow: find out where they will be shown, and tell now what a user would not expect."""
 
-    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
         """The observer of one run that is about to start."""
 
     def judged(self, subject: str, verdict: Verdict) -> None:
@@ -53,9 +53,9 @@ class SilentTracker:
     def settle(self) -> None:
         """Nothing."""
 
-    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
         """An observer that says nothing."""
-        del spec, fingerprint
+        del config, fingerprint
         return SilentObserver()
 
     def judged(self, subject: str, verdict: Verdict) -> None:
@@ -98,8 +98,8 @@ class _Trackers:
         for part in self.parts:
             part.settle()
 
-    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
-        return _Observers(tuple(part.observe(spec, fingerprint=fingerprint) for part in self.parts))
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
+        return _Observers(tuple(part.observe(config, fingerprint=fingerprint) for part in self.parts))
 
     def judged(self, subject: str, verdict: Verdict) -> None:
         for part in self.parts:
@@ -111,5 +111,5 @@ class _Trackers:
 
 
 def combine(*trackers: Tracker) -> Tracker:
-    """One tracker that shows every run in several places."""
+    """One tracker that shows every run in several locations."""
     return _Trackers(trackers)

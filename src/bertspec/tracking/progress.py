@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bertspec.result import RunObserver, RunResult
-from bertspec.spec import RunSpec
+from bertspec.config import RunConfig
+from bertspec.results import RunObserver, RunResult
+from bertspec.statistics import Verdict
 from bertspec.tracking.observers import SilentObserver
-from bertspec.verdict import Verdict
 
 __all__ = ["ProgressTracker"]
 
@@ -42,13 +42,13 @@ class ProgressTracker:
     def settle(self) -> None:
         """A terminal is there or not."""
 
-    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
         """The bar of one run."""
         del fingerprint
         if self.stream is None or not self.stream.isatty():
             return SilentObserver()
-        title = f"{spec.encoder.name} · {spec.task.name} · {spec.recipe.optimizer.word} · seed {spec.seed}"
-        return _Bar(self.stream, self.columns, title, spec.task.metrics[0])
+        title = f"{config.encoder.name} · {config.task.name} · {config.recipe.optimizer.word} · seed {config.seed}"
+        return _Bar(self.stream, self.columns, title, config.task.metrics[0])
 
     def judged(self, subject: str, verdict: Verdict) -> None:
         """Verdicts are told elsewhere."""

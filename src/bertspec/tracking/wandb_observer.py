@@ -12,14 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertspec.result import Curve, Outcomes, RunFacts, RunResult
+from bertspec.config import RunConfig
+from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 from bertspec.sources import tables
-from bertspec.sources.places import Places
-from bertspec.spec import RunSpec
+from bertspec.sources.locations import Locations
+from bertspec.statistics import Verdict, collapsed
 from bertspec.tracking import links
 from bertspec.tracking.connection import answers, without_secrets
 from bertspec.tracking.limits import abandon, within
-from bertspec.verdict import Verdict, collapsed
 
 if TYPE_CHECKING:
     import wandb
@@ -32,7 +32,7 @@ _CURVE_POINTS = 250
 """A call to W&B costs about half a millisecond; the whole curve is in the store."""
 _VERDICT = (
     "subject", "claim", "verdict", "value", "low", "high", "bound", "rule", "seeds", "spread", "spread source",
-    "odds", "teeth", "reason", "bound source",
+    "pass_rates", "detectable_drop", "reason", "bound source",
 )  # fmt: skip
 _TABLE_ROWS = 1_000
 _LOG_S = 60.0
@@ -52,7 +52,7 @@ class WandbObserver:
     """Logs one run; the first trouble ends it, with one warning."""
 
     run: wandb.Run
-    spec: RunSpec
+    config: RunConfig
     folders: Mapping[str, Path]
     """Kind of artifact → the folder that holds it, if it is there when the run has ended."""
     reopen: Callable[[], wandb.Run | None]
@@ -61,7 +61,7 @@ class WandbObserver:
     """The tracking folder."""
     url: str | None = None
     """The service, where the run is logged online."""
-    places: Places | None = None
+    locations: Locations | None = None
     """Where the texts of the predicted rows are."""
     steps: range = field(default=range(0))
     broken: bool = field(default=False)
@@ -79,7 +79,7 @@ class WandbObserver:
     @property
     def _score(self) -> str:
         """The name of the main metric, while training as at the end: a sweep that watches it sees both."""
-        return f"evaluation/{self.spec.task.metrics[0]}"
+        return f"evaluation/{self.config.task.metrics[0]}"
 
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         """Log a sampled step."""
@@ -151,8 +151,8 @@ class WandbObserver:
         """The first rows: what was read, what is right, what was said, and how sure."""
         import wandb
 
-        task, outcomes, sha256 = self.spec.task, result.outcomes, result.facts.provenance.data.sha256
-        read = tables.texts(task, self.places, sha256=sha256) if self.places is not None else None
+        task, outcomes, sha256 = self.config.task, result.outcomes, result.facts.provenance.data.sha256
+        read = tables.texts(task, self.locations, sha256=sha256) if self.locations is not None else None
         texts = [name for name in (task.text, task.text_pair) if name is not None] if read is not None else []
         outputs = [f"output {name}" for name in task.labels] or ["output"]
         columns: list[str | int] = ["row", *texts, "reference", "prediction", *outputs]
@@ -171,10 +171,10 @@ class WandbObserver:
         """A confusion matrix, for a classifier."""
         import wandb
 
-        if self.spec.task.head != "classification":
+        if self.config.task.head != "classification":
             return {}
         truth, said = ([int(one) for one in side] for side in (outcomes.references, outcomes.predictions))
-        names = list(self.spec.task.labels)
+        names = list(self.config.task.labels)
         return {"evaluation/confusion": wandb.plot.confusion_matrix(y_true=truth, preds=said, class_names=names)}
 
     def _log_artifacts(self, facts: RunFacts) -> None:
@@ -190,14 +190,14 @@ class WandbObserver:
 
     def _tell_collapse(self, outcomes: Outcomes) -> None:
         """Labels that were shuffled on purpose teach nothing, and nobody needs to be told."""
-        task = self.spec.task
+        task = self.config.task
         if task.head != "classification" or not collapsed(outcomes.predictions, outcomes.references):
             return
         self._summarise({"evaluation/collapsed": True})
         if task.sabotage is None:
             self.run.alert(
-                title=f"{self.spec.encoder.name} collapsed on {task.name}",
-                text=f"Seed {self.spec.seed} predicts one class only, or does no better than the majority class.",
+                title=f"{self.config.encoder.name} collapsed on {task.name}",
+                text=f"Seed {self.config.seed} predicts one class only, or does no better than the majority class.",
                 level="WARN",
             )
 
@@ -210,7 +210,7 @@ class WandbObserver:
             return
         try:
             act()
-        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
+        except Exception as trouble:
             self.broken = True
             abandon()
             _log.warning("W&B failed in mid-run, the run itself goes on: %s", without_secrets(trouble))
@@ -231,7 +231,7 @@ def log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> Non
         for subject, v in failed[:_ALERTS]:
             run.alert(title=f"FAIL: {subject}"[:60], text=str(v), level="WARN", wait_duration=0)
         within(_FINISH_S, lambda: run.finish(exit_code=0))
-    except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
+    except Exception as trouble:
         abandon()
         _log.warning("the verdicts could not be logged to W&B: %s", without_secrets(trouble))
 
@@ -240,7 +240,7 @@ def _row(subject: str, v: Verdict) -> list[Any]:
     spread = (v.spread.limit, v.spread.source) if v.spread else (None, None)
     interval, seeds = v.interval or (None, None), ", ".join(f"{value:.6g}" for value in v.values)
     judged = [subject, str(v.claim), v.outcome, v.value, *interval, v.claim.bound, v.rule, seeds, *spread]
-    return [*judged, v.odds, v.teeth, v.reason, v.claim.source]
+    return [*judged, v.pass_rates, v.detectable_drop, v.reason, v.claim.source]
 
 
 @contextlib.contextmanager

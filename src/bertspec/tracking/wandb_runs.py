@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bertspec.result import RunObserver
-from bertspec.sources.places import Places
-from bertspec.spec import RunSpec
+from bertspec.config import RunConfig
+from bertspec.results import RunObserver
+from bertspec.sources.locations import Locations
+from bertspec.statistics import Verdict
 from bertspec.tracking.connection import connection, without_secrets
 from bertspec.tracking.limits import abandon
 from bertspec.tracking.observers import SilentObserver
 from bertspec.tracking.wandb_observer import WandbObserver, data_folder, log_verdicts, sampled_steps
-from bertspec.verdict import Verdict
 
 if TYPE_CHECKING:
     import wandb
@@ -51,7 +51,7 @@ class WandbTracker:
     """The folder of finished runs: each is logged as an artifact, where it lies there."""
     models: Path | None = None
     """The folder of fine-tuned models, the same way; none logs no models."""
-    places: Places | None = None
+    locations: Locations | None = None
     """Where the texts of the predicted rows are; none shows predictions without them."""
     _settled: Literal["online", "offline", "disabled"] | None = field(default=None, init=False)
     _url: str | None = field(default=None, init=False)
@@ -66,9 +66,9 @@ class WandbTracker:
         if settled.surprising and not quiet:
             _log.warning("%s; runs are logged offline, and `bertspec sync` pushes them later", settled.reason)
 
-    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
         """Open the W&B run of one run. One that is made again replaces what W&B shows of it."""
-        description, identity = _description(spec, fingerprint), fingerprint[:16]
+        description, identity = _description(config, fingerprint), fingerprint[:16]
         opened = self.opened(description, identity)
         if opened is None:
             return SilentObserver()
@@ -77,12 +77,12 @@ class WandbTracker:
         url = self._url if self._settled == "online" else None
         return WandbObserver(
             opened,
-            spec,
+            config,
             found,
             reopen=lambda: self.reopened(description, identity),
             directory=self.directory,
             url=url,
-            places=self.places,
+            locations=self.locations,
         )
 
     def judged(self, subject: str, verdict: Verdict) -> None:
@@ -137,7 +137,7 @@ class WandbTracker:
                     settings=_settings(wandb),
                     **description,
                 )
-        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
+        except Exception as trouble:
             _log.warning("W&B (%s) is not available: %s", mode, without_secrets(trouble))
             return None
 
@@ -159,14 +159,14 @@ def _settings(wandb: Any) -> Any:
     )
 
 
-def _description(spec: RunSpec, fingerprint: str) -> dict[str, Any]:
-    optimizer = spec.recipe.optimizer.word
-    study = hashlib.sha256(spec.model_dump_json(exclude={"seed"}).encode()).hexdigest()[:8]
-    start = "from scratch" if spec.encoder.from_scratch else "pretrained"
+def _description(config: RunConfig, fingerprint: str) -> dict[str, Any]:
+    optimizer = config.recipe.optimizer.word
+    study = hashlib.sha256(config.model_dump_json(exclude={"seed"}).encode()).hexdigest()[:8]
+    start = "from scratch" if config.encoder.from_scratch else "pretrained"
     return {
-        "name": f"{spec.encoder.name} · {spec.task.name} · {optimizer} · seed {spec.seed}",
-        "group": f"{spec.encoder.name} · {spec.task.name} · {optimizer} · {study}",
+        "name": f"{config.encoder.name} · {config.task.name} · {optimizer} · seed {config.seed}",
+        "group": f"{config.encoder.name} · {config.task.name} · {optimizer} · {study}",
         "job_type": "train",
-        "tags": [tag[:64] for tag in (spec.encoder.name, spec.task.name, optimizer, start)],
-        "config": {**spec.model_dump(mode="json"), "fingerprint": fingerprint},
+        "tags": [tag[:64] for tag in (config.encoder.name, config.task.name, optimizer, start)],
+        "config": {**config.model_dump(mode="json"), "fingerprint": fingerprint},
     }

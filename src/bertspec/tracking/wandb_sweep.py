@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
+from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
 from bertspec.tracking.connection import without_secrets
 from bertspec.tracking.limits import abandon, within
 from bertspec.tracking.wandb_observer import data_folder
@@ -40,7 +40,7 @@ _CONTENDER = (
 )  # fmt: skip
 
 
-def show_sweep(sweep: SweepEvidence, directory: Path, *, mode: Mode = "auto") -> None:
+def show_sweep(sweep: SweepRecord, directory: Path, *, mode: Mode = "auto") -> None:
     """Log a sweep as one run of the job type ``sweep``; shown again, it takes the place of what was shown before.
 
     The run has the table ``trials``, the best score after each trial and, where something is compared, the tables
@@ -51,28 +51,28 @@ def show_sweep(sweep: SweepEvidence, directory: Path, *, mode: Mode = "auto") ->
         directory: the tracking folder.
         mode: see :class:`WandbTracker`.
     """
-    places, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:10]}"
-    places.settle(quiet=True)  # the runs of the sweep have told it
-    opened = places.opened(_description(sweep), identity)
+    locations, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:10]}"
+    locations.settle(quiet=True)  # the runs of the sweep have told it
+    opened = locations.opened(_description(sweep), identity)
     if opened is not None and not _shown(opened, sweep):
-        again = places.reopened(_description(sweep), identity)
+        again = locations.reopened(_description(sweep), identity)
         if again is not None:
             _shown(again, sweep)
 
 
-def _shown(run: wandb.Run, sweep: SweepEvidence) -> bool:
+def _shown(run: wandb.Run, sweep: SweepRecord) -> bool:
     try:
         with data_folder(Path(run.settings.wandb_dir) / "data"):
             within(_FINISH_S, lambda: _log_sweep(run, sweep))
         within(_FINISH_S, lambda: run.finish(exit_code=0))
-    except Exception as trouble:  # noqa: BLE001 - a tracker never costs a sweep
+    except Exception as trouble:
         abandon()
         _log.warning("the sweep could not be logged to W&B: %s", without_secrets(trouble))
         return False
     return True
 
 
-def _description(sweep: SweepEvidence) -> dict[str, Any]:
+def _description(sweep: SweepRecord) -> dict[str, Any]:
     facts = {"sweep": sweep.name, "sha256": sweep.sha256, "method": sweep.method, "planned": sweep.planned}
     runs = [run for trial in sweep.trials for run in trial.runs]
     return {
@@ -84,7 +84,7 @@ def _description(sweep: SweepEvidence) -> dict[str, Any]:
     }
 
 
-def _log_sweep(run: wandb.Run, sweep: SweepEvidence) -> None:
+def _log_sweep(run: wandb.Run, sweep: SweepRecord) -> None:
     run.define_metric("trial", hidden=True)
     for name in ("score", "best"):
         run.define_metric(name, step_metric="trial")
@@ -98,7 +98,7 @@ def _log_sweep(run: wandb.Run, sweep: SweepEvidence) -> None:
         _log_comparison(run, sweep.comparison)
 
 
-def _log_comparison(run: wandb.Run, compared: ComparisonEvidence) -> None:
+def _log_comparison(run: wandb.Run, compared: ComparisonRecord) -> None:
     run.log({"ranking": _table(_CONTENDER, (_contender_row(each, compared) for each in compared.contenders))})
     curves = [(each.name, *point) for each in compared.contenders for point in each.curve]
     if curves:
@@ -113,7 +113,7 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> wandb.Table
     return wandb.Table(columns=names, data=[[*row] for row in rows], allow_mixed_types=True)
 
 
-def _course(sweep: SweepEvidence) -> Iterator[dict[str, Any]]:
+def _course(sweep: SweepRecord) -> Iterator[dict[str, Any]]:
     """The finished trials in their order, each with the best score so far."""
     better, best = max if sweep.goal == "maximize" else min, None
     for trial in sweep.trials:
@@ -122,15 +122,15 @@ def _course(sweep: SweepEvidence) -> Iterator[dict[str, Any]]:
             yield {"trial": trial.number, "score": trial.score, "best": best}
 
 
-def _trial_row(trial: TrialEvidence, names: Iterable[str]) -> list[Any]:
+def _trial_row(trial: TrialRecord, names: Iterable[str]) -> list[Any]:
     told = [trial.number, trial.contender, trial.state, trial.reason, trial.score, _listed(trial.seeds)]
     cost = [_listed(trial.scores), trial.diverged, trial.tokens, trial.seconds, _listed(run[:16] for run in trial.runs)]
     return [*told, *cost, *(trial.parameters.get(name) for name in names)]
 
 
-def _contender_row(each: ContenderEvidence, compared: ComparisonEvidence) -> list[Any]:
+def _contender_row(each: ContenderRecord, compared: ComparisonRecord) -> list[Any]:
     tied = [one if other == each.name else other for one, other in compared.ties if each.name in (one, other)]
-    found = [*(each.places or (None, None)), each.name, each.mean, *(each.interval or (None, None))]
+    found = [*(each.ranks or (None, None)), each.name, each.mean, *(each.interval or (None, None))]
     seeds = [_listed(each.seeds), _listed(each.values), each.collapsed]
     tuning = [each.tuned, each.best, each.trials, each.tokens, each.sensitivity, _listed(each.steps_to)]
     return [*found, *seeds, *tuning, _listed(tied), _listed(run[:16] for run in each.runs)]

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertspec.evidence.sweeps import Point, TrialEvidence
-from bertspec.result import RunObserver, RunResult
-from bertspec.spec import RunSpec
+from bertspec.config import RunConfig
+from bertspec.results import Point, RunObserver, RunResult, TrialRecord
+from bertspec.statistics import Verdict
 from bertspec.tracking import links
 from bertspec.tracking.connection import answers, without_secrets
 from bertspec.tracking.limits import abandon, within
 from bertspec.tracking.wandb_runs import WandbTracker, sampled_steps
-from bertspec.verdict import Verdict
 
 if TYPE_CHECKING:
     import wandb
@@ -66,10 +65,10 @@ class TrialTracker:
     def _description(self) -> dict[str, Any]:
         return {"job_type": "trial", "tags": ["trial"], "config": dict(self.parameters)}
 
-    def observe(self, spec: RunSpec, *, fingerprint: str) -> RunObserver:
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
         """The observer of the run of one seed, whose loss is drawn over its own steps."""
         del fingerprint
-        return _SeedObserver(self, f"seed-{spec.seed}", spec.task.metrics[0])
+        return _SeedObserver(self, f"seed-{config.seed}", config.task.metrics[0])
 
     def judged(self, subject: str, verdict: Verdict) -> None:
         """No claim is judged within a trial."""
@@ -87,7 +86,7 @@ class TrialTracker:
         self.rows.append((row, over))
         self._log_row(row, over)
 
-    def finished(self, trial: TrialEvidence, scores: Mapping[str, float]) -> None:
+    def finished(self, trial: TrialRecord, scores: Mapping[str, float]) -> None:
         """Log how the trial ended, each score under its plain name, and end the run; a failed trial is a failed run.
 
         Args:
@@ -140,7 +139,7 @@ class TrialTracker:
         if not run.offline and not answers(run.settings.base_url, busy_counts=True):
             raise ConnectionError("the service no longer answers")
 
-    def _keep_links(self, trial: TrialEvidence) -> None:
+    def _keep_links(self, trial: TrialRecord) -> None:
         """The trial's page is the page of each of its runs, unless one has its own."""
         if self._run is None or self._run.offline or not self._run.url:
             return
@@ -153,7 +152,7 @@ class TrialTracker:
             return
         try:
             act(self._run)
-        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a trial
+        except Exception as trouble:
             self.broken = True
             abandon()
             _log.warning("W&B failed in mid-trial, the trial itself goes on: %s", without_secrets(trouble))
@@ -186,7 +185,7 @@ class _SeedObserver:
         """The trial tells it."""
 
 
-def _summarise(run: wandb.Run, trial: TrialEvidence, scores: Mapping[str, float]) -> None:
+def _summarise(run: wandb.Run, trial: TrialRecord, scores: Mapping[str, float]) -> None:
     if scores:
         run.log(dict(scores))
     facts = trial.model_dump(

@@ -13,10 +13,10 @@ from bertspec.pytest_plugin import shipped
 STEPS = """
 from pytest_bdd import given, parsers, then, when
 
-from bertspec.errors import InvalidSpec, Unreachable
+from bertspec.errors import InvalidConfig, Unreachable
 
 TROUBLE = {
-    "misspelt-net": InvalidSpec("no such encoder", given="misspelt-net"),
+    "misspelt-net": InvalidConfig("no such encoder", given="misspelt-net"),
     "distant-net": Unreachable("the hub does not answer", given="distant-net"),
     "buggy-net": RuntimeError("a bug"),
 }
@@ -53,7 +53,7 @@ def its_score(bound, network, request):
         "interval": [0.9, 0.924],
         "bound": bound,
         "verdict": "PASS" if passed else "FAIL",
-        "teeth": "would have refused 0.02 less" if passed else None,
+        "detectable_drop": "would have refused 0.02 less" if passed else None,
         "origin": "3 trained",
     }
     request.node.user_properties.append(("bertspec.claim", entry))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 TEETH = "would have refused 0.02 less"
-HEADING = "teeth, or reason"
+HEADING = "detectable_drop, or reason"
 TABLE = [
     f"verdict  scenario                      claim                  measured  interval        runs       {HEADING}",
     f"PASS     distilbert learns with adamw  score is at least 0.8  0.912     [0.900, 0.924]  3 trained  {TEETH}",

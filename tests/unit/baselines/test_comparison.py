@@ -7,7 +7,7 @@ import pytest
 
 from bertspec.baselines import Reached, Timed, compare
 from bertspec.baselines import timed as timed_of
-from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence
+from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord
 
 SPREAD = 0.01
 
@@ -142,7 +142,7 @@ def test_a_ratio_of_speeds_may_fall_by_a_tenth(now: tuple[float, ...], outcome: 
 
 
 def test_a_time_that_is_claimed_to_be_short_is_kept_as_a_speed() -> None:
-    more = ClaimEvidence(
+    more = ClaimRecord(
         claim="texts a second, as a ratio, is at least 2",
         subject="a against b",
         verdict="PASS",
@@ -153,8 +153,8 @@ def test_a_time_that_is_claimed_to_be_short_is_kept_as_a_speed() -> None:
     )
     said = {"claim": "p95 latency, as a ratio, is at most 0.8", "direction": "at most", "values": (0.5, 0.4)}
     claims = (more.model_copy(update=said), more)
-    scenario = ScenarioEvidence(node="n", path="p", line=1, feature="f", title="t", outcome="passed", claims=claims)
-    found = timed_of(SessionEvidence(session="s", started="", finished="", command="", scenarios=(scenario,)))
+    scenario = ScenarioRecord(node="n", path="p", line=1, feature="f", title="t", outcome="passed", claims=claims)
+    found = timed_of(SessionRecord(session="s", started="", finished="", command="", scenarios=(scenario,)))
     assert [(one.quantity, one.ratios) for one in found] == [
         ("inverse of the p95 latency, as a ratio", (2.0, 2.5)),
         ("texts a second, as a ratio", (2.5, 3.0)),

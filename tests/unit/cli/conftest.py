@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from bertspec import study
-from bertspec.result import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
-from bertspec.spec import StudySpec
+from bertspec.config import StudyConfig
+from bertspec.results import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
 from bertspec.store import Store, StoredRun
-from bertspec.study import Study, Workbench
+from bertspec.study import Session, Study
 
 OLD, NEW = "ab" + "0" * 62, "ac" + "1" * 62
 
 
-def finished(study_spec: StudySpec, *, seed: int, fingerprint: str, when: str) -> StoredRun:
+def finished(study_config: StudyConfig, *, seed: int, fingerprint: str, when: str) -> StoredRun:
     origin = Origin(name="x", place="installed", sha256="0" * 64)
     facts = RunFacts(
         seed=seed,
@@ -36,8 +36,10 @@ def finished(study_spec: StudySpec, *, seed: int, fingerprint: str, when: str) -
         finished=when,
     )
     outcomes = Outcomes(np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32), np.array([1.0, 0.0]))
-    spec = study_spec.runs()[seed - 1]
-    return StoredRun(fingerprint, spec, RunResult(facts, outcomes, Curve(np.array([0.7, 0.6]), np.array([1e-3, 0.0]))))
+    config = study_config.runs()[seed - 1]
+    return StoredRun(
+        fingerprint, config, RunResult(facts, outcomes, Curve(np.array([0.7, 0.6]), np.array([1e-3, 0.0])))
+    )
 
 
 @pytest.fixture
@@ -55,11 +57,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def runs(study_spec: StudySpec) -> tuple[StoredRun, StoredRun]:
+def runs(study_config: StudyConfig) -> tuple[StoredRun, StoredRun]:
     """Two runs that nobody trained, the newer one first."""
     return (
-        finished(study_spec, seed=2, fingerprint=NEW, when="2026-01-02T00:00:00+00:00"),
-        finished(study_spec, seed=1, fingerprint=OLD, when="2026-01-01T00:00:00+00:00"),
+        finished(study_config, seed=2, fingerprint=NEW, when="2026-01-02T00:00:00+00:00"),
+        finished(study_config, seed=1, fingerprint=OLD, when="2026-01-01T00:00:00+00:00"),
     )
 
 
@@ -73,7 +75,7 @@ def kept(folder: Path, runs: tuple[StoredRun, StoredRun]) -> Store:
 
 
 @pytest.fixture
-def made(folder: Path, bench: Workbench, study_spec: StudySpec) -> Study:
+def made(folder: Path, session: Session, study_config: StudyConfig) -> Study:
     """Two runs that were trained, with their models, in the folder's store."""
-    work = Workbench(bench.catalog, bench.places, Store(folder / ".bertspec"), bench.tracker, keep_models=True)
-    return study.run(study_spec, work)
+    work = Session(session.catalog, session.locations, Store(folder / ".bertspec"), session.tracker, keep_models=True)
+    return study.run(study_config, work)

@@ -64,7 +64,7 @@ def test_every_field_of_a_recipe_is_an_option(capsys: pytest.CaptureFixture[str]
     main([*RUN, "--seeds", "4", *fields.split(), "--learning-rate", "0.01", "--set", "beta2=0.98"])
     said(capsys)
     main(["show", "latest", "--json"])
-    recipe = json.loads(said(capsys))["spec"]["recipe"]
+    recipe = json.loads(said(capsys))["config"]["recipe"]
     assert (recipe["optimizer"]["settings"]["beta1"], recipe["optimizer"]["settings"]["beta2"]) == (0.9, 0.98)
     assert recipe["optimizer"]["learning_rate"] == 0.01
     assert (recipe["batch_size"], recipe["clip_norm"], recipe["schedule"]) == (8, None, "constant")

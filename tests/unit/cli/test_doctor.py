@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bertspec import capabilities, cli
-from bertspec.cli import doctor, examination
+from bertspec.cli import examination
+from bertspec.cli.commands import doctor
 from bertspec.cli.examination import Finding
 from bertspec.pytest_plugin.capabilities import CAPABILITIES
-from bertspec.sources.places import Places
+from bertspec.sources.locations import Locations
 from bertspec.store import Store
 
 from .conftest import NEW
@@ -85,8 +86,8 @@ def test_an_empty_mirror_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_hub_that_answers_lets_its_scenarios_run_with_download(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "planted-token")
-    monkeypatch.setattr(Places, "from_environment", lambda _: Places(None, "https://me:planted@hub.example"))
-    monkeypatch.setattr(Places, "hub_answers", lambda _: True)
+    monkeypatch.setattr(Locations, "from_environment", lambda _: Locations(None, "https://me:planted@hub.example"))
+    monkeypatch.setattr(Locations, "hub_answers", lambda _: True)
     said = look(folder)
     assert said["hub"].detail == "https://hub.example answers; a token is set"
     assert said["@hub"].detail == "runs with --download"
@@ -94,8 +95,8 @@ def test_a_hub_that_answers_lets_its_scenarios_run_with_download(folder: Path, m
 
 
 def test_a_hub_that_is_silent_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Places, "from_environment", lambda _: Places(None, "https://hub.example"))
-    monkeypatch.setattr(Places, "hub_answers", lambda _: False)
+    monkeypatch.setattr(Locations, "from_environment", lambda _: Locations(None, "https://hub.example"))
+    monkeypatch.setattr(Locations, "hub_answers", lambda _: False)
     assert look(folder, "sources")["hub"].detail == "https://hub.example does not answer within 2 s"
 
 

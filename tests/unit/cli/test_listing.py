@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bertspec import cli
-from bertspec.cli import listing
+from bertspec.cli.commands import listing
 from bertspec.store import Store
 
 from .conftest import NEW, OLD

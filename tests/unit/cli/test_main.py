@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from bertspec import cli
-from bertspec.cli import listing, parser
+from bertspec.cli import parser
+from bertspec.cli.commands import listing
 from bertspec.errors import (
     BertspecError,
     DataError,
     DeviceError,
     Diverged,
     HashMismatch,
-    InvalidSpec,
+    InvalidConfig,
     SourceError,
     StoreError,
     UnknownName,
@@ -40,7 +41,7 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (InvalidSpec("x"), 2),
+        (InvalidConfig("x"), 2),
         (UnknownName("encoder", "x", ["y"]), 2),
         (DataError("x"), 2),
         (SourceError("x"), 3),

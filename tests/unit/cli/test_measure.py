@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bertspec.cli import main, measure
+from bertspec.cli import main
+from bertspec.cli.commands import measure
 from bertspec.inference import energy
 from bertspec.inference.subject import Subject
 

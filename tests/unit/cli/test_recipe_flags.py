@@ -7,8 +7,8 @@ import pytest
 
 from bertspec.cli import recipe_flags
 from bertspec.cli.recipe_flags import flags
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.spec import OptimizerSpec, RecipeSpec
+from bertspec.config import OptimizerConfig, RecipeConfig
+from bertspec.errors import InvalidConfig, UnknownName
 
 
 def asked(*words: str) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def asked(*words: str) -> dict[str, Any]:
 
 
 def test_every_field_of_a_recipe_and_of_its_optimizer_is_an_option() -> None:
-    fields = {*RecipeSpec.model_fields, *OptimizerSpec.model_fields}
+    fields = {*RecipeConfig.model_fields, *OptimizerConfig.model_fields}
     assert set(flags()) == fields - {"optimizer", "name", "algorithm", "averaging", "settings"}
 
 
@@ -88,7 +88,7 @@ def test_a_word_of_another_kind_is_bad_usage(words: str, message: str) -> None:
     ],
 )
 def test_fields_that_contradict_each_other_are_refused(words: str, message: str) -> None:
-    with pytest.raises(InvalidSpec, match=message):
+    with pytest.raises(InvalidConfig, match=message):
         asked(*words.split())
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from bertspec.cli import main
-from bertspec.evidence import SessionEvidence, sessions
-from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
-from bertspec.store import Store
+from bertspec.results import SessionRecord, SweepRecord, TrialRecord
+from bertspec.store import Store, sessions
 from bertspec.sweep.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("folder")
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with the record of one session, and an empty folder to stand in."""
     monkeypatch.chdir(tmp_path)
-    session = SessionEvidence(session="a" * 32, started="2026-11-23", finished="2026-11-23T10", command="pytest")
+    session = SessionRecord(session="a" * 32, started="2026-11-23", finished="2026-11-23T10", command="pytest")
     sessions.write(session, tmp_path / "store" / "sessions")
     return tmp_path / "store"
 
@@ -46,8 +45,8 @@ def test_without_a_session_nothing_is_drawn(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_sweeps_are_drawn_where_no_session_was_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    trial = TrialEvidence(number=0, parameters={"steps": 8}, state="finished", score=0.9, finished="2026-11-24")
-    swept = SweepEvidence(
+    trial = TrialRecord(number=0, parameters={"steps": 8}, state="finished", score=0.9, finished="2026-11-24")
+    swept = SweepRecord(
         name="rates", sha256="ab" * 32, metric="accuracy", goal="maximize", method="grid", planned=1, trials=(trial,),
         began="2026-11-24",
     )  # fmt: skip

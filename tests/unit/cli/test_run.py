@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertspec.cli import run
+from bertspec.cli.commands import run
+from bertspec.config import StudyConfig
 from bertspec.errors import Diverged
-from bertspec.spec import StudySpec
 from bertspec.store import StoredRun
 from bertspec.study import Study
 
@@ -18,13 +18,13 @@ from .conftest import NEW, OLD
 
 
 @pytest.fixture
-def made(study_spec: StudySpec, runs: tuple[StoredRun, StoredRun]) -> Study:
-    return _study(study_spec, runs)
+def made(study_config: StudyConfig, runs: tuple[StoredRun, StoredRun]) -> Study:
+    return _study(study_config, runs)
 
 
-def _study(spec: StudySpec, runs: tuple[StoredRun, ...]) -> Study:
+def _study(config: StudyConfig, runs: tuple[StoredRun, ...]) -> Study:
     nothing: Any = None
-    return Study(spec, nothing, nothing, nothing, list(runs), trained=1)
+    return Study(config, nothing, nothing, nothing, list(runs), trained=1)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_the_table_ends_with_the_mean_and_its_interval(made: Study, capsys: pyte
     assert "2 runs: 1 trained and 1 from the store" in said
 
 
-def test_one_run_has_no_interval(study_spec: StudySpec, runs: tuple[StoredRun, StoredRun]) -> None:
-    assert run._means(_study(study_spec, runs[:1])) == {"accuracy": (0.7, None), "f1": (0.25, None)}
+def test_one_run_has_no_interval(study_config: StudyConfig, runs: tuple[StoredRun, StoredRun]) -> None:
+    assert run._means(_study(study_config, runs[:1])) == {"accuracy": (0.7, None), "f1": (0.25, None)}
 
 
 def test_the_result_for_machines_has_the_documented_keys(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,25 +85,25 @@ def test_the_result_for_machines_has_the_documented_keys(made: Study, capsys: py
 
 
 def test_a_run_that_diverged_is_shown_and_ends_the_command(
-    study_spec: StudySpec, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+    study_config: StudyConfig, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
 ) -> None:
     facts = runs[1].result.facts.model_copy(update={"diverged": "loss nan at step 2 of 8, learning rate 0.1"})
     wild = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, facts=facts))
-    made = _study(study_spec, (runs[0], wild))
+    made = _study(study_config, (runs[0], wild))
     run._show(made, {NEW})
     assert "(diverged)" in capsys.readouterr().out
     with pytest.raises(Diverged, match=r"1 of 2 runs diverged; given: .*step 2 of 8.*; .*lower learning rate.*seed 1"):
         run._tell_divergence(made)
-    run._tell_divergence(_study(study_spec, runs))
+    run._tell_divergence(_study(study_config, runs))
 
 
 def test_a_seed_that_collapsed_is_told(
-    study_spec: StudySpec, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+    study_config: StudyConfig, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcomes = runs[1].result.outcomes
     one_class = dataclasses.replace(outcomes, outputs=np.tile(np.float32([1.0, 0.0]), (len(outcomes.references), 1)))
     fallen = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, outcomes=one_class))
-    run._show(_study(study_spec, (runs[0], fallen)), set())
+    run._show(_study(study_config, (runs[0], fallen)), set())
     seed = fallen.result.facts.seed
     assert f"collapsed, no better than always the commonest class: seed {seed}\n" in capsys.readouterr().out
 

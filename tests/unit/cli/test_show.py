@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bertspec import cli
-from bertspec.cli import show
+from bertspec.cli.commands import show
 from bertspec.store import Store
 
 from .conftest import NEW
@@ -28,7 +28,7 @@ def test_everything_that_is_known_about_a_run_is_shown(kept: Store, capsys: pyte
 def test_a_run_for_machines_has_the_documented_keys(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["show", "ac", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert set(said) == {"fingerprint", "folder", "model", "spec", "facts", "loss", "learning_rate"}
+    assert set(said) == {"fingerprint", "folder", "model", "config", "facts", "loss", "learning_rate"}
     assert all(key in show.EPILOG for key in said)
     assert (said["fingerprint"], said["folder"], said["loss"]) == (NEW, str(kept.folder(NEW)), [0.7, 0.6])
 

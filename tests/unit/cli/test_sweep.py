@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bertspec.cli import main, ranking, sweep
-from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
-from bertspec.spec import SweepSpec
+from bertspec.cli import main, ranking
+from bertspec.cli.commands import sweep
+from bertspec.config import SweepConfig
+from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
 from bertspec.sweep import comparison, runner
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -30,11 +31,11 @@ parameters:
 """
 
 
-def trial(number: int, score: float | None, **facts: Any) -> TrialEvidence:
+def trial(number: int, score: float | None, **facts: Any) -> TrialRecord:
     contender = ("adamw", "sgd")[number % 2]
     values = {"state": "finished", "seeds": (201, 202), "tokens": 1234, "seconds": 5.678, **facts}
     parameters = {"optimizer": contender, "learning_rate_factor": 0.123456, "steps": 20}
-    return TrialEvidence.model_validate(
+    return TrialRecord.model_validate(
         {"number": number, "parameters": parameters, "contender": contender, "score": score, "finished": NOW, **values}
     )
 
@@ -47,10 +48,10 @@ TRIALS = (
 )
 
 
-COMPARED = ComparisonEvidence(
+COMPARED = ComparisonRecord(
     parameter="optimizer",
     contenders=(
-        ContenderEvidence(
+        ContenderRecord(
             name="adamw",
             trials=2,
             tokens=2468,
@@ -64,7 +65,7 @@ COMPARED = ComparisonEvidence(
             steps_to=(100, 100, 150, None, 100),
             sensitivity=0.5,
         ),
-        ContenderEvidence(name="sgd", trials=2, tokens=2468, best=None, collapsed=1),
+        ContenderRecord(name="sgd", trials=2, tokens=2468, best=None, collapsed=1),
     ),
     ties=(("adamw", "sgd"),),
     unfair=("sgd: none of its 2 trials finished",),
@@ -72,8 +73,8 @@ COMPARED = ComparisonEvidence(
 )
 
 
-def evidence(*trials: TrialEvidence) -> SweepEvidence:
-    return SweepEvidence(
+def evidence(*trials: TrialRecord) -> SweepRecord:
+    return SweepRecord(
         name="mine",
         sha256="ab" * 32,
         metric="accuracy",
@@ -97,13 +98,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the runner is asked for; it has four trials to show."""
     found: list[dict[str, Any]] = []
 
-    def run(spec: SweepSpec, _: Any, **how: Any) -> SweepEvidence:
-        found.append({"spec": spec, **how})
+    def run(config: SweepConfig, _: Any, **how: Any) -> SweepRecord:
+        found.append({"config": config, **how})
         for count in range(5):
             how["told"](evidence(*TRIALS[:count]))
         return evidence(*TRIALS)
 
-    def compare(*_: Any, **how: Any) -> ComparisonEvidence:
+    def compare(*_: Any, **how: Any) -> ComparisonRecord:
         found[-1]["confirmed by"] = how["processes"]
         how["told"](5, 10)
         how["told"](10, 10)
@@ -138,13 +139,13 @@ def test_the_runner_is_told_how(file: Path, asked: list[dict[str, Any]]) -> None
         "confirmed by": 2,
         "seed": 7,
     }
-    assert asked[0]["spec"].name == "mine"
+    assert asked[0]["config"].name == "mine"
 
 
 @pytest.mark.usefixtures("asked")
 def test_the_result_for_machines_is_the_record(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", str(file), "--json"]) == 0
-    assert SweepEvidence.model_validate(json.loads(capsys.readouterr().out)) == evidence(*TRIALS).model_copy(
+    assert SweepRecord.model_validate(json.loads(capsys.readouterr().out)) == evidence(*TRIALS).model_copy(
         update={"comparison": COMPARED}
     )
 
@@ -259,6 +260,6 @@ def test_the_ranking_has_the_best_first_and_says_what_is_tied_and_what_is_not_fa
 def test_many_ties_are_counted_not_listed() -> None:
     names = ("a", "b", "c", "d", "e")
     pairs = tuple((one, other) for one, other in itertools.combinations(names, 2) if (one, other) != ("a", "e"))
-    contenders = tuple(ContenderEvidence(name=name, trials=1, tokens=1, best=None) for name in names)
-    compared = ComparisonEvidence(parameter="optimizer", contenders=contenders, ties=pairs, tolerance=0.02)
+    contenders = tuple(ContenderRecord(name=name, trials=1, tokens=1, best=None) for name in names)
+    compared = ComparisonRecord(parameter="optimizer", contenders=contenders, ties=pairs, tolerance=0.02)
     assert ranking._remarks(compared)[0] == "tied: 9 of 10 pairs; the places of a line say with how many"

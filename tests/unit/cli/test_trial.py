@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from bertspec import cli
-from bertspec.evidence.sweeps import TrialEvidence
+from bertspec.results import TrialRecord
 from bertspec.store import StoredRun
 from bertspec.sweep import trial as room
 from bertspec.tracking import under_an_agent
 
 from .conftest import NEW, OLD
 
-MADE = TrialEvidence(
+MADE = TrialRecord(
     number=0, parameters={"optimizer": "sgd"}, contender="sgd", state="finished", seeds=(201, 202), scores=(0.5, 0.75),
     score=0.625, tokens=640, seconds=2.5, runs=(OLD, NEW), finished="2026-01-01T00:00:00+00:00",
 )  # fmt: skip
@@ -28,8 +28,8 @@ def asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a trial was asked to run; nothing is trained."""
     said: dict[str, Any] = {"folder": folder}
 
-    def run(number: int, parameters: dict[str, Any], bench: Any, **others: Any) -> TrialEvidence:
-        said.update(number=number, parameters=parameters, store=bench.store.root, **others)
+    def run(number: int, parameters: dict[str, Any], session: Any, **others: Any) -> TrialRecord:
+        said.update(number=number, parameters=parameters, store=session.store.root, **others)
         return MADE
 
     for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
@@ -150,7 +150,7 @@ def test_an_agent_gives_both_a_sweep_and_a_run(
 def test_means_are_logged_of_every_metric_and_of_the_loss(runs: tuple[StoredRun, StoredRun]) -> None:
     from types import SimpleNamespace
 
-    from bertspec.cli import trial
+    from bertspec.cli.commands import trial
 
     work: Any = SimpleNamespace(store=SimpleNamespace(get={run.fingerprint: run for run in runs}.get))
     means = trial._means(MADE, work)

@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertspec import encoders
+from bertspec.config import EncoderConfig
 from bertspec.data.examples import Examples
 from bertspec.data.tokens import Tokens, encode
 from bertspec.errors import DataError
-from bertspec.sources import checkpoints
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec
+from bertspec.models import encoders
+from bertspec.sources import pretrained
+from bertspec.sources.locations import Locations
 
 EXAMPLES = Examples(["the plot is dull .", "the cast is not witty"], ["it was .", "yet"], np.zeros(2))
 
 
 @pytest.fixture
-def tokenizer(encoder: EncoderSpec, nowhere: Places) -> Any:
-    return encoders.tokenizer(checkpoints.find(encoder, nowhere))
+def tokenizer(encoder: EncoderConfig, nowhere: Locations) -> Any:
+    return encoders.load_tokenizer(pretrained.find(encoder, nowhere))
 
 
 def made(tokenizer: Any, cache: Path | None = None, examples: Examples = EXAMPLES, max_length: int = 32) -> Tokens:

@@ -5,30 +5,30 @@ from typing import Any, Protocol
 import pytest
 
 from bertspec import device, engine
-from bertspec.engine import Material
-from bertspec.result import RunObserver, RunResult
-from bertspec.sources import checkpoints, tables
-from bertspec.sources.places import Places
-from bertspec.spec import RunSpec, StudySpec
+from bertspec.config import RunConfig, StudyConfig
+from bertspec.engine import RunInputs
+from bertspec.results import RunObserver, RunResult
+from bertspec.sources import pretrained, tables
+from bertspec.sources.locations import Locations
 from bertspec.tracking import SilentTracker
 
 
 class Ran(Protocol):
     """Train one run on the CPU."""
 
-    def __call__(self, spec: RunSpec, observer: RunObserver | None = None, **options: Any) -> RunResult: ...
+    def __call__(self, config: RunConfig, observer: RunObserver | None = None, **options: Any) -> RunResult: ...
 
 
 @pytest.fixture
-def spec(study_spec: StudySpec) -> RunSpec:
-    return study_spec.runs()[0]
+def config(study_config: StudyConfig) -> RunConfig:
+    return study_config.runs()[0]
 
 
 @pytest.fixture
-def ran(nowhere: Places) -> Ran:
-    def once(spec: RunSpec, observer: RunObserver | None = None, **options: Any) -> RunResult:
-        material = Material(checkpoints.find(spec.encoder, nowhere), tables.load(spec.task, nowhere))
-        heard = observer or SilentTracker().observe(spec, fingerprint="")
-        return engine.run(spec, material, heard, device=device.choose("cpu", spec.recipe), **options)
+def ran(nowhere: Locations) -> Ran:
+    def once(config: RunConfig, observer: RunObserver | None = None, **options: Any) -> RunResult:
+        inputs = RunInputs(pretrained.find(config.encoder, nowhere), tables.load(config.task, nowhere))
+        heard = observer or SilentTracker().observe(config, fingerprint="")
+        return engine.run(config, inputs, heard, device=device.choose("cpu", config.recipe), **options)
 
     return once

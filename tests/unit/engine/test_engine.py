@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from bertspec import device, engine, optimizers
+from bertspec.config import EncoderConfig, OptimizerConfig, RecipeConfig, RunConfig, StudyConfig, TaskConfig
 from bertspec.data import batches
-from bertspec.engine import Material, evaluation, preparation
-from bertspec.errors import DataError, InvalidSpec
-from bertspec.result import RunResult
-from bertspec.sources import checkpoints, tables
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, OptimizerSpec, RecipeSpec, RunSpec, StudySpec, TaskSpec
+from bertspec.engine import RunInputs, evaluation, preparation
+from bertspec.errors import DataError, InvalidConfig
+from bertspec.results import RunResult
+from bertspec.sources import pretrained, tables
+from bertspec.sources.locations import Locations
 
 
 class Log:
@@ -48,98 +48,98 @@ class Log:
 
 
 @pytest.fixture
-def spec(study_spec: StudySpec) -> RunSpec:
-    return study_spec.runs()[0]
+def config(study_config: StudyConfig) -> RunConfig:
+    return study_config.runs()[0]
 
 
-def ran(spec: RunSpec, log: Log | None = None, **options: Any) -> RunResult:
-    places = Places(None, None)
-    material = Material(checkpoints.find(spec.encoder, places), tables.load(spec.task, places))
-    return engine.run(spec, material, log or Log(), device=device.choose("cpu", spec.recipe), **options)
+def ran(config: RunConfig, log: Log | None = None, **options: Any) -> RunResult:
+    places = Locations(None, None)
+    inputs = RunInputs(pretrained.find(config.encoder, places), tables.load(config.task, places))
+    return engine.run(config, inputs, log or Log(), device=device.choose("cpu", config.recipe), **options)
 
 
-def changed(spec: RunSpec, **recipe: Any) -> RunSpec:
-    return spec.model_copy(update={"recipe": RecipeSpec.model_validate(spec.recipe.model_dump() | recipe)})
+def changed(config: RunConfig, **recipe: Any) -> RunConfig:
+    return config.model_copy(update={"recipe": RecipeConfig.model_validate(config.recipe.model_dump() | recipe)})
 
 
-def test_the_same_seed_gives_the_same_bits(spec: RunSpec) -> None:
-    one, two = ran(spec), ran(spec)
+def test_the_same_seed_gives_the_same_bits(config: RunConfig) -> None:
+    one, two = ran(config), ran(config)
     assert np.array_equal(one.outcomes.outputs, two.outcomes.outputs)
     assert np.array_equal(one.curve.loss, two.curve.loss)
 
 
-def test_another_seed_gives_another_run(spec: RunSpec) -> None:
-    other = spec.model_copy(update={"seed": 2})
-    assert not np.array_equal(ran(spec).outcomes.outputs, ran(other).outcomes.outputs)
+def test_another_seed_gives_another_run(config: RunConfig) -> None:
+    other = config.model_copy(update={"seed": 2})
+    assert not np.array_equal(ran(config).outcomes.outputs, ran(other).outcomes.outputs)
 
 
-def test_random_numbers_drawn_outside_do_not_matter(spec: RunSpec) -> None:
-    one = ran(spec)
+def test_random_numbers_drawn_outside_do_not_matter(config: RunConfig) -> None:
+    one = ran(config)
     torch.rand(10)
     np.random.default_rng().random(10)
-    assert np.array_equal(one.outcomes.outputs, ran(spec).outcomes.outputs)
+    assert np.array_equal(one.outcomes.outputs, ran(config).outcomes.outputs)
 
 
-def test_cached_token_ids_change_nothing(spec: RunSpec, tmp_path: Path) -> None:
-    fresh, first, second = ran(spec), ran(spec, cache=tmp_path), ran(spec, cache=tmp_path)
+def test_cached_token_ids_change_nothing(config: RunConfig, tmp_path: Path) -> None:
+    fresh, first, second = ran(config), ran(config, cache=tmp_path), ran(config, cache=tmp_path)
     assert np.array_equal(fresh.outcomes.outputs, first.outcomes.outputs)
     assert np.array_equal(fresh.outcomes.outputs, second.outcomes.outputs)
 
 
-def test_every_step_is_told_with_its_learning_rate(spec: RunSpec) -> None:
+def test_every_step_is_told_with_its_learning_rate(config: RunConfig) -> None:
     log = Log()
-    result = ran(spec, log)
+    result = ran(config, log)
     assert log.total == len(log.steps) == result.facts.steps == 8
     assert [loss for _, loss, _ in log.steps] == result.curve.loss.tolist()
     assert [rate for *_, rate in log.steps] == result.curve.learning_rate.tolist()
 
 
-def test_the_facts_count_what_was_seen(spec: RunSpec) -> None:
-    facts = ran(spec).facts
+def test_the_facts_count_what_was_seen(config: RunConfig) -> None:
+    facts = ran(config).facts
     assert (facts.train_examples, facts.evaluation_examples, facts.seed) == (8 * 16, 40, 1)
     assert facts.train_tokens > 8 * 16 * 10
     assert set(facts.scores) == {"accuracy", "f1"}
 
 
-def test_the_outcomes_keep_the_order_of_the_rows(spec: RunSpec) -> None:
-    result = ran(spec)
-    labels = tables.load(spec.task, Places(None, None)).evaluation["label"]
+def test_the_outcomes_keep_the_order_of_the_rows(config: RunConfig) -> None:
+    result = ran(config)
+    labels = tables.load(config.task, Locations(None, None)).evaluation["label"]
     assert result.outcomes.references.tolist() == labels
     assert result.facts.scores["accuracy"] == np.mean(result.outcomes.predictions == result.outcomes.references)
 
 
-def test_training_lowers_the_loss(spec: RunSpec) -> None:
-    loss = ran(changed(spec, steps=150, optimizer={"algorithm": "adamw", "learning_rate": 1e-2})).curve.loss
+def test_training_lowers_the_loss(config: RunConfig) -> None:
+    loss = ran(changed(config, steps=150, optimizer={"algorithm": "adamw", "learning_rate": 1e-2})).curve.loss
     assert loss[-10:].mean() < 0.5 * loss[:10].mean()
 
 
-def test_the_loop_is_the_plain_loop(spec: RunSpec) -> None:
+def test_the_loop_is_the_plain_loop(config: RunConfig) -> None:
     """One step of plain SGD, done by hand, gives the weights that the engine evaluates."""
     plain = changed(
-        spec, steps=1, warmup_fraction=0.0, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 0.5}
+        config, steps=1, warmup_fraction=0.0, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 0.5}
     )
-    places = Places(None, None)
-    material = Material(checkpoints.find(spec.encoder, places), tables.load(spec.task, places))
+    places = Locations(None, None)
+    inputs = RunInputs(pretrained.find(config.encoder, places), tables.load(config.task, places))
     chosen = device.choose("cpu", plain.recipe)
-    with chosen.session(spec.seed):
-        prepared = preparation.prepare(plain, material, chosen, None)
-        rows = next(batches.training_batches(prepared.train.tokens.lengths, batch_size=16, seed=spec.seed))
-        batch, labels = prepared.batch(prepared.train, rows)
-        prepared.head.train()
-        loss = torch.nn.functional.cross_entropy(prepared.head(batch), labels.long())
+    with chosen.session(config.seed):
+        context = preparation.prepare(plain, inputs, chosen, None)
+        rows = next(batches.training_batches(context.train.tokens.lengths, batch_size=16, seed=config.seed))
+        batch, labels = context.batch(context.train, rows)
+        context.head.train()
+        loss = torch.nn.functional.cross_entropy(context.head(batch), labels.long())
         loss.backward()
         with torch.no_grad():
-            for parameter in prepared.head.parameters():
+            for parameter in context.head.parameters():
                 if parameter.grad is not None:
                     parameter -= 0.5 * parameter.grad
-        by_hand = evaluation.evaluate(prepared)
+        by_hand = evaluation.evaluate(context)
     result = ran(plain)
     assert result.curve.loss[0] == pytest.approx(loss.item())
     np.testing.assert_allclose(result.outcomes.outputs, by_hand, rtol=1e-5, atol=1e-6)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_before_the_step(spec: RunSpec) -> None:
-    wild = changed(spec, steps=40, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 1e30})
+def test_a_loss_that_is_not_finite_stops_the_run_before_the_step(config: RunConfig) -> None:
+    wild = changed(config, steps=40, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 1e30})
     result = ran(wild)
     assert re.fullmatch(r"loss (nan|inf) at step \d+ of 40, learning rate \S+", result.facts.diverged or "")
     assert result.facts.steps == len(result.curve.loss) < 40
@@ -147,8 +147,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_step(spec: RunSpec) 
     assert not result.outcomes.outputs.any()
 
 
-def test_weights_that_the_last_step_spoiled_say_nothing(spec: RunSpec) -> None:
-    wild = changed(spec, steps=1, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 1e38})
+def test_weights_that_the_last_step_spoiled_say_nothing(config: RunConfig) -> None:
+    wild = changed(config, steps=1, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 1e38})
     result = ran(changed(wild, warmup_fraction=0.0))
     assert result.facts.diverged == "outputs that are not finite numbers, after the last step"
     assert result.facts.steps == 1
@@ -158,7 +158,7 @@ def test_weights_that_the_last_step_spoiled_say_nothing(spec: RunSpec) -> None:
 class Twice:
     """Looks a little ahead and steps from there, as sharpness-aware minimisation does: two losses a step."""
 
-    needs = optimizers.Needs(backwards=2)
+    requirements = optimizers.Requirements(backwards=2)
     rate = None
     calls = 0
 
@@ -185,11 +185,11 @@ class Twice:
         return contextlib.nullcontext()
 
 
-def test_an_optimizer_may_evaluate_the_loss_twice(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_optimizer_may_evaluate_the_loss_twice(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "twice": Twice})
     monkeypatch.setattr(Twice, "calls", 0)
     result = ran(
-        changed(spec, steps=150, optimizer={"algorithm": "twice", "learning_rate": 0.5, "settings": {"reach": 0.01}})
+        changed(config, steps=150, optimizer={"algorithm": "twice", "learning_rate": 0.5, "settings": {"reach": 0.01}})
     )
     assert Twice.calls == 300
     assert result.curve.loss[-10:].mean() < result.curve.loss[:10].mean()
@@ -198,20 +198,20 @@ def test_an_optimizer_may_evaluate_the_loss_twice(spec: RunSpec, monkeypatch: py
 @pytest.mark.parametrize(
     ("epochs", "examples", "batch", "expected"), [(1, 96, 16, 6), (1.5, 96, 16, 9), (3, 97, 16, 21), (0.001, 96, 16, 1)]
 )
-def test_epochs_become_steps(recipe: RecipeSpec, epochs: float, examples: int, batch: int, expected: int) -> None:
+def test_epochs_become_steps(recipe: RecipeConfig, epochs: float, examples: int, batch: int, expected: int) -> None:
     asked = recipe.model_copy(update={"steps": None, "epochs": epochs, "batch_size": batch})
     assert engine.steps_of(asked, examples) == expected
 
 
 @pytest.mark.parametrize(("schedule", "last"), [("linear", 0.25), ("constant", 2.0)])
 def test_the_learning_rate_warms_up_and_then_follows_its_schedule(
-    recipe: RecipeSpec, schedule: str, last: float
+    recipe: RecipeConfig, schedule: str, last: float
 ) -> None:
     peak = recipe.model_copy(
         update={
             "schedule": schedule,
             "warmup_fraction": 0.2,
-            "optimizer": OptimizerSpec(algorithm="sgd", learning_rate=2.0),
+            "optimizer": OptimizerConfig(algorithm="sgd", learning_rate=2.0),
         }
     )
     rates = [engine.learning_rate_at(step, 10, peak) for step in range(1, 11)]
@@ -219,63 +219,63 @@ def test_the_learning_rate_warms_up_and_then_follows_its_schedule(
     assert rates[-1] == last
 
 
-def test_the_gradient_is_clipped_to_its_norm(spec: RunSpec) -> None:
+def test_the_gradient_is_clipped_to_its_norm(config: RunConfig) -> None:
     tiny = changed(
-        spec, steps=1, warmup_fraction=0.0, clip_norm=1e-9, optimizer={"algorithm": "sgd", "learning_rate": 1.0}
+        config, steps=1, warmup_fraction=0.0, clip_norm=1e-9, optimizer={"algorithm": "sgd", "learning_rate": 1.0}
     )
-    still = changed(spec, steps=1, warmup_fraction=0.0, optimizer={"algorithm": "sgd", "learning_rate": 1e-12})
+    still = changed(config, steps=1, warmup_fraction=0.0, optimizer={"algorithm": "sgd", "learning_rate": 1e-12})
     np.testing.assert_allclose(ran(tiny).outcomes.outputs, ran(still).outcomes.outputs, atol=1e-6)
 
 
-def test_rows_that_do_not_fit_are_refused_before_training(spec: RunSpec) -> None:
+def test_rows_that_do_not_fit_are_refused_before_training(config: RunConfig) -> None:
     log, task = (
         Log(),
-        TaskSpec.model_validate(spec.task.model_dump() | {"labels": ("a", "b", "c"), "metrics": ("accuracy",)}),
+        TaskConfig.model_validate(config.task.model_dump() | {"labels": ("a", "b", "c"), "metrics": ("accuracy",)}),
     )
-    places = Places(None, None)
+    places = Locations(None, None)
     splits = tables.load(task, places)
     broken = tables.Splits({**splits.train, "label": [7] * 96}, splits.evaluation, splits.origin)
-    material = Material(checkpoints.find(spec.encoder, places), broken)
+    inputs = RunInputs(pretrained.find(config.encoder, places), broken)
     with pytest.raises(DataError, match="outside the head; given: 7"):
-        engine.run(spec.model_copy(update={"task": task}), material, log, device=device.choose("cpu", spec.recipe))
+        engine.run(config.model_copy(update={"task": task}), inputs, log, device=device.choose("cpu", config.recipe))
     assert log.total == 0
 
 
-def test_texts_longer_than_the_encoders_positions_are_refused_before_training(spec: RunSpec) -> None:
+def test_texts_longer_than_the_encoders_positions_are_refused_before_training(config: RunConfig) -> None:
     log = Log()
     with pytest.raises(
-        InvalidSpec, match="longer than the encoder's positions; given: 'max_length 67'; allowed: at most 66"
+        InvalidConfig, match="longer than the encoder's positions; given: 'max_length 67'; allowed: at most 66"
     ):
-        ran(changed(spec, max_length=67), log)
+        ran(changed(config, max_length=67), log)
     assert log.total == 0
 
 
-def test_a_recipe_that_does_not_fit_is_refused_before_training(spec: RunSpec) -> None:
+def test_a_recipe_that_does_not_fit_is_refused_before_training(config: RunConfig) -> None:
     log = Log()
-    with pytest.raises(InvalidSpec, match="does not fit a classification head"):
-        ran(changed(spec, loss="mse"), log)
+    with pytest.raises(InvalidConfig, match="does not fit a classification head"):
+        ran(changed(config, loss="mse"), log)
     assert log.total == 0
 
 
-def test_a_fine_tuned_encoder_is_saved_and_is_an_encoder_again(spec: RunSpec, tmp_path: Path) -> None:
-    ran(spec, save_to=tmp_path)
-    again = spec.model_copy(update={"encoder": EncoderSpec(name="saved", checkpoint=str(tmp_path))})
+def test_a_fine_tuned_encoder_is_saved_and_is_an_encoder_again(config: RunConfig, tmp_path: Path) -> None:
+    ran(config, save_to=tmp_path)
+    again = config.model_copy(update={"encoder": EncoderConfig(name="saved", checkpoint=str(tmp_path))})
     assert ran(again).facts.provenance.encoder.place == "folder"
 
 
-def test_a_regression_learns_numbers(spec: RunSpec) -> None:
-    task = spec.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
-    result = ran(spec.model_copy(update={"task": task}))
+def test_a_regression_learns_numbers(config: RunConfig) -> None:
+    task = config.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
+    result = ran(config.model_copy(update={"task": task}))
     assert set(result.facts.scores) == {"pearson"}
     assert result.outcomes.outputs.shape == (40, 1)
 
 
-def test_bf16_stays_within_its_noise(spec: RunSpec) -> None:
+def test_bf16_stays_within_its_noise(config: RunConfig) -> None:
     chosen = device.Device("cpu", "bf16", 1)
-    places = Places(None, None)
-    material = Material(checkpoints.find(spec.encoder, places), tables.load(spec.task, places))
-    half = engine.run(spec, material, Log(), device=chosen)
-    full = ran(spec)
+    places = Locations(None, None)
+    inputs = RunInputs(pretrained.find(config.encoder, places), tables.load(config.task, places))
+    half = engine.run(config, inputs, Log(), device=chosen)
+    full = ran(config)
     assert np.abs(half.outcomes.outputs - full.outcomes.outputs).max() < 0.03
     assert half.facts.environment.precision == "bf16"
 
@@ -288,16 +288,16 @@ def test_the_engine_trains_without_the_packages_that_it_does_not_need(tmp_path: 
         "    sys.modules[name] = None\n"
         "from bertspec import device, engine\n"
         "from bertspec.catalog import Catalog\n"
-        "from bertspec.sources import checkpoints, tables\n"
-        "from bertspec.sources.places import Places\n"
+        "from bertspec.sources import pretrained, tables\n"
+        "from bertspec.sources.locations import Locations\n"
         "from pathlib import Path\n"
-        "catalog, places = Catalog.beside(Path('.')), Places(None, None)\n"
+        "catalog, places = Catalog.beside(Path('.')), Locations(None, None)\n"
         "encoder, task = catalog.encoder('bert-tiny'), catalog.task('bundled/sentiment')\n"
-        "spec = catalog.study(encoder, task, seeds=[1], changes={'steps': 2}).runs()[0]\n"
+        "config = catalog.study(encoder, task, seeds=[1], changes={'steps': 2}).runs()[0]\n"
         "class Quiet:\n"
         "    started = stepped = lambda self, *_: None\n"
-        "material = engine.Material(checkpoints.find(encoder, places), tables.load(task, places))\n"
-        "print(engine.run(spec, material, Quiet(), device=device.choose('cpu', spec.recipe)).facts.steps)\n"
+        "inputs = engine.RunInputs(pretrained.find(encoder, places), tables.load(task, places))\n"
+        "print(engine.run(config, inputs, Quiet(), device=device.choose('cpu', config.recipe)).facts.steps)\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "2", done.stderr
@@ -315,52 +315,54 @@ class OwnWill(optimizers.TorchOptimizer):
 
 
 def test_a_rate_that_the_rule_chose_is_what_the_curve_and_the_observer_say(
-    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "own-will": OwnWill})
     log = Log()
-    own = changed(spec, schedule="constant", optimizer={"algorithm": "own-will", "learning_rate": 0.5})
+    own = changed(config, schedule="constant", optimizer={"algorithm": "own-will", "learning_rate": 0.5})
     rates = ran(own, log).curve.learning_rate.tolist()
     assert rates == [0.125, *[0.25] * 7] == [rate for *_, rate in log.steps]
 
 
-def looked_at(spec: RunSpec, every: int | None) -> RunSpec:
-    return changed(spec, evaluate_every=every, optimizer={"algorithm": "adamw", "learning_rate": 1e-2})
+def looked_at(config: RunConfig, every: int | None) -> RunConfig:
+    return changed(config, evaluate_every=every, optimizer={"algorithm": "adamw", "learning_rate": 1e-2})
 
 
-def test_looks_change_no_bit_of_a_run(spec: RunSpec) -> None:
-    shape = {**spec.encoder.architecture, "hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2}
-    dropping = spec.model_copy(update={"encoder": spec.encoder.model_copy(update={"architecture": shape})})
+def test_looks_change_no_bit_of_a_run(config: RunConfig) -> None:
+    shape = {**config.encoder.architecture, "hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2}
+    dropping = config.model_copy(update={"encoder": config.encoder.model_copy(update={"architecture": shape})})
     watched, alone = ran(looked_at(dropping, 3)), ran(looked_at(dropping, None))
     assert np.array_equal(watched.outcomes.outputs, alone.outcomes.outputs)
     assert np.array_equal(watched.curve.loss, alone.curve.loss)
     assert (alone.curve.evaluated.size, alone.curve.score.size) == (0, 0)
 
 
-def test_looks_are_told_and_end_with_the_score_of_the_result(spec: RunSpec) -> None:
+def test_looks_are_told_and_end_with_the_score_of_the_result(config: RunConfig) -> None:
     log = Log()
-    result = ran(looked_at(spec, 3), log)
+    result = ran(looked_at(config, 3), log)
     assert result.curve.evaluated.tolist() == [3, 6, 8]
     assert result.curve.score[-1] == result.facts.scores["accuracy"]
     assert log.looks == list(zip(result.curve.evaluated.tolist(), result.curve.score.tolist(), strict=True))
 
 
-def test_a_look_sees_what_a_run_of_so_many_steps_ends_with(spec: RunSpec) -> None:
-    early = changed(looked_at(spec, 4), schedule="constant", warmup_fraction=0.0)
+def test_a_look_sees_what_a_run_of_so_many_steps_ends_with(config: RunConfig) -> None:
+    early = changed(looked_at(config, 4), schedule="constant", warmup_fraction=0.0)
     assert ran(early).curve.score[0] == ran(changed(early, steps=4)).facts.scores["accuracy"]
 
 
-def test_the_time_of_looks_is_not_time_of_training(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(prepared: preparation.Prepared) -> float:
+def test_the_time_of_looks_is_not_time_of_training(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(context: preparation.RunContext) -> float:
         time.sleep(0.4)
-        return honest(prepared)
+        return honest(context)
 
     honest = evaluation.score
     monkeypatch.setattr(evaluation, "score", slow)
-    assert ran(looked_at(spec, 1)).facts.timings.train_s < 7 * 0.4
+    assert ran(looked_at(config, 1)).facts.timings.train_s < 7 * 0.4
 
 
-def test_the_weights_that_a_look_sees_are_those_that_are_scored(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_weights_that_a_look_sees_are_those_that_are_scored(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
 
     @contextlib.contextmanager
@@ -370,5 +372,5 @@ def test_the_weights_that_a_look_sees_are_those_that_are_scored(spec: RunSpec, m
         told.append("out")
 
     monkeypatch.setattr(optimizers.TorchOptimizer, "scored", scored)
-    ran(looked_at(spec, 4))
+    ran(looked_at(config, 4))
     assert told == ["in", "out"] * 2

@@ -11,12 +11,13 @@ import torch
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from bertspec import device, encoders, engine
+from bertspec import device, engine
+from bertspec.config import EncoderConfig, RunConfig
 from bertspec.data import batches
-from bertspec.engine import Material, preparation
-from bertspec.sources import checkpoints, tables
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, RunSpec
+from bertspec.engine import RunInputs, preparation
+from bertspec.models import encoders
+from bertspec.sources import pretrained, tables
+from bertspec.sources.locations import Locations
 
 if TYPE_CHECKING:
     from .conftest import Ran
@@ -25,22 +26,22 @@ NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 @pytest.fixture
-def spec(spec: RunSpec) -> RunSpec:
-    quiet = spec.encoder.model_copy(update={"architecture": spec.encoder.architecture | NO_DROPOUT})
-    return spec.model_copy(update={"encoder": quiet})
+def config(config: RunConfig) -> RunConfig:
+    quiet = config.encoder.model_copy(update={"architecture": config.encoder.architecture | NO_DROPOUT})
+    return config.model_copy(update={"encoder": quiet})
 
 
-def plain(spec: RunSpec, places: Places) -> tuple[list[float], np.ndarray[Any, Any]]:
+def plain(config: RunConfig, places: Locations) -> tuple[list[float], np.ndarray[Any, Any]]:
     """A loop as people write it: every batch padded, every weight trained, each step on its own."""
-    files, splits = checkpoints.find(spec.encoder, places), tables.load(spec.task, places)
-    tokenizer = encoders.tokenizer(files)
-    recipe, total = spec.recipe, engine.steps_of(spec.recipe, len(splits.train["text"]))
-    config = encoders.configuration(spec.encoder, files, outputs=2, vocabulary=tokenizer)
-    with device.choose("cpu", recipe).session(spec.seed):
+    files, splits = pretrained.find(config.encoder, places), tables.load(config.task, places)
+    tokenizer = encoders.load_tokenizer(files)
+    recipe, total = config.recipe, engine.steps_of(config.recipe, len(splits.train["text"]))
+    config = encoders.build_config(config.encoder, files, outputs=2, vocabulary=tokenizer)
+    with device.choose("cpu", recipe).session(config.seed):
         model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).train()
         optimizer = torch.optim.AdamW(model.parameters(), recipe.optimizer.learning_rate, weight_decay=0.0)
         lengths = np.array([len(ids) for ids in tokenizer(splits.train["text"])["input_ids"]])
-        order = batches.training_batches(lengths, batch_size=recipe.batch_size, seed=spec.seed)
+        order = batches.training_batches(lengths, batch_size=recipe.batch_size, seed=config.seed)
         losses = []
         for step in range(1, total + 1):
             rows = next(order)
@@ -59,25 +60,25 @@ def plain(spec: RunSpec, places: Places) -> tuple[list[float], np.ndarray[Any, A
             return losses, model.eval()(**evaluated).logits.numpy()
 
 
-def test_the_losses_and_the_outputs_are_those_of_a_padded_loop(spec: RunSpec, ran: Ran, nowhere: Places) -> None:
-    losses, outputs = plain(spec, nowhere)
-    result = ran(spec)
+def test_the_losses_and_the_outputs_are_those_of_a_padded_loop(config: RunConfig, ran: Ran, nowhere: Locations) -> None:
+    losses, outputs = plain(config, nowhere)
+    result = ran(config)
     np.testing.assert_allclose(result.curve.loss, losses, rtol=1e-5)
     np.testing.assert_allclose(result.outcomes.outputs, outputs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", ["deberta-v2", "mpnet"])
 def test_a_family_that_is_padded_trains_all_the_same(
-    family: str, spec: RunSpec, ran: Ran, nowhere: Places, tmp_path: Path
+    family: str, config: RunConfig, ran: Ran, nowhere: Locations, tmp_path: Path
 ) -> None:
-    vocabulary = encoders.tokenizer(checkpoints.find(spec.encoder, nowhere))
-    shape = {**spec.encoder.architecture, "vocab_size": len(vocabulary), "pad_token_id": vocabulary.pad_token_id}
+    vocabulary = encoders.load_tokenizer(pretrained.find(config.encoder, nowhere))
+    shape = {**config.encoder.architecture, "vocab_size": len(vocabulary), "pad_token_id": vocabulary.pad_token_id}
     torch.manual_seed(0)
     AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **shape)).save_pretrained(tmp_path)
     vocabulary.save_pretrained(tmp_path)
-    padded = spec.model_copy(update={"encoder": EncoderSpec(name=family, checkpoint=str(tmp_path))})
-    material = Material(checkpoints.find(padded.encoder, nowhere), tables.load(padded.task, nowhere))
-    assert not preparation.prepare(padded, material, device.choose("cpu", padded.recipe), None).head.packs
+    padded = config.model_copy(update={"encoder": EncoderConfig(name=family, checkpoint=str(tmp_path))})
+    inputs = RunInputs(pretrained.find(padded.encoder, nowhere), tables.load(padded.task, nowhere))
+    assert not preparation.prepare(padded, inputs, device.choose("cpu", padded.recipe), None).head.packs
     one, two = ran(padded), ran(padded)
     assert np.array_equal(one.outcomes.outputs, two.outcomes.outputs)
     assert np.isfinite(one.curve.loss).all()

@@ -8,36 +8,36 @@ import numpy as np
 import pytest
 import torch
 
-from bertspec import heads
+from bertspec import models
+from bertspec.config import RecipeConfig, RunConfig
 from bertspec.data.batches import Batch
 from bertspec.errors import DeviceError
-from bertspec.spec import RecipeSpec, RunSpec
 from tests.unit.engine.conftest import Ran
 
 
 @pytest.fixture
-def without_dropout(spec: RunSpec) -> RunSpec:
+def without_dropout(config: RunConfig) -> RunConfig:
     """Dropout draws other masks for other parts of a batch; without it the parts add up to the whole."""
-    still = {**spec.encoder.architecture, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    return spec.model_copy(update={"encoder": spec.encoder.model_copy(update={"architecture": still})})
+    still = {**config.encoder.architecture, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    return config.model_copy(update={"encoder": config.encoder.model_copy(update={"architecture": still})})
 
 
 def room_for(examples: int, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> list[int]:
     """Let every larger batch fail; the sizes of those that fitted."""
-    forward, fitted = heads.Head.forward, list[int]()
+    forward, fitted = models.EncoderModel.forward, list[int]()
 
-    def tight(self: heads.Head, batch: Batch) -> Any:
+    def tight(self: models.EncoderModel, batch: Batch) -> Any:
         if len(batch.rows) > examples:
             raise error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         fitted.append(len(batch.rows))
         return forward(self, batch)
 
-    monkeypatch.setattr(heads.Head, "forward", tight)
+    monkeypatch.setattr(models.EncoderModel, "forward", tight)
     return fitted
 
 
 def test_a_batch_that_does_not_fit_is_taken_in_parts_with_the_same_result(
-    ran: Ran, without_dropout: RunSpec, monkeypatch: pytest.MonkeyPatch
+    ran: Ran, without_dropout: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = ran(without_dropout)
     fitted = room_for(5, monkeypatch)
@@ -50,10 +50,10 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts_with_the_same_result(
 
 
 def test_parts_of_unequal_size_weigh_by_their_examples(
-    ran: Ran, without_dropout: RunSpec, monkeypatch: pytest.MonkeyPatch
+    ran: Ran, without_dropout: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = without_dropout.model_copy(
-        update={"recipe": RecipeSpec.model_validate(without_dropout.recipe.model_dump() | {"batch_size": 13})}
+        update={"recipe": RecipeConfig.model_validate(without_dropout.recipe.model_dump() | {"batch_size": 13})}
     )
     whole = ran(odd)
     room_for(5, monkeypatch)
@@ -68,43 +68,43 @@ def test_parts_of_unequal_size_weigh_by_their_examples(
     ],
 )
 def test_the_cpu_s_own_complaints_are_understood(
-    ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch, said: str
+    ran: Ran, config: RunConfig, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     room_for(8, monkeypatch, RuntimeError(said))
-    assert ran(spec).facts.micro_batch == 8
+    assert ran(config).facts.micro_batch == 8
 
 
 def test_the_smaller_batches_are_told(
-    ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ran: Ran, config: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     room_for(8, monkeypatch)
-    ran(spec)
+    ran(config)
     assert "going on with 8 examples at a time, 16 to an optimizer step as before" in caplog.text
     assert "while evaluating: going on with batches of" in caplog.text
 
 
 def test_a_memory_too_small_for_one_example_is_an_error_in_words(
-    ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    ran: Ran, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room_for(0, monkeypatch)
     with pytest.raises(
         DeviceError, match="for one example and its gradients: CUDA out of memory.*; given: 'max_length 32'"
     ):
-        ran(spec)
+        ran(config)
 
 
 def test_a_model_that_does_not_fit_is_an_error_in_words(
-    ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    ran: Ran, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise MemoryError("cannot allocate")
 
-    monkeypatch.setattr(heads, "build", full)
+    monkeypatch.setattr(models, "build", full)
     with pytest.raises(DeviceError, match="the memory is too small: cannot allocate; .* encoder 'bert-micro' on cpu"):
-        ran(spec)
+        ran(config)
 
 
-def test_another_error_is_not_mistaken_for_it(ran: Ran, spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_error_is_not_mistaken_for_it(ran: Ran, config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     room_for(8, monkeypatch, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        ran(spec)
+        ran(config)

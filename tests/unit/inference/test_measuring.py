@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from bertspec.catalog import Catalog
+from bertspec.config import EncoderConfig, RecipeConfig
 from bertspec.device import Device
-from bertspec.errors import DataError, DeviceError, InvalidSpec
+from bertspec.errors import DataError, DeviceError, InvalidConfig
 from bertspec.inference import energy, measuring
 from bertspec.inference.measuring import footing, measure
 from bertspec.inference.records import Grid, Turns
 from bertspec.inference.subject import Subject
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, RecipeSpec
+from bertspec.sources.locations import Locations
 
 DEVICE = Device("cpu", "fp32", 1)
 SMALL = Grid((5, 9), batch_size=3, rounds=2, calls=4, batches=2)
@@ -35,8 +35,8 @@ class Stopwatch:
         return None
 
 
-def measured(*encoders: EncoderSpec, grid: Grid = SMALL) -> Turns:
-    return measure(encoders, grid, places=Places(None, None), device=DEVICE, benchmark=Stopwatch())
+def measured(*encoders: EncoderConfig, grid: Grid = SMALL) -> Turns:
+    return measure(encoders, grid, locations=Locations(None, None), device=DEVICE, benchmark=Stopwatch())
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
     return calls
 
 
-def test_every_length_is_measured_as_often_as_the_grid_says(encoder: EncoderSpec) -> None:
+def test_every_length_is_measured_as_often_as_the_grid_says(encoder: EncoderConfig) -> None:
     found = measured(encoder)
     [one] = found.measurements
     assert [at.length for at in one.lengths] == [5, 9]
@@ -66,7 +66,7 @@ def test_every_length_is_measured_as_often_as_the_grid_says(encoder: EncoderSpec
 
 
 def test_a_round_answers_single_texts_and_then_batches_of_exactly_that_length(
-    encoder: EncoderSpec, asked: list[tuple[str, list[int]]]
+    encoder: EncoderConfig, asked: list[tuple[str, list[int]]]
 ) -> None:
     measured(encoder)
     lengths = [row for _, row in asked]
@@ -74,15 +74,15 @@ def test_a_round_answers_single_texts_and_then_batches_of_exactly_that_length(
     assert lengths == one_round * 3, "the first round warms up"
 
 
-def test_two_encoders_answer_in_turns(encoder: EncoderSpec, asked: list[tuple[str, list[int]]]) -> None:
+def test_two_encoders_answer_in_turns(encoder: EncoderConfig, asked: list[tuple[str, list[int]]]) -> None:
     found = measured(encoder, encoder.model_copy(update={"name": "twin"}), grid=dataclasses.replace(SMALL, rounds=5))
     assert [name for name, _ in asked[:8]] == ["bert-micro", "twin", "twin", "bert-micro"] * 2
     pair = found.pair("bert-micro", "twin", 9)
     assert len(pair.rate_ratios()) == 5
 
 
-def test_the_texts_hold_ordinary_words_only_and_are_the_same_every_time(encoder: EncoderSpec) -> None:
-    subject = Subject.load(encoder, Places(None, None), DEVICE)
+def test_the_texts_hold_ordinary_words_only_and_are_the_same_every_time(encoder: EncoderConfig) -> None:
+    subject = Subject.load(encoder, Locations(None, None), DEVICE)
     tokens = subject.texts_of(64, count=50)
     assert tokens.lengths.tolist() == [64] * 50
     assert not set(tokens.ids.tolist()) & set(subject.tokenizer.all_special_ids)
@@ -90,15 +90,15 @@ def test_the_texts_hold_ordinary_words_only_and_are_the_same_every_time(encoder:
     assert np.array_equal(tokens.ids, subject.texts_of(64, count=50).ids)
 
 
-def test_an_answer_is_that_of_the_model_on_the_padded_batch(encoder: EncoderSpec) -> None:
-    subject = Subject.load(encoder, Places(None, None), DEVICE)
+def test_an_answer_is_that_of_the_model_on_the_padded_batch(encoder: EncoderConfig) -> None:
+    subject = Subject.load(encoder, Locations(None, None), DEVICE)
     tokens = subject.texts_of(7, count=2)
     with torch.no_grad():
         plain = subject.head.model(input_ids=torch.from_numpy(tokens.ids.astype(np.int64)).view(2, 7)).logits
     assert subject.answer(tokens, np.arange(2)) == pytest.approx(plain.numpy(), abs=1e-5)
 
 
-def test_a_text_is_tokenised_in_every_call(encoder: EncoderSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_is_tokenised_in_every_call(encoder: EncoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
     def tokens_of(self: Subject, text: str) -> Any:
@@ -113,7 +113,7 @@ def test_a_text_is_tokenised_in_every_call(encoder: EncoderSpec, monkeypatch: py
     assert len(read) >= 3 * 4
 
 
-def test_a_text_that_is_too_long_is_cut_as_a_prediction_cuts_it(encoder: EncoderSpec) -> None:
+def test_a_text_that_is_too_long_is_cut_as_a_prediction_cuts_it(encoder: EncoderConfig) -> None:
     grid = dataclasses.replace(SMALL, text="the plot was clever . " * 50)
     text = measured(encoder, grid=grid).measurements[0].text
     assert text is not None
@@ -123,24 +123,24 @@ def test_a_text_that_is_too_long_is_cut_as_a_prediction_cuts_it(encoder: Encoder
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"lengths": (8, 67)}, InvalidSpec, "given: 'tokens 67'; allowed: at most 66; where: encoder 'bert-micro'"),
+        ({"lengths": (8, 67)}, InvalidConfig, "given: 'tokens 67'; allowed: at most 66; where: encoder 'bert-micro'"),
         ({"text": "東京 大阪 名古屋"}, DataError, "unknown tokens"),
     ],
 )
 def test_what_an_encoder_cannot_read_is_refused_before_anything_is_measured(
-    encoder: EncoderSpec, asked: list[Any], changes: dict[str, Any], error: type[Exception], message: str
+    encoder: EncoderConfig, asked: list[Any], changes: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
         measured(encoder, grid=dataclasses.replace(SMALL, **changes))
     assert asked == []
 
 
-def test_an_encoder_reads_as_many_tokens_as_it_has_positions(encoder: EncoderSpec) -> None:
+def test_an_encoder_reads_as_many_tokens_as_it_has_positions(encoder: EncoderConfig) -> None:
     assert measured(encoder, grid=dataclasses.replace(SMALL, lengths=(66,))).measurements[0].at(66).length == 66
 
 
 def test_energy_is_counted_over_the_batches_alone(
-    encoder: EncoderSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: EncoderConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zone = tmp_path / "intel-rapl:0"
     zone.mkdir()
@@ -162,7 +162,7 @@ def test_energy_is_counted_over_the_batches_alone(
 
 
 def test_energy_that_cannot_be_read_is_none_with_its_reason(
-    encoder: EncoderSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: EncoderConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meter = energy.find(DEVICE, tmp_path)
     monkeypatch.setattr(energy, "find", lambda _: meter)
@@ -175,7 +175,7 @@ def test_energy_that_cannot_be_read_is_none_with_its_reason(
     [(RuntimeError("[enforce fail] can't allocate memory"), DeviceError), (RuntimeError("other"), RuntimeError)],
 )
 def test_a_batch_that_does_not_fit_the_memory_is_told_as_such(
-    encoder: EncoderSpec, monkeypatch: pytest.MonkeyPatch, raised: Exception, expected: type[Exception]
+    encoder: EncoderConfig, monkeypatch: pytest.MonkeyPatch, raised: Exception, expected: type[Exception]
 ) -> None:
     def full(*_: object) -> None:
         raise raised
@@ -185,10 +185,10 @@ def test_a_batch_that_does_not_fit_the_memory_is_told_as_such(
         measured(encoder)
 
 
-def test_two_encoders_stand_on_one_footing(recipe: RecipeSpec) -> None:
+def test_two_encoders_stand_on_one_footing(recipe: RecipeConfig) -> None:
     assert footing([recipe, recipe], "cpu") == DEVICE
     with pytest.raises(
-        InvalidSpec, match="one precision and with as many threads; given: 'fp32 with 1 and fp32 with 2"
+        InvalidConfig, match="one precision and with as many threads; given: 'fp32 with 1 and fp32 with 2"
     ):
         footing([recipe, recipe.model_copy(update={"threads": 2})], "cpu")
 

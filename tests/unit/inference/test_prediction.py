@@ -6,32 +6,32 @@ import numpy as np
 import pytest
 
 from bertspec import study
-from bertspec.errors import DataError, InvalidSpec
+from bertspec.config import StudyConfig
+from bertspec.errors import DataError, InvalidConfig
 from bertspec.inference.prediction import Predictor
 from bertspec.sources import tables
-from bertspec.spec import StudySpec
 from bertspec.store import StoredRun
-from bertspec.study import Workbench
+from bertspec.study import Session
 
 
 @pytest.fixture
-def run(study_spec: StudySpec, bench: Workbench) -> StoredRun:
-    return study.run(study_spec, dataclasses.replace(bench, keep_models=True)).runs[0]
+def run(study_config: StudyConfig, session: Session) -> StoredRun:
+    return study.run(study_config, dataclasses.replace(session, keep_models=True)).runs[0]
 
 
 @pytest.fixture
-def predictor(run: StoredRun, bench: Workbench) -> Predictor:
-    return Predictor.load(study.model_of(run, bench), run.spec)
+def predictor(run: StoredRun, session: Session) -> Predictor:
+    return Predictor.load(study.model_of(run, session), run.config)
 
 
-def test_it_says_what_the_run_said(predictor: Predictor, run: StoredRun, bench: Workbench) -> None:
-    texts = tables.load(run.spec.task, bench.places).evaluation["text"]
-    labels = [run.spec.task.labels[int(number)] for number in run.result.outcomes.predictions]
+def test_it_says_what_the_run_said(predictor: Predictor, run: StoredRun, session: Session) -> None:
+    texts = tables.load(run.config.task, session.locations).evaluation["text"]
+    labels = [run.config.task.labels[int(number)] for number in run.result.outcomes.predictions]
     assert [prediction.label for prediction in predictor.predict(texts)] == labels
 
 
-def test_the_probabilities_are_those_of_the_outputs(predictor: Predictor, run: StoredRun, bench: Workbench) -> None:
-    texts = tables.load(run.spec.task, bench.places).evaluation["text"]
+def test_the_probabilities_are_those_of_the_outputs(predictor: Predictor, run: StoredRun, session: Session) -> None:
+    texts = tables.load(run.config.task, session.locations).evaluation["text"]
     said = predictor.predict(texts[:1])[0]
     logits = run.result.outcomes.outputs[0]
     expected = np.exp(logits) / np.exp(logits).sum()
@@ -44,7 +44,7 @@ def test_no_texts_give_no_predictions(predictor: Predictor) -> None:
 
 
 def test_pairs_for_a_task_of_single_texts_are_refused(predictor: Predictor) -> None:
-    with pytest.raises(InvalidSpec, match="reads one text; given: 'pairs of texts'"):
+    with pytest.raises(InvalidConfig, match="reads one text; given: 'pairs of texts'"):
         predictor.predict(["it was good ."], ["it was bad ."])
 
 
@@ -57,10 +57,10 @@ def test_a_text_of_a_hundred_thousand_characters_is_read(predictor: Predictor) -
     assert predictor.predict(["the film was good " * 6_000])[0].label in ("negative", "positive")
 
 
-def test_a_regression_gives_numbers(study_spec: StudySpec, bench: Workbench) -> None:
-    task = study_spec.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
-    plan = study_spec.model_copy(update={"task": task, "seeds": (1,)})
-    made = study.run(plan, dataclasses.replace(bench, keep_models=True)).runs[0]
-    said = Predictor.load(study.model_of(made, bench), made.spec).predict(["the film was good ."])
+def test_a_regression_gives_numbers(study_config: StudyConfig, session: Session) -> None:
+    task = study_config.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
+    plan = study_config.model_copy(update={"task": task, "seeds": (1,)})
+    made = study.run(plan, dataclasses.replace(session, keep_models=True)).runs[0]
+    said = Predictor.load(study.model_of(made, session), made.config).predict(["the film was good ."])
     assert said[0].label is None
     assert said[0].probabilities == {}

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bertspec.errors import InvalidSpec
+from bertspec.errors import InvalidConfig
 from bertspec.inference.records import AtLength, Grid, Latencies, Measurement, Pair, Percentile, Turns
-from bertspec.result import Environment
+from bertspec.results import Environment
 
 ENVIRONMENT = Environment(device="cpu", device_name="x", precision="fp32", threads=1, python="3", versions={})
 HUNDRED = tuple(n / 1000 for n in range(1, 101))
@@ -69,7 +69,7 @@ def test_the_slowest_of_a_few_calls_is_no_percentile(percentile: Percentile, few
         return Pair(one, one)
 
     assert pair(fewest).judge_latency(percentile, 1.0).passed
-    with pytest.raises(InvalidSpec, match=f"given: {fewest - 1}; allowed: at least {fewest}"):
+    with pytest.raises(InvalidConfig, match=f"given: {fewest - 1}; allowed: at least {fewest}"):
         pair(fewest - 1).judge_latency(percentile, 1.0)
 
 
@@ -86,9 +86,9 @@ def test_a_pair_is_found_by_its_names_in_either_order() -> None:
 
 
 def test_encoders_and_lengths_that_were_not_measured_are_refused() -> None:
-    with pytest.raises(InvalidSpec, match="not measured in turns; given: 'a and c'; allowed: a and b"):
+    with pytest.raises(InvalidConfig, match="not measured in turns; given: 'a and c'; allowed: a and b"):
         turns("a", "b").pair("a", "c", 16)
-    with pytest.raises(InvalidSpec, match="this length was not measured; given: 17; allowed: 16; where: a"):
+    with pytest.raises(InvalidConfig, match="this length was not measured; given: 17; allowed: 16; where: a"):
         turns("a", "b").pair("a", "b", 17)
 
 
@@ -96,5 +96,5 @@ def test_encoders_and_lengths_that_were_not_measured_are_refused() -> None:
     "wrong", [{"lengths": ()}, {"lengths": (0,)}, {"lengths": (8, 8)}, {"rounds": 0}, {"batch_size": 0}, {"calls": -1}]
 )
 def test_a_grid_of_nothing_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(InvalidSpec, match="this cannot be measured"):
+    with pytest.raises(InvalidConfig, match="this cannot be measured"):
         Grid(**{"lengths": (8,), **wrong})  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 
 from bertspec import metrics
 from bertspec.metrics import modules
-from bertspec.result import Outcomes
+from bertspec.results import Outcomes
 
 
 @pytest.mark.parametrize("name", sorted(metrics.METRICS))

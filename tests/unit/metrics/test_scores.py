@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bertspec import metrics
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.spec import TaskSpec
+from bertspec.config import TaskConfig
+from bertspec.errors import InvalidConfig, UnknownName
 
 R = np.array([1.0, 1.0, 0.0, 0.0, 1.0])
 P = np.array([1.0, 0.0, 0.0, 1.0, 1.0])
@@ -61,7 +61,7 @@ def test_an_unknown_metric_is_answered_with_the_closest() -> None:
     ],
 )
 def test_a_metric_that_cannot_score_the_head_is_refused(
-    task: TaskSpec, changes: dict[str, object], message: str
+    task: TaskConfig, changes: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(InvalidSpec, match=message):
+    with pytest.raises(InvalidConfig, match=message):
         metrics.check(task.model_copy(update=changes))

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from bertspec import optimizers
+from bertspec.config import OptimizerConfig
 from bertspec.optimizers import Length, Optimizer
-from bertspec.spec import OptimizerSpec
 
 
 class Small(nn.Module):
@@ -33,11 +33,11 @@ class Small(nn.Module):
 class Trainer:
     """A small regression, trained step by step at one rate; the closure of its own steps."""
 
-    def __init__(self, spec: OptimizerSpec, model: nn.Module, length: Length | None) -> None:
-        self.model, self.rate = model, spec.learning_rate
+    def __init__(self, config: OptimizerConfig, model: nn.Module, length: Length | None) -> None:
+        self.model, self.rate = model, config.learning_rate
         self.ids = torch.arange(6)
         self.targets = torch.tensor([[1.0], [-2.0], [0.5], [3.0], [-1.0], [0.0]]).to(next(model.parameters()).dtype)
-        self.optimizer: Optimizer = optimizers.build(spec, model, length=length)
+        self.optimizer: Optimizer = optimizers.build(config, model, length=length)
 
     clip_norm: float | None = None
 
@@ -94,7 +94,7 @@ def trainer(small: Small) -> Trained:
         length: Length | None = None,
         **values: Any,
     ) -> Trainer:
-        spec = OptimizerSpec(algorithm=algorithm, learning_rate=rate, **values)
-        return Trainer(spec, model or small, length)
+        config = OptimizerConfig(algorithm=algorithm, learning_rate=rate, **values)
+        return Trainer(config, model or small, length)
 
     return build

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bertspec.errors import InvalidSpec
+from bertspec.errors import InvalidConfig
 from bertspec.optimizers import Length
 from tests.unit.optimizers.conftest import Small, Trained, Trainer
 
@@ -103,5 +103,5 @@ def test_frozen_weights_stay_out_of_the_average(trainer: Trained, small: Small) 
 def test_an_average_of_fewer_than_two_sets_of_weights_is_refused(
     trainer: Trained, values: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InvalidSpec, match=message):
+    with pytest.raises(InvalidConfig, match=message):
         trainer("adamw", averaging=values, length=LENGTH)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from bertspec import optimizers
-from bertspec.errors import InvalidSpec
+from bertspec.config import OptimizerConfig
+from bertspec.errors import InvalidConfig
 from bertspec.optimizers.groups import groups, levels
-from bertspec.spec import OptimizerSpec
-from tests.unit.heads.conftest import Built, built  # noqa: F401 - a fixture
+from tests.unit.models.conftest import Built, built  # noqa: F401 - a fixture
 from tests.unit.optimizers.conftest import Small
 
 FAMILIES = ("albert", "bert", "distilbert", "electra", "modernbert", "roberta")
@@ -18,10 +18,10 @@ BOTTOM = ("embeddings", "embedding_hidden_mapping_in", "embeddings_project")
 TOP = ("classifier", "pooler", "pre_classifier", "head", "final_norm")
 
 
-def moved(spec: OptimizerSpec, model: nn.Module, gradient: float = 1.0) -> dict[str, Tensor]:
+def moved(config: OptimizerConfig, model: nn.Module, gradient: float = 1.0) -> dict[str, Tensor]:
     """How far one step of rate 1 moves each weight."""
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    optimizer = optimizers.build(spec, model)
+    optimizer = optimizers.build(config, model)
 
     def closure() -> Tensor:
         for weight in model.parameters():
@@ -35,7 +35,7 @@ def moved(spec: OptimizerSpec, model: nn.Module, gradient: float = 1.0) -> dict[
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_rate_falls_from_the_head_to_the_embeddings(family: str, built: Built) -> None:  # noqa: F811
     model, _ = built(f"{family}-tiny")
-    found = moved(OptimizerSpec(algorithm="sgd", learning_rate=1.0, layer_decay=0.5), model)
+    found = moved(OptimizerConfig(algorithm="sgd", learning_rate=1.0, layer_decay=0.5), model)
     layers = 1 if family == "albert" else 2  # ALBERT's layers share their weights
     top = layers + 1
     for name, change in found.items():
@@ -55,17 +55,20 @@ def expected(name: str, top: int) -> int:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_weight_is_in_one_group(family: str, built: Built) -> None:  # noqa: F811
     model, _ = built(f"{family}-tiny")
-    spec = OptimizerSpec(algorithm="muon", learning_rate=1.0, layer_decay=0.5)
-    grouped = [weight for group in groups(spec, model, hidden_apart=True) for weight in group["params"]]
+    config = OptimizerConfig(algorithm="muon", learning_rate=1.0, layer_decay=0.5)
+    grouped = [weight for group in groups(config, model, hidden_apart=True) for weight in group["params"]]
     assert len(grouped) == len({id(weight) for weight in grouped}) == len(list(model.parameters()))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_muon_gets_the_matrices_of_the_layers_and_no_other(family: str, built: Built) -> None:  # noqa: F811
     model, _ = built(f"{family}-tiny")
-    spec = OptimizerSpec(algorithm="muon", learning_rate=1.0)
+    config = OptimizerConfig(algorithm="muon", learning_rate=1.0)
     hidden = {
-        id(weight) for group in groups(spec, model, hidden_apart=True) if group["hidden"] for weight in group["params"]
+        id(weight)
+        for group in groups(config, model, hidden_apart=True)
+        if group["hidden"]
+        for weight in group["params"]
     }
     names = {name for name, weight in model.named_parameters() if id(weight) in hidden}
     matrices = {name for name, weight in model.named_parameters() if weight.ndim == 2}
@@ -73,8 +76,8 @@ def test_muon_gets_the_matrices_of_the_layers_and_no_other(family: str, built: B
 
 
 def test_without_layer_decay_there_are_two_groups_and_no_layers_are_looked_for() -> None:
-    spec = OptimizerSpec(algorithm="adamw", learning_rate=1.0, weight_decay=0.1)
-    found = groups(spec, nn.Linear(2, 2), hidden_apart=False)
+    config = OptimizerConfig(algorithm="adamw", learning_rate=1.0, weight_decay=0.1)
+    found = groups(config, nn.Linear(2, 2), hidden_apart=False)
     assert [(group["weight_decay"], group["scale"]) for group in found] == [(0.1, 1.0), (0.0, 1.0)]
 
 
@@ -87,8 +90,8 @@ def test_an_embedding_is_at_the_bottom_wherever_it_is_registered(small: Small) -
 @pytest.mark.parametrize("lists", [0, 2])
 def test_layer_decay_needs_one_list_of_layers(lists: int) -> None:
     model = nn.Sequential(nn.Linear(2, 2), *(nn.ModuleList([nn.Linear(2, 2)]) for _ in range(lists)))
-    with pytest.raises(InvalidSpec, match="need a model with one list of layers; given: '(none|1, 2)'"):
-        optimizers.build(OptimizerSpec(algorithm="sgd", learning_rate=1.0, layer_decay=0.9), model)
+    with pytest.raises(InvalidConfig, match="need a model with one list of layers; given: '(none|1, 2)'"):
+        optimizers.build(OptimizerConfig(algorithm="sgd", learning_rate=1.0, layer_decay=0.9), model)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +105,8 @@ def test_what_is_exempt_has_no_weight_decay(small: Small, exempt: Any, decayed: 
     with torch.no_grad():
         for weight in small.parameters():
             weight.fill_(1.0)
-    spec = OptimizerSpec(algorithm="adamw", learning_rate=1.0, weight_decay=0.25, decay_exempt=exempt)
-    found = moved(spec, small, gradient=0.0)
+    config = OptimizerConfig(algorithm="adamw", learning_rate=1.0, weight_decay=0.25, decay_exempt=exempt)
+    found = moved(config, small, gradient=0.0)
     shrunk = {name for name, change in found.items() if torch.allclose(change, torch.tensor(0.25))}
     kept = {name for name, change in found.items() if torch.equal(change, torch.zeros_like(change))}
     assert shrunk == (set(found) if decayed is None else decayed)

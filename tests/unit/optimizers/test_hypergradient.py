@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from bertspec import optimizers
 from bertspec.catalog import Catalog
-from bertspec.errors import InvalidSpec
+from bertspec.config import EncoderConfig, OptimizerConfig
+from bertspec.errors import InvalidConfig
 from bertspec.optimizers import learned_rates
+from bertspec.optimizers.functional import SGD, Adam, AdamW
 from bertspec.optimizers.hypergradient import HD, Marthe
-from bertspec.optimizers.updates import SGD, Adam, AdamW
-from bertspec.spec import EncoderSpec, OptimizerSpec
 
 WORDS, LENGTH, WIDTH, BATCH = 40, 6, 8, 8
 SHARES = (0.25, 0.5, 0.75, *[1.0] * 30)
@@ -216,8 +216,8 @@ def test_a_rate_that_is_too_small_rises_and_one_that_is_too_large_falls(
     method: str, rate: float, factor: float
 ) -> None:
     model = Parabola()
-    spec = OptimizerSpec(algorithm=f"{method}-sgd", learning_rate=rate, settings={"hyper_learning_rate": 0.2})
-    built = optimizers.build(spec, model)
+    config = OptimizerConfig(algorithm=f"{method}-sgd", learning_rate=rate, settings={"hyper_learning_rate": 0.2})
+    built = optimizers.build(config, model)
     rates = []
     for _ in range(2):
         built.step(model, learning_rate=rate)
@@ -275,18 +275,18 @@ def test_a_derivative_beyond_all_numbers_starts_anew_and_leaves_the_rate() -> No
 @pytest.mark.parametrize(("rule", "rate"), [("sgd", 0.1), ("adam", 1e-2), ("adamw", 1e-2)])
 def test_each_method_is_there_by_name_with_the_settings_of_both_and_learns(method: str, rule: str, rate: float) -> None:
     model = Transformer()
-    spec = OptimizerSpec(algorithm=f"{method}-{rule}", learning_rate=rate, settings={"hyper_learning_rate": 0.2})
-    built, closure = optimizers.build(spec, model), Closure(model, 1.0)
+    config = OptimizerConfig(algorithm=f"{method}-{rule}", learning_rate=rate, settings={"hyper_learning_rate": 0.2})
+    built, closure = optimizers.build(config, model), Closure(model, 1.0)
     losses = [built.step(closure, learning_rate=rate).item() for _ in range(40)]
     assert losses[-1] < 0.8 * losses[0]  # one batch by heart, as far as the held-out rows bear it
-    assert built.needs == optimizers.needs(spec)
+    assert built.requirements == optimizers.requirements(config)
     assert built.rate not in (None, rate)
 
 
 def test_what_is_held_out_is_a_setting_that_the_loop_hears_of() -> None:
-    spec = OptimizerSpec(algorithm="rtho-sgd", learning_rate=0.1, settings={"held_out": 0.25})
-    assert optimizers.needs(spec).held_out == 0.25
-    assert not optimizers.needs(OptimizerSpec(algorithm="hd-sgd", learning_rate=0.1)).held_out
+    config = OptimizerConfig(algorithm="rtho-sgd", learning_rate=0.1, settings={"held_out": 0.25})
+    assert optimizers.requirements(config).held_out == 0.25
+    assert not optimizers.requirements(OptimizerConfig(algorithm="hd-sgd", learning_rate=0.1)).held_out
 
 
 @pytest.mark.parametrize(
@@ -297,21 +297,21 @@ def test_what_is_held_out_is_a_setting_that_the_loop_hears_of() -> None:
         ("hd-sgd", {"hyper_learning_rate": 1.0}, "hyper_learning_rate is from 0 to less than 1"),
         ("marthe-sgd", {"mu": 1.5}, "mu is from 0 to 1, or adaptive"),
         ("marthe-sgd", {"mu": "auto"}, "mu.*adaptive"),
-        ("rtho-sgd", {"nesterov": True}, "nesterov needs momentum"),
+        ("rtho-sgd", {"nesterov": True}, "nesterov requirements momentum"),
         ("rtho-sgd", {"held_out": 1.5}, "held_out is more than 0 and less than 1"),
         ("rtho-adam", {"beta1": 1.0}, "beta1"),
         ("rtho-adam", {"epsilon": 0.0}, "epsilon is more than 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(algorithm: str, settings: dict[str, Any], message: str) -> None:
-    spec = OptimizerSpec(algorithm=algorithm, learning_rate=0.1, settings=settings)
-    with pytest.raises(InvalidSpec, match=message):
-        optimizers.build(spec, Transformer())
+    config = OptimizerConfig(algorithm=algorithm, learning_rate=0.1, settings=settings)
+    with pytest.raises(InvalidConfig, match=message):
+        optimizers.build(config, Transformer())
 
 
 @pytest.mark.parametrize("algorithm", sorted(learned_rates.ALGORITHMS))
 def test_every_config_starts_from_its_rules_own_rate_and_names_every_setting(algorithm: str) -> None:
-    catalog, encoder = Catalog.beside(Path("/nowhere")), EncoderSpec(name="x", family="bert")
+    catalog, encoder = Catalog.beside(Path("/nowhere")), EncoderConfig(name="x", family="bert")
     found, plain = (catalog.optimizer(name, encoder) for name in (algorithm, algorithm.split("-")[1]))
     keywords = inspect.signature(learned_rates.ALGORITHMS[algorithm]).parameters
     assert (found.learning_rate, found.weight_decay) == (plain.learning_rate, plain.weight_decay)

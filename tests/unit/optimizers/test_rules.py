@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from bertspec import optimizers
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.optimizers import ALGORITHMS, WANTS
-from bertspec.spec import OptimizerSpec
+from bertspec.config import OptimizerConfig
+from bertspec.errors import InvalidConfig, UnknownName
+from bertspec.optimizers import ALGORITHMS, REQUIREMENTS
 from tests.unit.optimizers.conftest import Small, Trained
 
 
@@ -20,8 +20,8 @@ def stepped(algorithm: str, gradient: list[list[float]], rate: float, **settings
     """How far one step moves a weight of ones."""
     model = nn.Linear(2, 1, bias=False)
     nn.init.ones_(model.weight)
-    spec = OptimizerSpec(algorithm=algorithm, learning_rate=1.0, settings=settings)
-    optimizer = optimizers.build(spec, model)
+    config = OptimizerConfig(algorithm=algorithm, learning_rate=1.0, settings=settings)
+    optimizer = optimizers.build(config, model)
 
     def closure() -> Tensor:
         model.weight.grad = torch.tensor(gradient)
@@ -60,7 +60,7 @@ def test_adafactor_steps_are_a_share_of_the_tensor() -> None:
 def test_muon_orthogonalises_hidden_matrices_and_leaves_the_rest_to_adamw(small: Small) -> None:
     before = {name: weight.detach().clone() for name, weight in small.named_parameters()}
     settings = {"adjust": "original", "adamw_rate_ratio": 0.1}
-    optimizer = optimizers.build(OptimizerSpec(algorithm="muon", learning_rate=0.5, settings=settings), small)
+    optimizer = optimizers.build(OptimizerConfig(algorithm="muon", learning_rate=0.5, settings=settings), small)
 
     def closure() -> Tensor:
         for weight in small.parameters():
@@ -78,7 +78,7 @@ def test_muon_orthogonalises_hidden_matrices_and_leaves_the_rest_to_adamw(small:
 
 def test_muon_with_the_match_to_adamw_moves_a_matrix_as_far_as_adamw_would(small: Small) -> None:
     before = small.layers[0].weight.detach().clone()
-    optimizer = optimizers.build(OptimizerSpec(algorithm="muon", learning_rate=0.5), small)
+    optimizer = optimizers.build(OptimizerConfig(algorithm="muon", learning_rate=0.5), small)
 
     def closure() -> Tensor:
         for weight in small.parameters():
@@ -128,18 +128,22 @@ def test_before_its_start_asgd_scores_the_weights_themselves(trainer: Trained, s
 
 
 def test_every_rule_of_the_table_says_what_it_needs() -> None:
-    assert set(WANTS) <= set(ALGORITHMS)
-    assert {name for name, needs in WANTS.items() if needs.whole_tensors} == {"adafactor", "lamb", "prodigy"}
+    assert set(REQUIREMENTS) <= set(ALGORITHMS)
+    assert {name for name, requirements in REQUIREMENTS.items() if requirements.whole_tensors} == {
+        "adafactor",
+        "lamb",
+        "prodigy",
+    }
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_rule_carries_the_needs_of_the_table(algorithm: str, trainer: Trained) -> None:
-    spec = OptimizerSpec(algorithm=algorithm, learning_rate=0.1)
-    assert trainer(algorithm).optimizer.needs == optimizers.needs(spec)
+    config = OptimizerConfig(algorithm=algorithm, learning_rate=0.1)
+    assert trainer(algorithm).optimizer.requirements == optimizers.requirements(config)
 
 
 def test_one_backward_is_what_torchs_optimizers_need() -> None:
-    assert optimizers.needs(OptimizerSpec(algorithm="adamw", learning_rate=0.1)).backwards == 1
+    assert optimizers.requirements(OptimizerConfig(algorithm="adamw", learning_rate=0.1)).backwards == 1
 
 
 def test_an_unknown_algorithm_is_answered_with_the_closest(trainer: Trained) -> None:
@@ -182,8 +186,8 @@ def test_an_unknown_algorithm_is_answered_with_the_closest(trainer: Trained) -> 
 def test_settings_that_cannot_be_are_refused_before_anything_is_loaded(
     algorithm: str, settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InvalidSpec, match=message):
-        optimizers.check(OptimizerSpec(algorithm=algorithm, learning_rate=0.1, settings=settings))
+    with pytest.raises(InvalidConfig, match=message):
+        optimizers.check(OptimizerConfig(algorithm=algorithm, learning_rate=0.1, settings=settings))
 
 
 @pytest.mark.parametrize(
@@ -195,27 +199,29 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_loaded(
     ],
 )
 def test_what_does_not_go_with_a_rule_is_refused(values: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidSpec, match=message):
-        optimizers.check(OptimizerSpec.model_validate({"learning_rate": 0.1, **values}))
+    with pytest.raises(InvalidConfig, match=message):
+        optimizers.check(OptimizerConfig.model_validate({"learning_rate": 0.1, **values}))
 
 
 def test_schedule_free_adamw_takes_the_place_of_a_schedule() -> None:
-    spec = OptimizerSpec(algorithm="schedule-free-adamw", learning_rate=0.1)
-    optimizers.check(spec, schedule="constant")
-    with pytest.raises(InvalidSpec, match="given: 'linear'; allowed: schedule: constant"):
-        optimizers.check(spec, schedule="linear")
+    config = OptimizerConfig(algorithm="schedule-free-adamw", learning_rate=0.1)
+    optimizers.check(config, schedule="constant")
+    with pytest.raises(InvalidConfig, match="given: 'linear'; allowed: schedule: constant"):
+        optimizers.check(config, schedule="linear")
 
 
 @pytest.mark.parametrize("algorithm", ["lamb", "lion", "prodigy", "schedule-free-adamw"])
 def test_without_its_package_a_rule_names_the_extra(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
-    with pytest.raises(InvalidSpec, match=r"needs the package pytorch_optimizer.*pip install 'bertspec\[optimizers\]'"):
-        optimizers.check(OptimizerSpec(algorithm=algorithm, learning_rate=0.1))
+    with pytest.raises(
+        InvalidConfig, match=r"requirements the package pytorch_optimizer.*pip install 'bertspec\[optimizers\]'"
+    ):
+        optimizers.check(OptimizerConfig(algorithm=algorithm, learning_rate=0.1))
 
 
 def test_muon_has_nothing_to_do_where_no_layer_is_trained(small: Small, trainer: Trained) -> None:
     small.layers.requires_grad_(requires_grad=False)
-    with pytest.raises(InvalidSpec, match="no matrix of a hidden layer is trained"):
+    with pytest.raises(InvalidConfig, match="no matrix of a hidden layer is trained"):
         trainer("muon")
 
 

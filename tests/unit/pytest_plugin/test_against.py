@@ -7,14 +7,14 @@ from typing import Any, Literal
 import pytest
 
 from bertspec import baselines
-from bertspec.evidence import Compared, SessionEvidence
 from bertspec.pytest_plugin import against
+from bertspec.results import Compared, SessionRecord
 
 
 @pytest.fixture
 def hooks(tmp_path: Path) -> against.Against:
     """Those of a session that is compared with a baseline of nothing."""
-    empty = SessionEvidence(session="s", started="", finished="", command="pytest", versions={})
+    empty = SessionRecord(session="s", started="", finished="", command="pytest", versions={})
     baselines.write(
         baselines.Baseline(name="1.0", made="2026-01-31", session="s", versions={}, studies=()),  # type: ignore[arg-type]
         baselines.path_of("1.0", tmp_path),

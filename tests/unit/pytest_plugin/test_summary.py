@@ -27,7 +27,7 @@ def test_an_interval_is_shown_in_brackets() -> None:
 
 
 def test_a_reason_takes_the_place_of_missing_teeth_on_one_line() -> None:
-    assert ClaimLine.of({**ENTRY, "teeth": None, "reason": "too\n  low"}, title=None).remark == "too low"
+    assert ClaimLine.of({**ENTRY, "detectable_drop": None, "reason": "too\n  low"}, title=None).remark == "too low"
 
 
 def test_columns_start_at_the_same_place_and_empty_ones_are_left_out() -> None:
@@ -36,8 +36,8 @@ def test_columns_start_at_the_same_place_and_empty_ones_are_left_out() -> None:
 
 
 def test_the_odds_of_a_claim_are_kept_for_the_line_that_tells_them() -> None:
-    assert ClaimLine.of({**ENTRY, "odds": "passes now and then"}, title=None).odds == "passes now and then"
-    assert ClaimLine.of(ENTRY, title=None).odds == ""
+    assert ClaimLine.of({**ENTRY, "pass_rates": "passes now and then"}, title=None).pass_rates == "passes now and then"
+    assert ClaimLine.of(ENTRY, title=None).pass_rates == ""
 
 
 def test_the_session_in_one_line() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bertspec.evidence import ClaimEvidence, ScenarioEvidence, SessionEvidence, StepLine
+from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord, StepLine
 
 HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def hostile() -> SessionEvidence:
+def hostile() -> SessionRecord:
     """Every text in it tries to run."""
-    claim = ClaimEvidence(
+    claim = ClaimRecord(
         claim=f"accuracy {HOSTILE} is at least 0.9",
         subject=HOSTILE,
         verdict="FAIL",
@@ -24,7 +24,7 @@ def hostile() -> SessionEvidence:
         bound_source=HOSTILE,
         rule="mean",
     )
-    scenario = ScenarioEvidence(
+    scenario = ScenarioRecord(
         node="x",
         path="features/x.feature",
         line=3,
@@ -38,7 +38,7 @@ def hostile() -> SessionEvidence:
         claims=(claim,),
     )
     left_out = scenario.model_copy(update={"outcome": "not run", "claims": (), "line": 9})
-    return SessionEvidence(
+    return SessionRecord(
         session="a" * 32,
         started="2026-11-23T10:00:00+00:00",
         finished="2026-11-23T10:05:00+00:00",

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from bertspec import study
-from bertspec.evidence import ClaimEvidence, Compared, SessionEvidence
+from bertspec.config import StudyConfig
 from bertspec.report import html
+from bertspec.results import ClaimRecord, Compared, SessionRecord
 from bertspec.sources import tables
-from bertspec.sources.places import Places
-from bertspec.spec import StudySpec
+from bertspec.sources.locations import Locations
 from bertspec.store import Store
-from bertspec.study import Workbench
+from bertspec.study import Session
 
-NOWHERE = Places(None, None)
+NOWHERE = Locations(None, None)
 
 
 class Reader(HTMLParser):
@@ -48,7 +48,7 @@ class Reader(HTMLParser):
         self.text += data
 
 
-def test_hostile_text_stays_text(hostile: SessionEvidence, tmp_path: Path) -> None:
+def test_hostile_text_stays_text(hostile: SessionRecord, tmp_path: Path) -> None:
     page = html(hostile, Store(tmp_path), NOWHERE)
     reader = Reader(page)
     assert "script" not in reader.tags
@@ -56,26 +56,26 @@ def test_hostile_text_stays_text(hostile: SessionEvidence, tmp_path: Path) -> No
     assert reader.text.count("<script>alert(1)</script>") >= 12
 
 
-def test_no_request_leaves_the_page(hostile: SessionEvidence, tmp_path: Path) -> None:
+def test_no_request_leaves_the_page(hostile: SessionRecord, tmp_path: Path) -> None:
     page = html(hostile, Store(tmp_path), NOWHERE)
     assert all(link.startswith(("#", "data:")) for link in Reader(page).links)
     assert "default-src 'none'" in page
 
 
-def test_the_verdicts_are_those_of_the_session(hostile: SessionEvidence, tmp_path: Path) -> None:
+def test_the_verdicts_are_those_of_the_session(hostile: SessionRecord, tmp_path: Path) -> None:
     page = html(hostile, Store(tmp_path), NOWHERE)
     assert Reader(page).verdicts == ["FAIL"]
     assert re.search(r'data-count="FAIL">1<', page)
     assert re.search(r'data-count="not run">1<', page)
 
 
-def test_a_claim_is_drawn_with_its_seeds_its_interval_and_its_bound(hostile: SessionEvidence, tmp_path: Path) -> None:
+def test_a_claim_is_drawn_with_its_seeds_its_interval_and_its_bound(hostile: SessionRecord, tmp_path: Path) -> None:
     page = html(hostile, Store(tmp_path), NOWHERE)
     assert page.count('<circle class="seed"') == 3
     assert 'aria-label="measured 0.500, interval 0.400 to 0.600, bound 0.900"' in page
 
 
-def test_why_a_scenario_failed_is_told_once(hostile: SessionEvidence, tmp_path: Path) -> None:
+def test_why_a_scenario_failed_is_told_once(hostile: SessionRecord, tmp_path: Path) -> None:
     scenario = hostile.scenarios[0]
     [claim] = scenario.claims
     words = {"by its claim": f"x: FAIL: {claim.claim}: measured 0.5", "by a bug": "RuntimeError: a bug"}
@@ -91,28 +91,28 @@ def test_why_a_scenario_failed_is_told_once(hostile: SessionEvidence, tmp_path: 
     assert "RuntimeError: a bug" in told["by a bug"]
 
 
-def test_a_claim_without_an_interval_is_told_and_not_drawn(hostile: SessionEvidence, tmp_path: Path) -> None:
+def test_a_claim_without_an_interval_is_told_and_not_drawn(hostile: SessionRecord, tmp_path: Path) -> None:
     scenario = hostile.scenarios[0]
-    bare = ClaimEvidence(claim="no seed collapses", subject="x", verdict="PASS", value=0, bound=0, rule="collapse")
-    session = hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"claims": (bare,)}),)})
-    page = html(session, Store(tmp_path), NOWHERE)
+    bare = ClaimRecord(claim="no seed collapses", subject="x", verdict="PASS", value=0, bound=0, rule="collapse")
+    shown = hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"claims": (bare,)}),)})
+    page = html(shown, Store(tmp_path), NOWHERE)
     assert "no seed collapses" in page
     assert 'claim-plot"' not in page.split("</style>")[1]
 
 
 @pytest.fixture
-def studied(hostile: SessionEvidence, study_spec: StudySpec, bench: Workbench) -> tuple[SessionEvidence, Any]:
-    """A session that claims something of two runs in the store."""
-    made = study.run(study_spec, bench)
+def studied(hostile: SessionRecord, study_config: StudyConfig, session: Session) -> tuple[SessionRecord, Any]:
+    """A shown that claims something of two runs in the store."""
+    made = study.run(study_config, session)
     scenario = hostile.scenarios[0]
     claim = scenario.claims[0].model_copy(update={"runs": tuple(run.fingerprint for run in made.runs)})
-    session = hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"claims": (claim,)}),)})
-    return session, bench.store
+    shown = hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"claims": (claim,)}),)})
+    return shown, session.store
 
 
-def test_a_study_is_shown_with_its_curve_its_confusions_and_its_origins(studied: tuple[SessionEvidence, Any]) -> None:
-    session, store = studied
-    page = html(session, store, NOWHERE)
+def test_a_study_is_shown_with_its_curve_its_confusions_and_its_origins(studied: tuple[SessionRecord, Any]) -> None:
+    shown, store = studied
+    page = html(shown, store, NOWHERE)
     runs = list(store.runs())
     assert all(run.fingerprint[:12] in page for run in runs)
     assert "<polyline" in page
@@ -120,59 +120,59 @@ def test_a_study_is_shown_with_its_curve_its_confusions_and_its_origins(studied:
     assert runs[0].result.facts.provenance.data.sha256[:16] in page
 
 
-def test_the_study_that_another_was_compared_with_is_shown(studied: tuple[SessionEvidence, Any]) -> None:
-    session, store = studied
-    [claim] = session.scenarios[0].claims
+def test_the_study_that_another_was_compared_with_is_shown(studied: tuple[SessionRecord, Any]) -> None:
+    shown, store = studied
+    [claim] = shown.scenarios[0].claims
     apart = claim.model_copy(update={"runs": claim.runs[:1], "others": claim.runs[1:]})
-    scenario = session.scenarios[0].model_copy(update={"claims": (apart,)})
-    page = html(session.model_copy(update={"scenarios": (scenario,)}), store, NOWHERE)
+    scenario = shown.scenarios[0].model_copy(update={"claims": (apart,)})
+    page = html(shown.model_copy(update={"scenarios": (scenario,)}), store, NOWHERE)
     assert all(run.fingerprint[:12] in page for run in store.runs())
 
 
-def test_the_hardest_rows_are_shown_with_their_text(studied: tuple[SessionEvidence, Any]) -> None:
-    session, store = studied
-    page, runs = Reader(html(session, store, NOWHERE)).text, list(store.runs())
+def test_the_hardest_rows_are_shown_with_their_text(studied: tuple[SessionRecord, Any]) -> None:
+    shown, store = studied
+    page, runs = Reader(html(shown, store, NOWHERE)).text, list(store.runs())
     wrong = sum(run.result.outcomes.predictions != run.result.outcomes.references for run in runs)
-    splits = tables.load(runs[0].spec.task, NOWHERE)
-    assert splits.evaluation[runs[0].spec.task.text][int(np.argmax(wrong))] in page
+    splits = tables.load(runs[0].config.task, NOWHERE)
+    assert splits.evaluation[runs[0].config.task.text][int(np.argmax(wrong))] in page
 
 
 def test_of_a_regression_the_rows_are_shown_that_were_missed_by_most(
-    hostile: SessionEvidence, study_spec: StudySpec, bench: Workbench
+    hostile: SessionRecord, study_config: StudyConfig, session: Session
 ) -> None:
     update = {"head": "regression", "labels": (), "metrics": ("pearson",)}
-    made = study.run(study_spec.model_copy(update={"task": study_spec.task.model_copy(update=update)}), bench)
+    made = study.run(study_config.model_copy(update={"task": study_config.task.model_copy(update=update)}), session)
     claim = hostile.scenarios[0].claims[0].model_copy(update={"runs": tuple(run.fingerprint for run in made.runs)})
     scenario = hostile.scenarios[0].model_copy(update={"claims": (claim,)})
-    page = Reader(html(hostile.model_copy(update={"scenarios": (scenario,)}), bench.store, NOWHERE)).text
+    page = Reader(html(hostile.model_copy(update={"scenarios": (scenario,)}), session.store, NOWHERE)).text
     outcomes = [run.result.outcomes for run in made.runs]
     off = np.mean([np.abs(one.predictions - one.references) for one in outcomes], axis=0)
     assert f"by {off.max():.2f}" in page
-    assert str(made.material.splits.evaluation[made.spec.task.text][int(off.argmax())]) in page
+    assert str(made.inputs.splits.evaluation[made.config.task.text][int(off.argmax())]) in page
 
 
-def test_rows_that_have_changed_since_are_not_shown(studied: tuple[SessionEvidence, Any]) -> None:
-    session, store = studied
+def test_rows_that_have_changed_since_are_not_shown(studied: tuple[SessionRecord, Any]) -> None:
+    shown, store = studied
     for run in store.runs():
         provenance = run.result.facts.provenance
         other = provenance.model_copy(update={"data": provenance.data.model_copy(update={"sha256": "0" * 64})})
         facts = run.result.facts.model_copy(update={"provenance": other})
         store.put(dataclasses.replace(run, result=dataclasses.replace(run.result, facts=facts)))
-    assert "not at hand" in html(session, store, NOWHERE)
+    assert "not at hand" in html(shown, store, NOWHERE)
 
 
-def test_a_run_that_is_shown_in_wandb_is_linked(studied: tuple[SessionEvidence, Any]) -> None:
-    session, store = studied
+def test_a_run_that_is_shown_in_wandb_is_linked(studied: tuple[SessionRecord, Any]) -> None:
+    shown, store = studied
     one, two = store.runs()
     (store.tracking / "links").mkdir(parents=True)
     for run, url in ((one, "https://wandb.example/x/runs/1"), (two, "javascript:alert(1)")):
         (store.tracking / "links" / f"{run.fingerprint[:16]}.url").write_text(url)
-    links = Reader(html(session, store, NOWHERE)).links
+    links = Reader(html(shown, store, NOWHERE)).links
     assert "https://wandb.example/x/runs/1" in links
     assert not any(link.startswith("javascript") for link in links)
 
 
-def test_a_comparison_with_a_baseline_is_shown(hostile: SessionEvidence, tmp_path: Path) -> None:
+def test_a_comparison_with_a_baseline_is_shown(hostile: SessionRecord, tmp_path: Path) -> None:
     found = Compared(
         outcome="FAIL",
         title="bert <i>",
@@ -183,20 +183,20 @@ def test_a_comparison_with_a_baseline_is_shown(hostile: SessionEvidence, tmp_pat
         reason="spread",
     )
     missing = Compared(outcome="UNDECIDED", title="albert", quantity="accuracy", then=0.9, reason="it was not run")
-    session = hostile.model_copy(update={"against": "1.0 of 2026-01-31", "compared": (found, missing)})
-    page = html(session, Store(tmp_path), NOWHERE)
+    shown = hostile.model_copy(update={"against": "1.0 of 2026-01-31", "compared": (found, missing)})
+    page = html(shown, Store(tmp_path), NOWHERE)
     assert re.findall(r'data-compared="(\w+)"', page) == ["FAIL", "UNDECIDED"]
     assert "Against 1.0 of 2026-01-31" in page
     assert "-0.120 to -0.080" in page
     assert "i" not in Reader(page).tags
 
 
-def test_runs_that_are_gone_are_left_out(studied: tuple[SessionEvidence, Any], tmp_path: Path) -> None:
+def test_runs_that_are_gone_are_left_out(studied: tuple[SessionRecord, Any], tmp_path: Path) -> None:
     assert "Confusion matrix" not in html(studied[0], Store(tmp_path / "empty"), NOWHERE)
 
 
 def test_a_thousand_scenarios_are_drawn_in_five_seconds_and_twenty_megabytes(
-    hostile: SessionEvidence, tmp_path: Path
+    hostile: SessionRecord, tmp_path: Path
 ) -> None:
     one = hostile.scenarios[0]
     many = tuple(one.model_copy(update={"line": n, "path": f"features/{n % 20}.feature"}) for n in range(1000))

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertspec.evidence import ClaimEvidence
 from bertspec.report.plots import Point, claim_plot, curve_plot, pareto_plot
+from bertspec.results import ClaimRecord
 
 POINTS = [
     Point("dear and good", 4.0, 0.9, 0.88, 0.92),
@@ -13,8 +13,8 @@ POINTS = [
 ]
 
 
-def claim(direction: str) -> ClaimEvidence:
-    return ClaimEvidence.model_validate(
+def claim(direction: str) -> ClaimRecord:
+    return ClaimRecord.model_validate(
         {
             "claim": "accuracy",
             "subject": "x",

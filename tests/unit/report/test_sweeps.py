@@ -9,22 +9,21 @@ from typing import Any
 
 import pytest
 
-from bertspec.evidence import SessionEvidence
-from bertspec.evidence.sweeps import ComparisonEvidence, ContenderEvidence, SweepEvidence, TrialEvidence
-from bertspec.evidence.swept import sweeps
 from bertspec.report import html, markdown
 from bertspec.report.sweep_plots import best_so_far, scatter
-from bertspec.report.sweeps import places, steps, views
-from bertspec.sources.places import Places
+from bertspec.report.sweeps import ranks, steps, views
+from bertspec.results import ComparisonRecord, ContenderRecord, SessionRecord, SweepRecord, TrialRecord
+from bertspec.sources.locations import Locations
 from bertspec.store import Store
+from bertspec.store.sweeps import sweeps
 
-NOWHERE = Places(mirror=None, endpoint=None)
+NOWHERE = Locations(mirror=None, endpoint=None)
 HOSTILE = '<img src=x onerror="alert(1)">|[x](javascript:y)'
 WHEN = "2026-01-01T00:00:00+00:00"
 
 
-def trial(number: int, contender: str, rate: float, score: float | None, **fields: Any) -> TrialEvidence:
-    return TrialEvidence(
+def trial(number: int, contender: str, rate: float, score: float | None, **fields: Any) -> TrialRecord:
+    return TrialRecord(
         number=number,
         parameters={"optimizer": contender, "learning_rate": rate, "loss": "auto", **fields},
         contender=contender,
@@ -46,22 +45,22 @@ TRIALS = (
 )
 
 
-def contender(name: str, **fields: Any) -> ContenderEvidence:
+def contender(name: str, **fields: Any) -> ContenderRecord:
     values = {"trials": 3, "tokens": 120_000, "best": 2, "tuned": 0.9, "values": (0.89, 0.91), "mean": 0.9}
-    values |= {"interval": (0.88, 0.92), "places": (1, 1), "sensitivity": 0.5, "curve": ((1e-4, 0.6), (1e-3, 0.9))}
-    return ContenderEvidence.model_validate({"name": name, **values, **fields})
+    values |= {"interval": (0.88, 0.92), "ranks": (1, 1), "sensitivity": 0.5, "curve": ((1e-4, 0.6), (1e-3, 0.9))}
+    return ContenderRecord.model_validate({"name": name, **values, **fields})
 
 
-def compared(*contenders: ContenderEvidence, **fields: Any) -> ComparisonEvidence:
-    return ComparisonEvidence.model_validate(
+def compared(*contenders: ContenderRecord, **fields: Any) -> ComparisonRecord:
+    return ComparisonRecord.model_validate(
         {"parameter": "optimizer", "contenders": contenders, "tolerance": 0.02, **fields}
     )
 
 
 @pytest.fixture
-def swept() -> SweepEvidence:
+def swept() -> SweepRecord:
     """Two optimizers, three trials each."""
-    return SweepEvidence(
+    return SweepRecord(
         name="small",
         sha256="0" * 64,
         metric="accuracy",
@@ -69,20 +68,20 @@ def swept() -> SweepEvidence:
         method="grid",
         planned=6,
         trials=TRIALS,
-        comparison=compared(contender("adamw"), contender("sgd", mean=0.5, values=(0.5,), places=(2, 2))),
+        comparison=compared(contender("adamw"), contender("sgd", mean=0.5, values=(0.5,), ranks=(2, 2))),
         began=WHEN,
         finished=WHEN,
     )
 
 
-def page(session: SessionEvidence, sweep: SweepEvidence, folder: Path) -> str:
+def page(session: SessionRecord, sweep: SweepRecord, folder: Path) -> str:
     (folder / "sweeps").mkdir(parents=True, exist_ok=True)
     (folder / "sweeps" / "x.json").write_text(sweep.model_dump_json(), "utf-8")
     return html(session, Store(folder), NOWHERE)
 
 
 def test_a_sweep_is_drawn_with_its_ranking_its_curves_and_its_trials(
-    hostile: SessionEvidence, swept: SweepEvidence, tmp_path: Path
+    hostile: SessionRecord, swept: SweepRecord, tmp_path: Path
 ) -> None:
     found = page(hostile, swept, tmp_path)
     assert [found.count(f"<h4>{title}</h4>") for title in ("Ranking", "Best so far")] == [1, 1]
@@ -94,11 +93,11 @@ def test_a_sweep_is_drawn_with_its_ranking_its_curves_and_its_trials(
     assert "0.50 decades" in found
 
 
-def test_a_store_without_sweeps_has_no_such_section(hostile: SessionEvidence, tmp_path: Path) -> None:
+def test_a_store_without_sweeps_has_no_such_section(hostile: SessionRecord, tmp_path: Path) -> None:
     assert 'id="sweeps"' not in html(hostile, Store(tmp_path), NOWHERE)
 
 
-def test_why_a_comparison_is_not_fair_is_told(hostile: SessionEvidence, swept: SweepEvidence, tmp_path: Path) -> None:
+def test_why_a_comparison_is_not_fair_is_told(hostile: SessionRecord, swept: SweepRecord, tmp_path: Path) -> None:
     unfair = swept.model_copy(update={"comparison": compared(contender("adamw"), unfair=("sgd had 2 trials",))})
     assert "nothing is claimed of it: sgd had 2 trials." in page(hostile, unfair, tmp_path)
     assert "not fair, so nothing is claimed of it: sgd had 2 trials" in markdown(hostile, [unfair])
@@ -116,7 +115,7 @@ class Tags(HTMLParser):
 
 
 def test_nothing_that_a_sweep_is_called_becomes_markup(
-    hostile: SessionEvidence, swept: SweepEvidence, tmp_path: Path
+    hostile: SessionRecord, swept: SweepRecord, tmp_path: Path
 ) -> None:
     trials = tuple(
         each.model_copy(
@@ -135,27 +134,27 @@ def test_nothing_that_a_sweep_is_called_becomes_markup(
 
 
 def test_a_contender_that_was_never_confirmed_has_no_place(
-    hostile: SessionEvidence, swept: SweepEvidence, tmp_path: Path
+    hostile: SessionRecord, swept: SweepRecord, tmp_path: Path
 ) -> None:
     lost = contender(
-        "sgd", best=None, tuned=None, values=(), mean=None, interval=None, places=None, curve=(), sensitivity=None
+        "sgd", best=None, tuned=None, values=(), mean=None, interval=None, ranks=None, curve=(), sensitivity=None
     )
     sweep = swept.model_copy(update={"comparison": compared(contender("adamw"), lost)})
     assert 'data-contender="sgd"><td class="n"></td>' in page(hostile, sweep, tmp_path)
     assert "|  | sgd | 3 |  |  |  |  |" in markdown(hostile, [sweep])
 
 
-def test_the_markdown_of_a_sweep_is_a_short_table(hostile: SessionEvidence, swept: SweepEvidence) -> None:
+def test_the_markdown_of_a_sweep_is_a_short_table(hostile: SessionRecord, swept: SweepRecord) -> None:
     text = markdown(hostile, [swept])
     assert "#### Sweep small: accuracy, 6 of 6 trials, grid" in text
     assert "| 1 | adamw | 3 | 0.900 | 0.900 | 0.880 to 0.920 | 0.500 |" in text
 
 
-def test_a_sweep_that_compares_nothing_tells_its_best_trial(hostile: SessionEvidence, swept: SweepEvidence) -> None:
+def test_a_sweep_that_compares_nothing_tells_its_best_trial(hostile: SessionRecord, swept: SweepRecord) -> None:
     assert "- best: trial 2, 0.900" in markdown(hostile, [swept.model_copy(update={"comparison": None})])
 
 
-def test_a_damaged_record_is_left_out(tmp_path: Path, swept: SweepEvidence) -> None:
+def test_a_damaged_record_is_left_out(tmp_path: Path, swept: SweepRecord) -> None:
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "a.json").write_text("{", "utf-8")
     (tmp_path / "sweeps" / ".draft-b.json").write_text(swept.model_dump_json(), "utf-8")
@@ -200,17 +199,17 @@ def test_steps_and_places_are_told_in_a_word() -> None:
     assert steps(contender("a")) == ""
     assert steps(contender("a", steps_to=(100, 150, 200, None, 125))) == "150, never on 1"
     assert steps(contender("a", steps_to=(100, None, None))) == "never on 2 of 3 seeds"
-    assert (places(contender("a", places=(1, 3))), places(contender("a"))) == ("1–3", "1")
+    assert (ranks(contender("a", ranks=(1, 3))), ranks(contender("a"))) == ("1–3", "1")
 
 
-def test_a_ninth_contender_is_drawn_hollow(hostile: SessionEvidence, swept: SweepEvidence, tmp_path: Path) -> None:
+def test_a_ninth_contender_is_drawn_hollow(hostile: SessionRecord, swept: SweepRecord, tmp_path: Path) -> None:
     trials = tuple(trial(number, f"o{number}", 10.0**-number, 0.5 + number / 100) for number in range(9))
     found = page(hostile, swept.model_copy(update={"trials": trials, "comparison": None}), tmp_path)
     assert '<circle class="mark s0 hollow"' in found
     assert len(views((swept,))[0].names) == 2
 
 
-def test_ties_are_named_and_where_they_are_most_what_is_apart_is_named(swept: SweepEvidence) -> None:
+def test_ties_are_named_and_where_they_are_most_what_is_apart_is_named(swept: SweepRecord) -> None:
     names = [f"o{number}" for number in range(7)]
     ties = [(one, other) for place, one in enumerate(names[:6]) for other in names[place + 1 : 6]]
     some = compared(*(contender(name) for name in names), ties=[*ties, ("o0", "o6")])

@@ -5,23 +5,23 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from bertspec.config import GeneratedConfig
 from bertspec.errors import UnknownName
 from bertspec.metrics import score
 from bertspec.sources import generated, installed
 from bertspec.sources.generated import tokenizer
-from bertspec.spec import GeneratedSpec
 
 NAMES = generated.NAMES
 EASY = ("bundled/majority",)
 """The tasks that words alone decide."""
 
 
-def sizes(train: int = 400, evaluation: int = 400, noise: float = 0.05, seed: int = 0) -> GeneratedSpec:
-    return GeneratedSpec(train_rows=train, evaluation_rows=evaluation, label_noise=noise, seed=seed)
+def sizes(train: int = 400, evaluation: int = 400, noise: float = 0.05, seed: int = 0) -> GeneratedConfig:
+    return GeneratedConfig(train_rows=train, evaluation_rows=evaluation, label_noise=noise, seed=seed)
 
 
-def texts(name: str, split: generated.Split, spec: GeneratedSpec) -> list[str]:
-    columns = generated.rows(name, spec, split)
+def texts(name: str, split: generated.Split, config: GeneratedConfig) -> list[str]:
+    columns = generated.rows(name, config, split)
     return [" ".join(parts) for parts in zip(*(columns[c] for c in columns if "label" not in c), strict=True)]
 
 
@@ -44,8 +44,8 @@ def test_a_larger_split_begins_with_the_smaller_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_evaluation_text_is_trained_on(name: str) -> None:
-    spec = sizes(8000, 1000)
-    assert not set(texts(name, "train", spec)) & set(texts(name, "evaluation", spec))
+    config = sizes(8000, 1000)
+    assert not set(texts(name, "train", config)) & set(texts(name, "evaluation", config))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,12 +63,12 @@ def test_the_ceiling_is_what_the_noise_leaves(name: str, noise: float) -> None:
 
 def bag_of_words(name: str, words: int) -> float:
     """The accuracy of logistic regression on runs of so many words."""
-    spec = sizes(8000, 1000)
+    config = sizes(8000, 1000)
     vectors = TfidfVectorizer(ngram_range=(1, words), token_pattern=r"\S+")
-    train = vectors.fit_transform(texts(name, "train", spec))
-    model = LogisticRegression(max_iter=1000).fit(train, generated.rows(name, spec, "train")["label"])
-    labels = generated.rows(name, spec, "evaluation")["label"]
-    return float(model.score(vectors.transform(texts(name, "evaluation", spec)), labels))
+    train = vectors.fit_transform(texts(name, "train", config))
+    model = LogisticRegression(max_iter=1000).fit(train, generated.rows(name, config, "train")["label"])
+    labels = generated.rows(name, config, "evaluation")["label"]
+    return float(model.score(vectors.transform(texts(name, "evaluation", config)), labels))
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(EASY)))

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from bertspec.errors import HashMismatch, InvalidSpec, StoreError
-from bertspec.sources import checkpoints, tables
+from bertspec.config import EncoderConfig, TaskConfig
+from bertspec.errors import HashMismatch, InvalidConfig, StoreError
+from bertspec.sources import pretrained, tables
+from bertspec.sources.locations import Locations
 from bertspec.sources.pins import LOCK_FILE, Pins
-from bertspec.sources.places import Places
-from bertspec.spec import EncoderSpec, TaskSpec
 
-ENCODER = EncoderSpec(name="model", checkpoint="org/model")
-TASK = TaskSpec(
+ENCODER = EncoderConfig(name="model", checkpoint="org/model")
+TASK = TaskConfig(
     name="data", dataset="org/data", text="text", head="classification", labels=("bad", "good"), metrics=("accuracy",)
 )
 
 
 @pytest.fixture
-def mirror(tmp_path: Path) -> Places:
+def mirror(tmp_path: Path) -> Locations:
     """A mirror with a checkpoint, whose content does not matter here, and a data set."""
     model, data = tmp_path / "mirror/org/model", tmp_path / "mirror/org/data"
     for folder in (model, data):
@@ -27,20 +27,20 @@ def mirror(tmp_path: Path) -> Places:
         (model / name).write_text(name)
     (data / "train.csv").write_text("text,label\nfine,1\npoor,0\n")
     (data / "validation.csv").write_text("text,label\ngreat,1\n")
-    return Places(mirror=tmp_path / "mirror", endpoint=None)
+    return Locations(mirror=tmp_path / "mirror", endpoint=None)
 
 
 @pytest.fixture
-def locked(mirror: Places, tmp_path: Path) -> Places:
+def locked(mirror: Locations, tmp_path: Path) -> Locations:
     """The same mirror, with a lock file for both."""
-    files, splits = checkpoints.find(ENCODER, mirror), tables.load(TASK, mirror)
+    files, splits = pretrained.find(ENCODER, mirror), tables.load(TASK, mirror)
     pins = Pins().with_encoder(ENCODER, files.origin, files.tokenizer_origin).with_data(TASK, splits.origin)
     pins.write(tmp_path / LOCK_FILE)
     tables.load.cache_clear()
     return dataclasses.replace(mirror, pins=Pins.beside(tmp_path))
 
 
-def test_a_lock_file_comes_back_as_it_was_written(locked: Places, tmp_path: Path) -> None:
+def test_a_lock_file_comes_back_as_it_was_written(locked: Locations, tmp_path: Path) -> None:
     assert [pin.checkpoint for pin in locked.pins.encoders] == ["org/model"]
     assert [(pin.dataset, pin.splits, pin.columns) for pin in locked.pins.data] == [
         ("org/data", ("train", "validation"), ("text", "label"))
@@ -52,49 +52,51 @@ def test_a_folder_without_a_lock_file_promises_nothing(tmp_path: Path) -> None:
     assert Pins.beside(tmp_path) == Pins()
 
 
-def test_what_is_as_promised_is_used(locked: Places) -> None:
-    assert checkpoints.find(ENCODER, locked).origin.place == "mirror"
+def test_what_is_as_promised_is_used(locked: Locations) -> None:
+    assert pretrained.find(ENCODER, locked).origin.place == "mirror"
     assert tables.load(TASK, locked).train["label"] == [1, 0]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
-def test_another_checkpoint_under_the_same_name_is_refused(locked: Places, name: str) -> None:
+def test_another_checkpoint_under_the_same_name_is_refused(locked: Locations, name: str) -> None:
     assert locked.mirror is not None
     (locked.mirror / "org/model" / name).write_text("something else")
     with pytest.raises(HashMismatch, match="of checkpoint 'org/model' is not what the lock file promises; given: 'sha"):
-        checkpoints.find(ENCODER, locked)
+        pretrained.find(ENCODER, locked)
 
 
-def test_other_rows_under_the_same_name_are_refused(locked: Places) -> None:
+def test_other_rows_under_the_same_name_are_refused(locked: Locations) -> None:
     assert locked.mirror is not None
     (locked.mirror / "org/data/train.csv").write_text("text,label\nfine,0\npoor,0\n")
     with pytest.raises(HashMismatch, match="data set 'org/data' is not what the lock file promises.*bertspec.lock"):
         tables.load(TASK, locked)
 
 
-def test_labels_shuffled_on_purpose_are_shuffled_after_the_check(locked: Places) -> None:
+def test_labels_shuffled_on_purpose_are_shuffled_after_the_check(locked: Locations) -> None:
     assert sorted(tables.load(TASK.model_copy(update={"sabotage": "shuffled labels"}), locked).train["label"]) == [0, 1]
 
 
-def test_a_revision_that_changed_after_the_lock_is_refused(locked: Places) -> None:
+def test_a_revision_that_changed_after_the_lock_is_refused(locked: Locations) -> None:
     with pytest.raises(HashMismatch, match="asks for another revision .* given: 'v2'; allowed: no revision, or a new"):
-        checkpoints.find(ENCODER.model_copy(update={"revision": "v2"}), locked)
+        pretrained.find(ENCODER.model_copy(update={"revision": "v2"}), locked)
     with pytest.raises(HashMismatch, match="task 'data' asks for another revision"):
         tables.load(TASK.model_copy(update={"revision": "v2"}), locked)
 
 
-def test_a_new_lock_replaces_the_old_one(locked: Places, mirror: Places) -> None:
+def test_a_new_lock_replaces_the_old_one(locked: Locations, mirror: Locations) -> None:
     assert mirror.mirror is not None
     (mirror.mirror / "org/model/config.json").write_text("something else")
-    files = checkpoints.find(ENCODER, mirror)
+    files = pretrained.find(ENCODER, mirror)
     pins = locked.pins.with_encoder(ENCODER, files.origin, files.tokenizer_origin)
     assert [pin.sha256 for pin in pins.encoders] == [files.origin.sha256]
 
 
-def test_folders_and_generated_tasks_are_not_locked(mirror: Places, task: TaskSpec, encoder: EncoderSpec) -> None:
+def test_folders_and_generated_tasks_are_not_locked(
+    mirror: Locations, task: TaskConfig, encoder: EncoderConfig
+) -> None:
     assert mirror.mirror is not None
-    folder = EncoderSpec(name="mine", checkpoint=str(mirror.mirror / "org/model"))
-    files, scratch = checkpoints.find(folder, mirror), checkpoints.find(encoder, mirror)
+    folder = EncoderConfig(name="mine", checkpoint=str(mirror.mirror / "org/model"))
+    files, scratch = pretrained.find(folder, mirror), pretrained.find(encoder, mirror)
     pins = Pins().with_encoder(folder, files.origin, files.tokenizer_origin)
     pins = pins.with_encoder(encoder, scratch.origin, scratch.tokenizer_origin)
     assert pins.with_data(task, tables.load(task, mirror).origin) == Pins()
@@ -105,7 +107,7 @@ def test_folders_and_generated_tasks_are_not_locked(mirror: Places, task: TaskSp
 )
 def test_a_file_that_is_no_lock_file_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / LOCK_FILE).write_text(content)
-    with pytest.raises(InvalidSpec, match="the lock file is not understood.*bertspec.lock"):
+    with pytest.raises(InvalidConfig, match="the lock file is not understood.*bertspec.lock"):
         Pins.beside(tmp_path)
 
 

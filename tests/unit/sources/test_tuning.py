@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from bertspec.config import GeneratedConfig, StudyConfig, TaskConfig
 from bertspec.errors import DataError
 from bertspec.sources import tables, tuning
-from bertspec.sources.places import Places
-from bertspec.spec import GeneratedSpec, StudySpec, TaskSpec
+from bertspec.sources.locations import Locations
 
 
 @pytest.fixture
-def tuned(task: TaskSpec) -> TaskSpec:
+def tuned(task: TaskConfig) -> TaskConfig:
     return task.model_copy(update={"tuning_share": 0.25})
 
 
 def test_tuning_is_scored_on_training_rows_that_are_not_trained_on(
-    task: TaskSpec, tuned: TaskSpec, nowhere: Places
+    task: TaskConfig, tuned: TaskConfig, nowhere: Locations
 ) -> None:
     whole, split = tables.load(task, nowhere), tables.load(tuned, nowhere)
     assert not set(split.train["text"]) & set(split.evaluation["text"])
@@ -25,27 +25,27 @@ def test_tuning_is_scored_on_training_rows_that_are_not_trained_on(
     assert len(split.evaluation["text"]) == pytest.approx(24, abs=3)
 
 
-def test_a_tuning_split_is_another_data_set(task: TaskSpec, tuned: TaskSpec, nowhere: Places) -> None:
+def test_a_tuning_split_is_another_data_set(task: TaskConfig, tuned: TaskConfig, nowhere: Locations) -> None:
     larger = task.model_copy(update={"tuning_share": 0.5})
     hashes = {tables.load(each, nowhere).origin.sha256 for each in (task, tuned, larger)}
     assert len(hashes) == 3
 
 
-def test_a_tuning_split_is_always_the_same(tuned: TaskSpec, nowhere: Places) -> None:
+def test_a_tuning_split_is_always_the_same(tuned: TaskConfig, nowhere: Locations) -> None:
     first = tables.load(tuned, nowhere)
     tables.load.cache_clear()
     assert tables.load(tuned, nowhere) == first
 
 
-def test_the_labels_before_noise_are_those_of_the_scored_rows(task: TaskSpec, nowhere: Places) -> None:
-    noisy = GeneratedSpec(train_rows=1000, evaluation_rows=1, label_noise=0.1)
+def test_the_labels_before_noise_are_those_of_the_scored_rows(task: TaskConfig, nowhere: Locations) -> None:
+    noisy = GeneratedConfig(train_rows=1000, evaluation_rows=1, label_noise=0.1)
     split = tables.load(task.model_copy(update={"generated": noisy, "tuning_share": 0.5}), nowhere)
     assert split.clean is not None
     flipped = [clean != label for clean, label in zip(split.clean, split.evaluation["label"], strict=True)]
     assert 20 < sum(flipped) < 90
 
 
-def test_rows_of_one_text_stay_together(task: TaskSpec) -> None:
+def test_rows_of_one_text_stay_together(task: TaskConfig) -> None:
     train = {"text": ["a", "b", "c", "d", "e"] * 4, "label": [0] * 20}
     trained, scored = tuning.parts(task.model_copy(update={"tuning_share": 0.4}), train)
     assert len(scored) == 8
@@ -53,8 +53,8 @@ def test_rows_of_one_text_stay_together(task: TaskSpec) -> None:
     assert not {train["text"][row] for row in trained} & {train["text"][row] for row in scored}
 
 
-def test_the_evaluation_split_of_a_file_changes_nothing(tmp_path: Path, task: TaskSpec, nowhere: Places) -> None:
-    def written(name: str, evaluation: str) -> TaskSpec:
+def test_the_evaluation_split_of_a_file_changes_nothing(tmp_path: Path, task: TaskConfig, nowhere: Locations) -> None:
+    def written(name: str, evaluation: str) -> TaskConfig:
         folder = tmp_path / name
         folder.mkdir()
         rows = "".join(f"text {number},{number % 2}\n" for number in range(20))
@@ -66,10 +66,10 @@ def test_the_evaluation_split_of_a_file_changes_nothing(tmp_path: Path, task: Ta
     assert (one.train, one.evaluation) == (two.train, two.evaluation)
 
 
-def test_a_share_that_leaves_nothing_to_score_is_refused(task: TaskSpec) -> None:
+def test_a_share_that_leaves_nothing_to_score_is_refused(task: TaskConfig) -> None:
     with pytest.raises(DataError, match=r"leaves nothing to score; given: 'a share of 0.05 of 3 rows'"):
         tuning.parts(task.model_copy(update={"tuning_share": 0.05}), {"text": ["a", "b", "c"], "label": [0, 1, 0]})
 
 
-def test_a_study_that_tunes_says_so(study_spec: StudySpec, tuned: TaskSpec) -> None:
-    assert study_spec.model_copy(update={"task": tuned}).title.endswith(" · adamw · tuning")
+def test_a_study_that_tunes_says_so(study_config: StudyConfig, tuned: TaskConfig) -> None:
+    assert study_config.model_copy(update={"task": tuned}).title.endswith(" · adamw · tuning")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from bertspec.steps.arguments import fields, lengths, seeds
 
-from bertspec.errors import InvalidSpec
+from bertspec.errors import InvalidConfig
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_seeds_are_read_as_people_write_them(words: str, expected: tuple[int, ..
 
 @pytest.mark.parametrize("words", ["one to three", "1..3", "-1"])
 def test_seeds_that_are_not_understood_are_refused(words: str) -> None:
-    with pytest.raises(InvalidSpec, match="'1 to 3', or '1, 2 and 5'"):
+    with pytest.raises(InvalidConfig, match="'1 to 3', or '1, 2 and 5'"):
         seeds(words)
 
 
@@ -27,7 +27,7 @@ def test_lengths_are_read_as_people_write_them(words: str, expected: tuple[int, 
 
 @pytest.mark.parametrize("words", ["8 to 64", "", "long"])
 def test_lengths_that_are_not_understood_are_refused(words: str) -> None:
-    with pytest.raises(InvalidSpec, match="'64', or '8, 32 and 64'"):
+    with pytest.raises(InvalidConfig, match="'64', or '8, 32 and 64'"):
         lengths(words)
 
 
@@ -38,5 +38,5 @@ def test_a_table_holds_fields_with_or_without_a_header() -> None:
 
 
 def test_a_table_has_two_columns() -> None:
-    with pytest.raises(InvalidSpec, match="two columns"):
+    with pytest.raises(InvalidConfig, match="two columns"):
         fields([["a", "b", "c"]])

@@ -6,11 +6,11 @@ import pytest
 from bertspec.steps.scene import CLAIM_PROPERTY, Claims, Recipe, refused
 
 from bertspec import study
-from bertspec.errors import DataError, InvalidSpec, UnknownName
-from bertspec.evidence import ClaimEvidence
-from bertspec.spec import EncoderSpec, StudySpec, TaskSpec
-from bertspec.study import Workbench
-from bertspec.verdict import Claim, Spread, Verdict, judge, judge_ratio
+from bertspec.config import EncoderConfig, StudyConfig, TaskConfig
+from bertspec.errors import DataError, InvalidConfig, UnknownName
+from bertspec.results import ClaimRecord
+from bertspec.statistics import Claim, Spread, Verdict, judge, judge_ratio
+from bertspec.study import Session
 
 SPREAD = Spread(0.01, "0.0100, known")
 
@@ -21,10 +21,14 @@ def test_a_claim_that_passes_is_entered_with_all_its_evidence() -> None:
     book.settle(found, subject="x", origin="3 rounds")
     [(name, entry)] = book.properties
     assert name == CLAIM_PROPERTY
-    kept = ClaimEvidence.model_validate(entry)
+    kept = ClaimRecord.model_validate(entry)
     assert (kept.verdict, kept.value, kept.bound, kept.origin) == ("PASS", pytest.approx(0.9), 0.5, "3 rounds")
     assert (kept.rule, kept.values, kept.spread, kept.spread_source) == ("mean", (0.9,) * 3, 0.01, "0.0100, known")
-    assert (kept.odds, kept.teeth, kept.bound_source) == (found.odds, found.teeth, "published: somebody, 2019")
+    assert (kept.pass_rates, kept.detectable_drop, kept.bound_source) == (
+        found.pass_rates,
+        found.detectable_drop,
+        "published: somebody, 2019",
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,7 @@ def test_a_claim_that_passes_is_entered_with_all_its_evidence() -> None:
 def test_an_entry_says_whether_its_claim_promises_something(claim: Claim, promise: bool) -> None:
     book = Claims([])
     book.settle(Verdict("PASS", claim, 0.9), subject="x")
-    kept = ClaimEvidence.model_validate(book.properties[0][1])
+    kept = ClaimRecord.model_validate(book.properties[0][1])
     assert (kept.promise, kept.denied) == (promise, claim.denied)
 
 
@@ -53,11 +57,11 @@ def test_who_hears_of_a_verdict_hears_where_its_bound_comes_from() -> None:
     assert [verdict.claim.source for verdict in heard] == ["published: somebody, 2019", "calibrated"]
 
 
-def test_a_comparison_names_the_runs_of_both_studies(study_spec: StudySpec, bench: Workbench) -> None:
-    book, plan = Claims([]), study_spec.model_copy(update={"seeds": (1,)})
-    one, two = (study.run(plan.model_copy(update={"seeds": (seed,)}), bench) for seed in (1, 2))
+def test_a_comparison_names_the_runs_of_both_studies(study_config: StudyConfig, session: Session) -> None:
+    book, plan = Claims([]), study_config.model_copy(update={"seeds": (1,)})
+    one, two = (study.run(plan.model_copy(update={"seeds": (seed,)}), session) for seed in (1, 2))
     book.settle(Verdict("PASS", Claim("lead", "at least", 0), 0.1, "difference"), subject="x", study=one, other=two)
-    kept = ClaimEvidence.model_validate(book.properties[0][1])
+    kept = ClaimRecord.model_validate(book.properties[0][1])
     assert (kept.runs, kept.others) == ((one.runs[0].fingerprint,), (two.runs[0].fingerprint,))
     assert kept.origin == "1 trained, against 1 trained"
 
@@ -65,7 +69,7 @@ def test_a_comparison_names_the_runs_of_both_studies(study_spec: StudySpec, benc
 def test_that_something_takes_at_most_so_long_is_a_promise() -> None:
     book = Claims([])
     book.settle(judge_ratio(Claim("latency, as a ratio,", "at most", 0.9), (0.8,) * 5), subject="x")
-    assert ClaimEvidence.model_validate(book.properties[0][1]).promise
+    assert ClaimRecord.model_validate(book.properties[0][1]).promise
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.1, 0.1], [0.9]], ids=["FAIL", "UNDECIDED"])
@@ -90,49 +94,49 @@ def test_what_is_not_refused_leaves_no_error() -> None:
     assert refused(lambda: None, lambda: 0).error is None
 
 
-@pytest.mark.parametrize(("metric", "error"), [("acuracy", UnknownName), ("Pearson correlation", InvalidSpec)])
+@pytest.mark.parametrize(("metric", "error"), [("acuracy", UnknownName), ("Pearson correlation", InvalidConfig)])
 def test_a_promised_metric_is_checked_when_the_study_is_planned(
-    bench: Workbench, encoder: EncoderSpec, task: TaskSpec, metric: str, error: type[Exception]
+    session: Session, encoder: EncoderConfig, task: TaskConfig, metric: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        Recipe(promised=(metric,)).plan(bench, encoder, task, "adamw", (1,))
+        Recipe(promised=(metric,)).plan(session, encoder, task, "adamw", (1,))
 
 
 @pytest.mark.parametrize("bound", [90.0, -0.1])
 def test_a_bound_that_no_score_can_be_is_refused_when_the_study_is_planned(
-    bench: Workbench, encoder: EncoderSpec, task: TaskSpec, bound: float
+    session: Session, encoder: EncoderConfig, task: TaskConfig, bound: float
 ) -> None:
-    with pytest.raises(InvalidSpec, match=r"accuracy can never be .*allowed: 0 to 1"):
-        Recipe(bounds=(("accuracy", bound),)).plan(bench, encoder, task, "adamw", (1,))
+    with pytest.raises(InvalidConfig, match=r"accuracy can never be .*allowed: 0 to 1"):
+        Recipe(bounds=(("accuracy", bound),)).plan(session, encoder, task, "adamw", (1,))
 
 
 def test_a_recipe_is_the_encoders_own_unless_one_is_named(
-    bench: Workbench, encoder: EncoderSpec, task: TaskSpec
+    session: Session, encoder: EncoderConfig, task: TaskConfig
 ) -> None:
-    assert Recipe().plan(bench, encoder, task, None, (1,)).recipe.threads == 1
-    named = Recipe("quick-fine-tuning", {"steps": 7}).plan(bench, encoder, task, "sgd", (1,)).recipe
+    assert Recipe().plan(session, encoder, task, None, (1,)).recipe.threads == 1
+    named = Recipe("quick-fine-tuning", {"steps": 7}).plan(session, encoder, task, "sgd", (1,)).recipe
     assert (named.steps, named.optimizer.algorithm) == (7, "sgd")
 
 
-def test_a_learning_rate_is_multiplied_from_its_own(bench: Workbench, encoder: EncoderSpec, task: TaskSpec) -> None:
-    own, fast = (Recipe(faster=factor).plan(bench, encoder, task, "adamw", (1,)) for factor in (1.0, 100.0))
+def test_a_learning_rate_is_multiplied_from_its_own(session: Session, encoder: EncoderConfig, task: TaskConfig) -> None:
+    own, fast = (Recipe(faster=factor).plan(session, encoder, task, "adamw", (1,)) for factor in (1.0, 100.0))
     assert fast.recipe.optimizer.learning_rate == pytest.approx(100 * own.recipe.optimizer.learning_rate)
 
 
 def test_a_bound_that_no_record_holds_is_refused_when_the_study_is_planned(
-    bench: Workbench, encoder: EncoderSpec, task: TaskSpec
+    session: Session, encoder: EncoderConfig, task: TaskConfig
 ) -> None:
-    with pytest.raises(InvalidSpec, match="a study without a calibration record has no calibrated accuracy"):
-        Recipe(calibrated=("accuracy",)).plan(bench, encoder, task, "adamw", (1,))
+    with pytest.raises(InvalidConfig, match="a study without a calibration record has no calibrated accuracy"):
+        Recipe(calibrated=("accuracy",)).plan(session, encoder, task, "adamw", (1,))
 
 
 def test_reference_seeds_take_the_place_of_the_scenarios_own(
-    bench: Workbench, encoder: EncoderSpec, task: TaskSpec
+    session: Session, encoder: EncoderConfig, task: TaskConfig
 ) -> None:
-    calibrating = dataclasses.replace(bench, reference_seeds=(101, 102, 103))
+    calibrating = dataclasses.replace(session, reference_seeds=(101, 102, 103))
     assert Recipe(calibrated=("accuracy",)).plan(calibrating, encoder, task, None, (1,)).seeds == (101, 102, 103)
 
 
-def test_seeds_can_be_shifted(bench: Workbench, encoder: EncoderSpec, task: TaskSpec) -> None:
-    shifted = dataclasses.replace(bench, seed_shift=1000)
+def test_seeds_can_be_shifted(session: Session, encoder: EncoderConfig, task: TaskConfig) -> None:
+    shifted = dataclasses.replace(session, seed_shift=1000)
     assert Recipe().plan(shifted, encoder, task, None, (1, 2, 7)).seeds == (1001, 1002, 1007)

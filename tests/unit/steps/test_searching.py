@@ -5,8 +5,8 @@ from bertspec.steps import searching, sweeps
 from bertspec.steps.scene import Recipe
 from bertspec.steps.searching import Scene, compared, parameters
 
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.study import Workbench
+from bertspec.errors import InvalidConfig, UnknownName
+from bertspec.study import Session
 from bertspec.sweep import files
 
 HEAD = ["parameter", "values"]
@@ -14,9 +14,9 @@ OPTIMIZERS = ["optimizer", "adamw, sgd"]
 
 
 @pytest.fixture
-def scene(bench: Workbench) -> Scene:
+def scene(session: Session) -> Scene:
     """The Given lines of a scenario."""
-    catalog = bench.catalog
+    catalog = session.catalog
     recipe = Recipe(name="from-scratch", changes={"steps": 20})
     return Scene(catalog.encoder("bert-tiny"), catalog.task("bundled/sentiment"), recipe)
 
@@ -46,14 +46,14 @@ def test_seeds_are_seeds() -> None:
 
 
 def test_a_table_of_parameters_has_two_columns() -> None:
-    with pytest.raises(InvalidSpec, match="two columns"):
+    with pytest.raises(InvalidConfig, match="two columns"):
         parameters([["optimizer", "adam", "adamw"]])
 
 
-def test_listed_values_make_a_grid_on_what_the_given_lines_hold_fixed(scene: Scene, bench: Workbench) -> None:
-    spec = scene.sweep("optimizer", [HEAD, OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], bench)
-    assert (spec.method, spec.contenders, spec.planned(2)) == ("grid", ("adamw", "sgd"), 4)
-    assert {name: spec.parameters[name].value for name in ("encoder", "task", "recipe", "steps")} == {
+def test_listed_values_make_a_grid_on_what_the_given_lines_hold_fixed(scene: Scene, session: Session) -> None:
+    config = scene.sweep("optimizer", [HEAD, OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], session)
+    assert (config.method, config.contenders, config.planned(2)) == ("grid", ("adamw", "sgd"), 4)
+    assert {name: config.parameters[name].value for name in ("encoder", "task", "recipe", "steps")} == {
         "encoder": "bert-tiny",
         "task": "bundled/sentiment",
         "recipe": "from-scratch",
@@ -61,48 +61,48 @@ def test_listed_values_make_a_grid_on_what_the_given_lines_hold_fixed(scene: Sce
     }
 
 
-def test_a_range_is_drawn_at_random(scene: Scene, bench: Workbench) -> None:
-    spec = scene.sweep("optimizer", [OPTIMIZERS, ["learning_rate_factor", "0.1 to 10 on a log scale"]], bench)
-    assert (spec.method, spec.planned(8)) == ("random", 16)
+def test_a_range_is_drawn_at_random(scene: Scene, session: Session) -> None:
+    config = scene.sweep("optimizer", [OPTIMIZERS, ["learning_rate_factor", "0.1 to 10 on a log scale"]], session)
+    assert (config.method, config.planned(8)) == ("random", 16)
 
 
-def test_anything_listed_may_be_compared(scene: Scene, bench: Workbench) -> None:
-    spec = scene.sweep("schedule", [["schedule", "linear, constant"], ["learning_rate_factor", "0.3, 1"]], bench)
-    assert spec.contenders == ("linear", "constant")
+def test_anything_listed_may_be_compared(scene: Scene, session: Session) -> None:
+    config = scene.sweep("schedule", [["schedule", "linear, constant"], ["learning_rate_factor", "0.3, 1"]], session)
+    assert config.contenders == ("linear", "constant")
 
 
-def test_what_the_sweep_is_over_stands_in_its_table(scene: Scene, bench: Workbench) -> None:
-    with pytest.raises(InvalidSpec, match="does not list what the sweep is over"):
-        scene.sweep("schedule", [OPTIMIZERS], bench)
+def test_what_the_sweep_is_over_stands_in_its_table(scene: Scene, session: Session) -> None:
+    with pytest.raises(InvalidConfig, match="does not list what the sweep is over"):
+        scene.sweep("schedule", [OPTIMIZERS], session)
 
 
-def test_a_sweep_over_a_range_compares_nothing_and_is_refused(scene: Scene, bench: Workbench) -> None:
-    with pytest.raises(InvalidSpec, match=r"over learning_rate, and the table lists no several values of it"):
-        scene.sweep("learning_rate", [OPTIMIZERS, ["learning_rate", "1e-4 to 1e-2 on a log scale"]], bench)
+def test_a_sweep_over_a_range_compares_nothing_and_is_refused(scene: Scene, session: Session) -> None:
+    with pytest.raises(InvalidConfig, match=r"over learning_rate, and the table lists no several values of it"):
+        scene.sweep("learning_rate", [OPTIMIZERS, ["learning_rate", "1e-4 to 1e-2 on a log scale"]], session)
 
 
-def test_more_trials_than_the_grid_has_are_refused_before_training(scene: Scene, bench: Workbench) -> None:
-    spec = scene.sweep("optimizer", [OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], bench)
-    with pytest.raises(InvalidSpec, match=r"not so many trials for each; given: 4; allowed: at most 3"):
-        compared(spec, bench, 4)
+def test_more_trials_than_the_grid_has_are_refused_before_training(scene: Scene, session: Session) -> None:
+    config = scene.sweep("optimizer", [OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], session)
+    with pytest.raises(InvalidConfig, match=r"not so many trials for each; given: 4; allowed: at most 3"):
+        compared(config, session, 4)
 
 
-def test_a_file_that_compares_nothing_is_refused_before_training(bench: Workbench) -> None:
+def test_a_file_that_compares_nothing_is_refused_before_training(session: Session) -> None:
     given = {"encoder": {"value": "bert-tiny"}, "task": {"value": "bundled/sentiment"}, "steps": {"values": [4, 8]}}
-    spec = files.parse({"method": "grid", "parameters": given}, bench, name="mine", where="this test")
-    with pytest.raises(InvalidSpec, match="the sweep compares nothing"):
-        compared(spec, bench, 2)
+    config = files.parse({"method": "grid", "parameters": given}, session, name="mine", where="this test")
+    with pytest.raises(InvalidConfig, match="the sweep compares nothing"):
+        compared(config, session, 2)
 
 
-def test_a_task_that_a_given_line_changed_cannot_be_swept(scene: Scene, bench: Workbench) -> None:
+def test_a_task_that_a_given_line_changed_cannot_be_swept(scene: Scene, session: Session) -> None:
     changed = scene.task.model_copy(update={"sabotage": "shuffled labels"})
-    with pytest.raises(InvalidSpec, match="changed by a Given line"):
-        Scene(scene.encoder, changed, scene.recipe).sweep("optimizer", [OPTIMIZERS], bench)
+    with pytest.raises(InvalidConfig, match="changed by a Given line"):
+        Scene(scene.encoder, changed, scene.recipe).sweep("optimizer", [OPTIMIZERS], session)
 
 
-def test_a_learning_rate_that_a_given_line_multiplied_cannot_be_swept(scene: Scene, bench: Workbench) -> None:
-    with pytest.raises(InvalidSpec, match="its own learning rates"):
-        Scene(scene.encoder, scene.task, Recipe(faster=10.0)).sweep("optimizer", [OPTIMIZERS], bench)
+def test_a_learning_rate_that_a_given_line_multiplied_cannot_be_swept(scene: Scene, session: Session) -> None:
+    with pytest.raises(InvalidConfig, match="its own learning rates"):
+        Scene(scene.encoder, scene.task, Recipe(faster=10.0)).sweep("optimizer", [OPTIMIZERS], session)
 
 
 @pytest.mark.parametrize(
@@ -118,15 +118,15 @@ def test_a_learning_rate_that_a_given_line_multiplied_cannot_be_swept(scene: Sce
     ],
 )
 def test_a_line_that_no_sweep_could_answer_is_refused_before_it_is_run(
-    line: str, said: str, scene: Scene, bench: Workbench
+    line: str, said: str, scene: Scene, session: Session
 ) -> None:
-    spec = scene.sweep("optimizer", [HEAD, OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], bench)
-    with pytest.raises((InvalidSpec, UnknownName), match=said):
-        searching.check(spec, ["the run took some time", line], sweeps._CLAIMS, bench, converters=sweeps._NUMBERS)
+    config = scene.sweep("optimizer", [HEAD, OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], session)
+    with pytest.raises((InvalidConfig, UnknownName), match=said):
+        searching.check(config, ["the run took some time", line], sweeps._CLAIMS, session, converters=sweeps._NUMBERS)
 
 
-def test_of_a_sweep_that_compares_nothing_that_is_what_is_told(bench: Workbench) -> None:
-    spec = files.parse(
+def test_of_a_sweep_that_compares_nothing_that_is_what_is_told(session: Session) -> None:
+    config = files.parse(
         {
             "method": "grid",
             "parameters": {
@@ -135,17 +135,17 @@ def test_of_a_sweep_that_compares_nothing_that_is_what_is_told(bench: Workbench)
                 "steps": {"values": [10, 20]},
             },
         },
-        bench,
+        session,
         name="lone",
         where="this test",
     )
-    searching.check(spec, ['"adamw" is among the best'], sweeps._CLAIMS, bench, converters=sweeps._NUMBERS)
-    with pytest.raises(InvalidSpec, match="compares nothing"):
-        compared(spec, bench, 2)
+    searching.check(config, ['"adamw" is among the best'], sweeps._CLAIMS, session, converters=sweeps._NUMBERS)
+    with pytest.raises(InvalidConfig, match="compares nothing"):
+        compared(config, session, 2)
 
 
 @pytest.mark.parametrize("trials", [0, -1])
-def test_a_contender_has_at_least_one_trial(trials: int, scene: Scene, bench: Workbench) -> None:
-    spec = scene.sweep("optimizer", [HEAD, OPTIMIZERS], bench)
-    with pytest.raises(InvalidSpec, match="at least one trial"):
-        compared(spec, bench, trials)
+def test_a_contender_has_at_least_one_trial(trials: int, scene: Scene, session: Session) -> None:
+    config = scene.sweep("optimizer", [HEAD, OPTIMIZERS], session)
+    with pytest.raises(InvalidConfig, match="at least one trial"):
+        compared(config, session, trials)

@@ -10,31 +10,31 @@ import pytest
 
 import bertspec
 from bertspec import device, study
-from bertspec.engine import Material
-from bertspec.sources.places import Places
-from bertspec.spec import RunSpec, StudySpec
+from bertspec.config import RunConfig, StudyConfig
+from bertspec.engine import RunInputs
+from bertspec.sources.locations import Locations
 
 PACKAGE = Path(bertspec.__file__).parent
 
 
 @pytest.fixture
-def spec(study_spec: StudySpec) -> RunSpec:
-    return study_spec.runs()[0]
+def config(study_config: StudyConfig) -> RunConfig:
+    return study_config.runs()[0]
 
 
-def name(spec: RunSpec, chosen: device.Device | None = None) -> str:
-    whole = StudySpec(encoder=spec.encoder, task=spec.task, recipe=spec.recipe, seeds=(spec.seed,))
-    material: Material = study.gather(whole, Places(None, None))
-    return study.fingerprint(spec, material, chosen or device.Device("cpu", "fp32", 1))
+def name(config: RunConfig, chosen: device.Device | None = None) -> str:
+    whole = StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,))
+    inputs: RunInputs = study.gather(whole, Locations(None, None))
+    return study.fingerprint(config, inputs, chosen or device.Device("cpu", "fp32", 1))
 
 
-def changed(spec: RunSpec, part: str, **values: Any) -> RunSpec:
-    record = getattr(spec, part)
-    return spec.model_copy(update={part: type(record).model_validate(record.model_dump() | values)})
+def changed(config: RunConfig, part: str, **values: Any) -> RunConfig:
+    record = getattr(config, part)
+    return config.model_copy(update={part: type(record).model_validate(record.model_dump() | values)})
 
 
-def test_equal_runs_have_one_name(spec: RunSpec) -> None:
-    assert name(spec) == name(spec)
+def test_equal_runs_have_one_name(config: RunConfig) -> None:
+    assert name(config) == name(config)
 
 
 @pytest.mark.parametrize(
@@ -53,42 +53,42 @@ def test_equal_runs_have_one_name(spec: RunSpec) -> None:
         ("task", {"sabotage": "shuffled labels"}),
     ],
 )
-def test_whatever_could_change_a_number_changes_the_name(spec: RunSpec, part: str, values: dict[str, Any]) -> None:
-    assert name(changed(spec, part, **values)) != name(spec)
+def test_whatever_could_change_a_number_changes_the_name(config: RunConfig, part: str, values: dict[str, Any]) -> None:
+    assert name(changed(config, part, **values)) != name(config)
 
 
-def test_the_seed_changes_the_name(spec: RunSpec) -> None:
-    assert name(spec.model_copy(update={"seed": 9})) != name(spec)
+def test_the_seed_changes_the_name(config: RunConfig) -> None:
+    assert name(config.model_copy(update={"seed": 9})) != name(config)
 
 
 @pytest.mark.parametrize(
     "other", [device.Device("cpu", "bf16", 1), device.Device("cpu", "fp32", 2)], ids=["precision", "threads"]
 )
-def test_how_it_is_computed_changes_the_name(spec: RunSpec, other: device.Device) -> None:
-    assert name(spec, other) != name(spec)
+def test_how_it_is_computed_changes_the_name(config: RunConfig, other: device.Device) -> None:
+    assert name(config, other) != name(config)
 
 
-def test_what_the_optimizer_is_called_does_not_change_the_name(spec: RunSpec) -> None:
-    called = spec.recipe.optimizer.model_dump() | {"name": "mine"}
-    assert name(changed(spec, "recipe", optimizer=called)) == name(spec)
+def test_what_the_optimizer_is_called_does_not_change_the_name(config: RunConfig) -> None:
+    called = config.recipe.optimizer.model_dump() | {"name": "mine"}
+    assert name(changed(config, "recipe", optimizer=called)) == name(config)
 
 
 @pytest.mark.parametrize("part", ["encoder", "task"])
-def test_what_a_thing_is_called_does_not_change_the_name(spec: RunSpec, part: str) -> None:
-    assert name(changed(spec, part, name="another")) == name(spec)
+def test_what_a_thing_is_called_does_not_change_the_name(config: RunConfig, part: str) -> None:
+    assert name(changed(config, part, name="another")) == name(config)
 
 
 @pytest.mark.parametrize("package", ["numpy", "tokenizers", "torch", "transformers"])
-def test_another_version_changes_the_name(spec: RunSpec, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, version = name(spec), device.version
+def test_another_version_changes_the_name(config: RunConfig, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, version = name(config), device.version
     monkeypatch.setattr(device, "version", lambda asked: "0" if asked == package else version(asked))
-    assert name(spec) != before
+    assert name(config) != before
 
 
 @pytest.mark.parametrize("file", ["engine/training.py", "data/batches.py", "optimizers/seam.py", "metrics/__init__.py"])
 def test_an_edited_engine_changes_the_name(tmp_path: Path, file: str) -> None:
     copy = tmp_path / "bertspec"
-    for room in study.ENGINE_ROOMS:
+    for room in study.ENGINE_PACKAGES:
         source = PACKAGE / room if (PACKAGE / room).is_dir() else PACKAGE / f"{room}.py"
         target = copy / source.name
         shutil.copytree(source, target) if source.is_dir() else (copy.mkdir(exist_ok=True), shutil.copy(source, target))
@@ -107,4 +107,4 @@ def test_every_room_that_the_engine_imports_is_hashed() -> None:
         "print(' '.join(sorted({n.split('.')[1] for n in sys.modules if n.startswith('bertspec.')})))\n"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert set(found) == set(study.ENGINE_ROOMS)
+    assert set(found) == set(study.ENGINE_PACKAGES)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bertspec import study
-from bertspec.spec import StudySpec
-from bertspec.study import Workbench
+from bertspec.config import StudyConfig
+from bertspec.study import Session
 
 
 class Stopwatch:
@@ -24,18 +24,18 @@ class Stopwatch:
         return None
 
 
-def test_two_recipes_are_measured_in_turns_and_stored_nowhere(study_spec: StudySpec, bench: Workbench) -> None:
+def test_two_recipes_are_measured_in_turns_and_stored_nowhere(study_config: StudyConfig, session: Session) -> None:
     watch = Stopwatch()
-    short = study_spec.model_copy(update={"recipe": study_spec.recipe.model_copy(update={"steps": 2})})
-    timing = study.time_in_turns(study_spec, short, bench, rounds=5, benchmark=watch)
-    assert (watch.calls, len(timing.rounds), bench.store.count()) == (6, 5, 0)
+    short = study_config.model_copy(update={"recipe": study_config.recipe.model_copy(update={"steps": 2})})
+    timing = study.time_in_turns(study_config, short, session, rounds=5, benchmark=watch)
+    assert (watch.calls, len(timing.rounds), session.store.count()) == (6, 5, 0)
     assert [(one.steps, two.steps) for one, two in timing.rounds] == [(8, 2)] * 5
     assert watch.extra_info["training_ratios"] == timing.ratios("trains on")
 
 
 @pytest.mark.parametrize("act", ["trains on", "evaluates"])
-def test_a_recipe_is_as_fast_as_itself(study_spec: StudySpec, bench: Workbench, act: Any) -> None:
-    timing = study.time_in_turns(study_spec, study_spec, bench, rounds=5, benchmark=Stopwatch())
+def test_a_recipe_is_as_fast_as_itself(study_config: StudyConfig, session: Session, act: Any) -> None:
+    timing = study.time_in_turns(study_config, study_config, session, rounds=5, benchmark=Stopwatch())
     verdict = timing.judge(act, 100.0)
     assert 0.1 < verdict.value < 10
     assert (verdict.outcome, verdict.claim.bound) == ("FAIL", 100.0)

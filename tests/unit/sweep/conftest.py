@@ -8,8 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from bertspec.spec import SweepSpec
-from bertspec.study import Workbench
+from bertspec.config import SweepConfig
+from bertspec.study import Session
 from bertspec.sweep import files
 
 GOOD = """\
@@ -30,7 +30,7 @@ parameters:
     max: 10
 """
 
-Read = Callable[..., SweepSpec]
+Read = Callable[..., SweepConfig]
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def good() -> str:
 
 
 @pytest.fixture
-def read(tmp_path: Path, bench: Workbench) -> Read:
+def read(tmp_path: Path, session: Session) -> Read:
     """Write a sweep file, good but for what is replaced, and read it."""
 
-    def written(text: str = GOOD, *, old: str = "", new: str = "") -> SweepSpec:
+    def written(text: str = GOOD, *, old: str = "", new: str = "") -> SweepConfig:
         assert old in text
         file = tmp_path / "mine.yaml"
         file.write_text(dedent(text).replace(old, new, 1) if old else dedent(text), "utf-8")
-        return files.read(str(file), bench)
+        return files.read(str(file), session)
 
     return written

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertspec.evidence.sweeps import TrialEvidence
+from bertspec.results import TrialRecord
 from bertspec.sweep.budgets import differences
 
 
-def trials(*tokens: int, **fields: Any) -> list[TrialEvidence]:
+def trials(*tokens: int, **fields: Any) -> list[TrialRecord]:
     values = {"parameters": {}, "state": "finished", "score": 0.5, "finished": "2026-01-01T00:00:00+00:00", **fields}
-    return [TrialEvidence(number=number, tokens=each, **values) for number, each in enumerate(tokens)]
+    return [TrialRecord(number=number, tokens=each, **values) for number, each in enumerate(tokens)]
 
 
 def test_equal_trials_of_nearly_equal_tokens_are_fair() -> None:

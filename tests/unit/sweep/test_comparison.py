@@ -11,15 +11,16 @@ from typing import ClassVar
 import pytest
 
 from bertspec.catalog import Catalog
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
-from bertspec.sources.places import Places
-from bertspec.spec import SweepSpec
+from bertspec.claims import sweeps as judging
+from bertspec.config import SweepConfig
+from bertspec.errors import InvalidConfig, UnknownName
+from bertspec.results import SweepRecord, TrialRecord
+from bertspec.sources.locations import Locations
 from bertspec.store import Store
-from bertspec.study import Workbench, seeds
-from bertspec.sweep import comparison, confirming, files, judging
-from bertspec.sweep.crew import Crew, Died, Order, Reached
+from bertspec.study import Session, seeds
+from bertspec.sweep import comparison, confirming, files
 from bertspec.sweep.ledger import Ledger
+from bertspec.sweep.worker_pool import Job, Reached, WorkerDied, WorkerPool
 from bertspec.tracking import SilentTracker
 
 ENCODER = """\
@@ -39,22 +40,22 @@ TASK = """\
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
-    """A bench whose store the tests of this module share: the same runs are trained once."""
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """A session whose store the tests of this module share: the same runs are trained once."""
     folder = tmp_path_factory.mktemp("sweeps")
     for kind, text in (("encoders/micro", ENCODER), ("tasks/few", TASK)):
         file = folder / "configs" / f"{kind}.yaml"
         file.parent.mkdir(parents=True)
         file.write_text(dedent(text), "utf-8")
-    return Workbench(
+    return Session(
         catalog=Catalog.beside(folder),
-        places=Places(mirror=None, endpoint=None),
+        ranks=Locations(mirror=None, endpoint=None),
         store=Store(folder / "store"),
         tracker=SilentTracker(),
     )
 
 
-def asked(desk: Workbench, *, seeds: Sequence[int] = (1, 2, 3, 4, 5), compare: bool = True) -> SweepSpec:
+def asked(desk: Session, *, seeds: Sequence[int] = (1, 2, 3, 4, 5), compare: bool = True) -> SweepConfig:
     optimizer = {"values": ["adamw", "sgd"]} if compare else {"value": "adamw"}
     parameters = {
         "encoder": {"value": "micro"},
@@ -69,7 +70,7 @@ def asked(desk: Workbench, *, seeds: Sequence[int] = (1, 2, 3, 4, 5), compare: b
     return files.parse({"method": "grid", "parameters": parameters}, desk, name="small", where="this test")
 
 
-def trial(number: int, contender: str, factor: float, score: float | None, *, tokens: int = 1000) -> TrialEvidence:
+def trial(number: int, contender: str, factor: float, score: float | None, *, tokens: int = 1000) -> TrialRecord:
     parameters = {
         "encoder": "micro",
         "task": "few",
@@ -79,7 +80,7 @@ def trial(number: int, contender: str, factor: float, score: float | None, *, to
         "optimizer": contender,
         "learning_rate_factor": factor,
     }
-    return TrialEvidence(
+    return TrialRecord(
         number=number,
         parameters=parameters,
         contender=contender,
@@ -92,8 +93,8 @@ def trial(number: int, contender: str, factor: float, score: float | None, *, to
     )
 
 
-def swept(*trials: TrialEvidence) -> SweepEvidence:
-    return SweepEvidence(
+def swept(*trials: TrialRecord) -> SweepRecord:
+    return SweepRecord(
         name="small",
         sha256="0" * 64,
         metric="accuracy",
@@ -116,27 +117,27 @@ SIX = (
 
 
 def test_the_best_trial_of_each_is_run_again_on_fresh_seeds_and_scored_on_the_evaluation_split(
-    desk: Workbench,
+    desk: Session,
 ) -> None:
     found = comparison.compare(asked(desk), swept(*SIX), desk)
     adamw = next(each for each in found.contenders if each.name == "adamw")
     assert (adamw.best, adamw.tuned, adamw.trials, adamw.tokens) == (2, 0.9, 3, 3000)
     assert (adamw.seeds, len(adamw.values), len(adamw.runs)) == ((1, 2, 3, 4, 5), 5, 5)
     runs = [desk.store.get(name) for name in adamw.runs]
-    assert all(run is not None and run.spec.task.tuning_share is None for run in runs)
+    assert all(run is not None and run.config.task.tuning_share is None for run in runs)
     assert adamw.mean == pytest.approx(sum(adamw.values) / 5)
     assert found.unfair == ()
     assert found.parameter == "optimizer"
 
 
-def test_the_record_of_the_sweep_keeps_the_comparison(desk: Workbench) -> None:
+def test_the_record_of_the_sweep_keeps_the_comparison(desk: Session) -> None:
     found = comparison.compare(asked(desk), swept(*SIX), desk)
     kept = Ledger(desk.store, "small", "0" * 64).read()
     assert kept is not None
     assert kept.comparison == found
 
 
-def test_the_sensitivity_is_of_the_learning_rates_themselves(desk: Workbench) -> None:
+def test_the_sensitivity_is_of_the_learning_rates_themselves(desk: Session) -> None:
     found = comparison.begin(asked(desk), swept(*SIX), desk).evidence()
     adamw = next(each for each in found.contenders if each.name == "adamw")
     assert adamw.curve == ((1e-4, 0.6), (1e-3, 0.9), (1e-2, 0.9))
@@ -146,7 +147,7 @@ def test_the_sensitivity_is_of_the_learning_rates_themselves(desk: Workbench) ->
     assert sgd.sensitivity == pytest.approx(0.2)
 
 
-def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(desk: Workbench) -> None:
+def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(desk: Session) -> None:
     made = comparison.begin(asked(desk, seeds=range(1, 11)), swept(*SIX), desk)
     assert made.seeds == 5
     found = judging.judge_best(made, "adamw", 1e-9)
@@ -155,14 +156,14 @@ def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(d
     assert {len(each.values) for each in made.evidence().contenders} == {10}
 
 
-def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(desk: Workbench) -> None:
+def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(desk: Session) -> None:
     made = comparison.begin(asked(desk), swept(*SIX), desk)
     found = judging.judge_best(made, "adamw", 0.9)
     collapsed = next(each for each in made.evidence().contenders if each.name == "adamw").collapsed
     assert (found.outcome, found.rule) == (("FAIL", "collapse") if collapsed else ("PASS", "best"))
 
 
-def test_in_processes_the_confirmation_comes_to_the_same(desk: Workbench, tmp_path: Path) -> None:
+def test_in_processes_the_confirmation_comes_to_the_same(desk: Session, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     other = dataclasses.replace(desk, store=Store(tmp_path))
     with pytest.MonkeyPatch.context() as here:
@@ -170,34 +171,32 @@ def test_in_processes_the_confirmation_comes_to_the_same(desk: Workbench, tmp_pa
         found = comparison.begin(asked(desk), swept(*SIX), other, processes=2, told=lambda *counts: told.append(counts))
     assert found.evidence() == comparison.begin(asked(desk), swept(*SIX), desk, processes=1).evidence()
     assert (told[0][1], told[-1]) == (10, (10, 10))
-    assert {rival.study.origin for rival in found.rivals.values() if rival.study} == {"5 trained"}
+    assert {contender.study.origin for contender in found.contenders.values() if contender.study} == {"5 trained"}
 
 
-def test_what_no_process_could_run_is_run_here(
-    desk: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Doomed(Crew):
+def test_what_no_process_could_run_is_run_here(desk: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Doomed(WorkerPool):
         """Workers that die of whatever they are given."""
 
-        orders: ClassVar[list[Order]] = []
+        orders: ClassVar[list[Job]] = []
 
         @property
         def busy(self) -> int:
             return len(self.orders)
 
-        def start(self, order: Order) -> None:
+        def start(self, order: Job) -> None:
             self.orders.append(order)
 
-        def events(self) -> Iterator[TrialEvidence | Reached | Died]:
-            yield Died(self.orders.pop(), "it was killed")
+        def events(self) -> Iterator[TrialRecord | Reached | WorkerDied]:
+            yield WorkerDied(self.orders.pop(), "it was killed")
 
-    monkeypatch.setattr(confirming, "Crew", Doomed)
+    monkeypatch.setattr(confirming, "WorkerPool", Doomed)
     other = dataclasses.replace(desk, store=Store(tmp_path))
     found = comparison.begin(asked(desk), swept(*SIX), other, processes=2)
-    assert {rival.study.trained for rival in found.rivals.values() if rival.study} == {5}
+    assert {contender.study.trained for contender in found.contenders.values() if contender.study} == {5}
 
 
-def test_of_trials_that_were_stopped_early_no_sensitivity_is_claimed(desk: Workbench) -> None:
+def test_of_trials_that_were_stopped_early_no_sensitivity_is_claimed(desk: Session) -> None:
     stopped = (*SIX[:4], SIX[4].model_copy(update={"state": "stopped", "score": 0.7}), SIX[5])
     made = comparison.begin(asked(desk), swept(*stopped), desk)
     found = judging.judge_sensitivity(made, "adamw", 0.1, 0.05)
@@ -207,13 +206,13 @@ def test_of_trials_that_were_stopped_early_no_sensitivity_is_claimed(desk: Workb
     assert adamw.sensitivity == pytest.approx(0.02 / 0.3)  # of what was finished
 
 
-def test_where_the_sweep_has_fewer_seeds_all_of_them_are_run(desk: Workbench) -> None:
+def test_where_the_sweep_has_fewer_seeds_all_of_them_are_run(desk: Session) -> None:
     told: list[tuple[int, int]] = []
     made = comparison.begin(asked(desk, seeds=(1, 2)), swept(*SIX), desk, told=lambda *counts: told.append(counts))
     assert (made.seeds, told[-1]) == (2, (4, 4))
 
 
-def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Workbench) -> None:
+def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Session) -> None:
     dear = [trial(n, each.contender or "", 1, 0.9, tokens=2000 if n % 2 else 1000) for n, each in enumerate(SIX)]
     made = comparison.begin(asked(desk), swept(*dear), desk)
     assert made.evidence().unfair == ("adamw was tuned on 3,000 tokens, sgd on 6,000",)
@@ -227,7 +226,7 @@ def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Workbench) -> None:
         assert "not fair: adamw was tuned on 3,000 tokens, sgd on 6,000" in str(found)
 
 
-def test_the_steps_to_a_target_are_those_at_which_somebody_looked(desk: Workbench) -> None:
+def test_the_steps_to_a_target_are_those_at_which_somebody_looked(desk: Session) -> None:
     made = comparison.begin(asked(desk), swept(*SIX), desk)
     found = judging.judge_steps(made, "adamw", "sgd", 1.0, 0.0)
     assert (found.outcome, found.values) == ("PASS", (1.0,) * 5)
@@ -235,7 +234,7 @@ def test_the_steps_to_a_target_are_those_at_which_somebody_looked(desk: Workbenc
     assert never.outcome == "FAIL"
 
 
-def test_an_unknown_contender_is_refused_before_anything_is_judged(desk: Workbench) -> None:
+def test_an_unknown_contender_is_refused_before_anything_is_judged(desk: Session) -> None:
     made = comparison.begin(asked(desk), swept(*SIX), desk)
     with pytest.raises(UnknownName, match="unknown optimizer"):
         judging.judge_best(made, "adam")
@@ -244,21 +243,21 @@ def test_an_unknown_contender_is_refused_before_anything_is_judged(desk: Workben
 @pytest.mark.parametrize(
     ("claim", "said"),
     [
-        (lambda spec: judging.check_best(spec, "adam"), "unknown optimizer"),
-        (lambda spec: judging.check_best(spec, "adamw", -1.0), "the tolerance"),
-        (lambda spec: judging.check_best(spec, "adamw", 5.0), "below 1, the whole accuracy"),
-        (lambda spec: judging.check_steps(spec, "sgd", "sgd", 2.0, 0.8), "compared with itself"),
-        (lambda spec: judging.check_steps(spec, "adamw", "sgd", 0.0, 0.8), "so many times the steps"),
-        (lambda spec: judging.check_steps(spec, "adamw", "sgd", 2.0, 85.0), "accuracy can never be 85"),
-        (lambda spec: judging.check_sensitivity(spec, "adamw", 0.0, 0.02), "0 decades"),
-        (lambda spec: judging.check_sensitivity(spec, "adamw", 1.0, 5.0), "the tolerance"),
+        (lambda config: judging.check_best(config, "adam"), "unknown optimizer"),
+        (lambda config: judging.check_best(config, "adamw", -1.0), "the tolerance"),
+        (lambda config: judging.check_best(config, "adamw", 5.0), "below 1, the whole accuracy"),
+        (lambda config: judging.check_steps(config, "sgd", "sgd", 2.0, 0.8), "compared with itself"),
+        (lambda config: judging.check_steps(config, "adamw", "sgd", 0.0, 0.8), "so many times the steps"),
+        (lambda config: judging.check_steps(config, "adamw", "sgd", 2.0, 85.0), "accuracy can never be 85"),
+        (lambda config: judging.check_sensitivity(config, "adamw", 0.0, 0.02), "0 decades"),
+        (lambda config: judging.check_sensitivity(config, "adamw", 1.0, 5.0), "the tolerance"),
     ],
 )
-def test_a_claim_that_says_nothing_is_refused(claim: Callable[[SweepSpec], None], said: str, desk: Workbench) -> None:
-    with pytest.raises((InvalidSpec, UnknownName), match=said):
+def test_a_claim_that_says_nothing_is_refused(claim: Callable[[SweepConfig], None], said: str, desk: Session) -> None:
+    with pytest.raises((InvalidConfig, UnknownName), match=said):
         claim(asked(desk))
 
 
-def test_a_sweep_that_compares_nothing_is_not_ranked(desk: Workbench) -> None:
-    with pytest.raises(InvalidSpec, match="compares nothing"):
+def test_a_sweep_that_compares_nothing_is_not_ranked(desk: Session) -> None:
+    with pytest.raises(InvalidConfig, match="compares nothing"):
         comparison.compare(asked(desk, compare=False), swept(*SIX), desk)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bertspec.spec import DISTRIBUTIONS, ParameterSpec
+from bertspec.config import DISTRIBUTIONS, ParameterConfig
 from bertspec.sweep.distributions import quantile, share_of
 
 FIELDS: dict[str, dict[str, Any]] = {
@@ -51,8 +51,8 @@ MIDDLES = {
 }
 
 
-def parameter(kind: str) -> ParameterSpec:
-    return ParameterSpec.model_validate({"distribution": kind, **FIELDS[kind]})
+def parameter(kind: str) -> ParameterConfig:
+    return ParameterConfig.model_validate({"distribution": kind, **FIELDS[kind]})
 
 
 @pytest.mark.parametrize("kind", DISTRIBUTIONS)
@@ -95,5 +95,5 @@ def test_probabilities_are_obeyed() -> None:
 
 
 def test_a_value_that_has_no_probability_is_never_drawn() -> None:
-    certain = ParameterSpec.model_validate({"values": ["a", "b", "c"], "probabilities": [0.5, 0.5, 0]})
+    certain = ParameterConfig.model_validate({"values": ["a", "b", "c"], "probabilities": [0.5, 0.5, 0]})
     assert quantile(certain, 1.0) == "b"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bertspec.errors import InvalidSpec, UnknownName
-from bertspec.spec import SweepSpec
-from bertspec.study import Workbench
+from bertspec.config import SweepConfig
+from bertspec.errors import InvalidConfig, UnknownName
+from bertspec.study import Session
 from bertspec.sweep import files
 
 from .conftest import GOOD, Read
@@ -19,12 +19,12 @@ FACTOR = "    distribution: log_uniform_values\n    min: 0.1\n    max: 10\n"
 
 
 def test_a_sweep_is_called_like_its_file_and_compares_its_optimizers(read: Read) -> None:
-    spec = read()
-    assert spec.name == "mine"
-    assert spec.contenders == ("adam", "adamw", "sgd")
-    assert spec.planned() == 6
-    assert spec.planned(5) == 15
-    assert (spec.tuning.seeds, spec.tuning.confirmation_seeds) == ((201, 202), (1, 2, 3, 4, 5))
+    config = read()
+    assert config.name == "mine"
+    assert config.contenders == ("adam", "adamw", "sgd")
+    assert config.planned() == 6
+    assert config.planned(5) == 15
+    assert (config.tuning.seeds, config.tuning.confirmation_seeds) == ((201, 202), (1, 2, 3, 4, 5))
 
 
 def test_a_sweep_without_a_metric_takes_the_main_one_of_its_task(read: Read) -> None:
@@ -34,46 +34,48 @@ def test_a_sweep_without_a_metric_takes_the_main_one_of_its_task(read: Read) -> 
 
 
 def test_a_nested_parameter_is_named_with_a_dot(read: Read) -> None:
-    spec = read(
+    config = read(
         old=COMPARED, new="  optimizer: {value: sgd}\n  settings: {parameters: {momentum: {values: [0, 0.9]}}}\n"
     )
-    assert spec.searched["settings.momentum"].values == (0, 0.9)
-    assert spec.contenders == ()
+    assert config.searched["settings.momentum"].values == (0, 0.9)
+    assert config.contenders == ()
 
 
 def test_a_number_may_be_written_with_an_exponent_alone(read: Read) -> None:
-    spec = read(old="min: 0.1", new="min: 1e-1")
-    assert spec.parameters["learning_rate_factor"].min == 0.1
+    config = read(old="min: 0.1", new="min: 1e-1")
+    assert config.parameters["learning_rate_factor"].min == 0.1
 
 
 def test_what_stands_in_the_file_can_be_given_to_wandb_again(read: Read) -> None:
-    spec = read(old="method: random", new="method: random\nprogram: train.py\ncommand: [rm, -rf, x]")
-    document = spec.model_dump(mode="json", exclude_unset=True)
+    config = read(old="method: random", new="method: random\nprogram: train.py\ncommand: [rm, -rf, x]")
+    document = config.model_dump(mode="json", exclude_unset=True)
     assert document["command"] == ["rm", "-rf", "x"]
     assert document["parameters"]["learning_rate_factor"] == {
         "distribution": "log_uniform_values",
         "min": 0.1,
         "max": 10,
     }
-    assert SweepSpec.model_validate(document) == spec
+    assert SweepConfig.model_validate(document) == config
 
 
 @pytest.mark.parametrize("sweep", sorted((ROOT / "configs" / "sweeps").glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_sweep_that_travels_with_bertspec_can_be_read(sweep: Path, bench: Workbench) -> None:
-    spec = files.read(sweep.stem, bench)
-    assert spec.name == sweep.stem
-    assert spec.planned() > 0
+def test_every_sweep_that_travels_with_bertspec_can_be_read(sweep: Path, session: Session) -> None:
+    config = files.read(sweep.stem, session)
+    assert config.name == sweep.stem
+    assert config.planned() > 0
 
 
-def test_a_sweep_of_no_file_is_checked_the_same_way(bench: Workbench) -> None:
+def test_a_sweep_of_no_file_is_checked_the_same_way(session: Session) -> None:
     values = {"method": "grid", "parameters": {"encoder": {"value": "bert-tiny"}, "task": {"value": "nothing"}}}
-    with pytest.raises(InvalidSpec, match=r"unknown task; given: 'nothing'; .*where: the table, parameters.task.value"):
-        files.parse(values, bench, name="inline", where="the table")
+    with pytest.raises(
+        InvalidConfig, match=r"unknown task; given: 'nothing'; .*where: the table, parameters.task.value"
+    ):
+        files.parse(values, session, name="inline", where="the table")
 
 
-def test_an_unknown_sweep_is_told_with_those_that_there_are(bench: Workbench) -> None:
+def test_an_unknown_sweep_is_told_with_those_that_there_are(session: Session) -> None:
     with pytest.raises(UnknownName, match=r"unknown sweep; given: 'optimisers'; allowed: did you mean optimizers"):
-        files.read("optimisers", bench)
+        files.read("optimisers", session)
 
 
 REFUSED = {
@@ -86,7 +88,7 @@ REFUSED = {
     "imputing": ("  goal: maximize", "  goal: maximize\n  impute: best", 5, "impute is not supported", ""),
     "no budget": ("run_cap: 6", "run_cap: 0", 5, "run_cap: input should be greater than 0", ""),
     "unequal budgets": ("run_cap: 6", "run_cap: 7", 5, "cannot share", "a multiple of 3"),
-    "odds of a contender": (
+    "pass_rates of a contender": (
         "values: [adam, adamw, sgd]",
         "values: [adam, adamw, sgd]\n    probabilities: [0.5, 0.25, 0.25]",
         12,
@@ -271,7 +273,7 @@ REFUSED = {
 @pytest.mark.parametrize("wrong", REFUSED)
 def test_it_is_refused_with_its_line(read: Read, wrong: str) -> None:
     old, new, line, said, allowed = REFUSED[wrong]
-    with pytest.raises(InvalidSpec) as refusal:
+    with pytest.raises(InvalidConfig) as refusal:
         read(old=old, new=new)
     message = str(refusal.value)
     assert said in message
@@ -281,39 +283,39 @@ def test_it_is_refused_with_its_line(read: Read, wrong: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
 def test_an_empty_file_is_told(read: Read, text: str) -> None:
-    with pytest.raises(InvalidSpec, match="the sweep file is empty"):
+    with pytest.raises(InvalidConfig, match="the sweep file is empty"):
         read(text)
 
 
 @pytest.mark.parametrize("text", ["- one\n- two\n", "method\n"])
 def test_a_file_of_something_else_is_told(read: Read, text: str) -> None:
-    with pytest.raises(InvalidSpec, match="a sweep is a mapping of keys"):
+    with pytest.raises(InvalidConfig, match="a sweep is a mapping of keys"):
         read(text)
 
 
 def test_a_sweep_without_its_task_is_told(read: Read) -> None:
-    with pytest.raises(InvalidSpec, match=r"does not say which task; allowed: task: \{value: NAME\}"):
+    with pytest.raises(InvalidConfig, match=r"does not say which task; allowed: task: \{value: NAME\}"):
         read(old="  task: {value: bundled/sentiment}\n", new="")
 
 
 def test_random_search_without_a_number_of_trials_has_no_plan(read: Read) -> None:
-    spec = read(old="run_cap: 6\n", new="")
-    assert spec.planned(2) == 6
+    config = read(old="run_cap: 6\n", new="")
+    assert config.planned(2) == 6
     with pytest.raises(ValueError, match="goes on for ever"):
-        spec.planned()
+        config.planned()
 
 
 def test_a_grid_is_as_large_as_its_values_allow(read: Read) -> None:
-    spec = read(old=FACTOR, new="    values: [0.5, 1, 2]\n").model_copy(update={"method": "grid", "run_cap": None})
-    assert spec.planned() == 9
-    assert spec.planned(2) == 6
-    assert spec.planned(50) == 9
+    config = read(old=FACTOR, new="    values: [0.5, 1, 2]\n").model_copy(update={"method": "grid", "run_cap": None})
+    assert config.planned() == 9
+    assert config.planned(2) == 6
+    assert config.planned(50) == 9
 
 
 def test_a_grid_that_the_contenders_cannot_share_is_refused(read: Read) -> None:
     grid = GOOD.replace("method: random", "method: grid").replace(FACTOR, "    values: [0.5, 1, 2]\n")
     assert read(grid).planned() == 6
-    with pytest.raises(InvalidSpec, match=r"3 contenders cannot share .* given: 7; allowed: a multiple of 3"):
+    with pytest.raises(InvalidConfig, match=r"3 contenders cannot share .* given: 7; allowed: a multiple of 3"):
         read(grid, old="run_cap: 6", new="run_cap: 7")
 
 
@@ -330,11 +332,11 @@ def test_brackets_lie_at_powers_of_eta(read: Read) -> None:
 
 @pytest.mark.parametrize("text", ["method: &a [*a, *a]\n", "\x00", "parameters: &a {x: *a}\nmethod: grid\n"])
 def test_what_yaml_allows_and_nobody_means_is_refused(read: Read, text: str) -> None:
-    with pytest.raises(InvalidSpec):
+    with pytest.raises(InvalidConfig):
         read(text)
 
 
 def test_aliases_of_aliases_take_no_time(read: Read) -> None:
     laughs = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
-    with pytest.raises(InvalidSpec, match="unknown key"):
+    with pytest.raises(InvalidConfig, match="unknown key"):
         read(f"a0: &a0 [1, 2]\n{laughs}")

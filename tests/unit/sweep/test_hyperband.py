@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from bertspec.evidence.sweeps import Point
-from bertspec.spec import HyperbandSpec
+from bertspec.config import HyperbandConfig
+from bertspec.results import Point
 from bertspec.sweep.hyperband import Hyperband
 
 
 def band(**given: object) -> Hyperband:
     fields = {"type": "hyperband", "min_iter": 2, "eta": 2, **given}
-    return Hyperband(HyperbandSpec.model_validate(fields), "maximize")
+    return Hyperband(HyperbandConfig.model_validate(fields), "maximize")
 
 
 def run(judges: Hyperband, number: int, *values: float, contender: str | None = None) -> str | None:
@@ -39,9 +39,9 @@ def test_a_worse_trial_is_stopped_at_the_first_bracket() -> None:
     )
 
 
-@pytest.mark.parametrize(("rivals", "passes"), [(1, True), (2, False), (3, False)])
-def test_the_worst_of_two_passes_and_the_worst_of_more_does_not(rivals: int, passes: bool) -> None:
-    assert (run(after(band(), *[0.9] * rivals), 9, 0.1, 0.1) is None) is passes
+@pytest.mark.parametrize(("contenders", "passes"), [(1, True), (2, False), (3, False)])
+def test_the_worst_of_two_passes_and_the_worst_of_more_does_not(contenders: int, passes: bool) -> None:
+    assert (run(after(band(), *[0.9] * contenders), 9, 0.1, 0.1) is None) is passes
 
 
 def test_the_second_best_of_five_passes_where_a_third_goes_on() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.errors import StoreError
-from bertspec.evidence.sweeps import SweepEvidence, TrialEvidence
+from bertspec.results import SweepRecord, TrialRecord
 from bertspec.store import Store
 from bertspec.sweep.ledger import Ledger
 
@@ -15,12 +15,12 @@ SHA = "ab" * 32
 NOW = "2026-01-01T00:00:00+00:00"
 
 
-def trial(number: int) -> TrialEvidence:
-    return TrialEvidence(number=number, parameters={"steps": 4}, state="finished", score=0.5, finished=NOW)
+def trial(number: int) -> TrialRecord:
+    return TrialRecord(number=number, parameters={"steps": 4}, state="finished", score=0.5, finished=NOW)
 
 
-def evidence(*numbers: int, sha256: str = SHA) -> SweepEvidence:
-    return SweepEvidence(
+def evidence(*numbers: int, sha256: str = SHA) -> SweepRecord:
+    return SweepRecord(
         name="mine",
         sha256=sha256,
         metric="accuracy",

@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import pytest
 
-from bertspec.errors import InvalidSpec, SourceError, UnknownName
-from bertspec.evidence.sweeps import Point, SweepEvidence, TrialEvidence
-from bertspec.spec import SweepSpec
-from bertspec.study import Workbench
+from bertspec.config import SweepConfig
+from bertspec.errors import InvalidConfig, SourceError, UnknownName
+from bertspec.results import Point, SweepRecord, TrialRecord
+from bertspec.study import Session
 from bertspec.sweep import runner, trial
-from bertspec.sweep.crew import Died, Order
+from bertspec.sweep.worker_pool import Job, WorkerDied
 
 from .conftest import GOOD, Read
 
@@ -28,14 +28,14 @@ class Trials:
     scores: dict[int, float] = dataclasses.field(default_factory=dict)
     errors: dict[int, BaseException] = dataclasses.field(default_factory=dict)
 
-    def __call__(self, number: int, parameters: Any, bench: Workbench, **rest: Any) -> TrialEvidence:
+    def __call__(self, number: int, parameters: Any, session: Session, **rest: Any) -> TrialRecord:
         if number in self.errors:
             raise self.errors.pop(number)
         self.run.append(number)
         self.parameters.append(dict(parameters))
         value = self.scores.get(number, 0.5)
         why = rest["told"](Point(step=1, value=value)) if rest["told"] else None
-        return TrialEvidence(
+        return TrialRecord(
             number=number,
             parameters=trial.settings_of(parameters),
             contender=rest["contender"],
@@ -54,38 +54,38 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> Trials:
     return made
 
 
-def swept(spec: SweepSpec, bench: Workbench, **how: Any) -> SweepEvidence:
-    return runner.run(spec, bench, processes=1, **how)
+def swept(config: SweepConfig, session: Session, **how: Any) -> SweepRecord:
+    return runner.run(config, session, processes=1, **how)
 
 
-def test_every_trial_is_run_once_and_written_down(read: Read, bench: Workbench, trials: Trials) -> None:
+def test_every_trial_is_run_once_and_written_down(read: Read, session: Session, trials: Trials) -> None:
     told: list[int] = []
-    found = swept(read(), bench, told=lambda evidence: told.append(len(evidence.trials)))
+    found = swept(read(), session, told=lambda evidence: told.append(len(evidence.trials)))
     assert trials.run == [0, 1, 2, 3, 4, 5]
     assert told == [0, 1, 2, 3, 4, 5, 6]
     assert [each.contender for each in found.trials] == ["adam", "adamw", "sgd"] * 2
     assert (found.planned, found.metric, found.goal) == (6, "accuracy", "maximize")
     assert found.finished is not None
-    (file,) = (bench.store.root / "sweeps").iterdir()
-    assert SweepEvidence.model_validate_json(file.read_text("utf-8")) == found
+    (file,) = (session.store.root / "sweeps").iterdir()
+    assert SweepRecord.model_validate_json(file.read_text("utf-8")) == found
 
 
-def test_a_trial_is_given_the_seeds_and_the_share_of_tuning(read: Read, bench: Workbench, trials: Trials) -> None:
-    swept(read(old="  steps: {value: 4}", new="  seeds: {value: [9]}\n  tuning_share: {value: 0.5}"), bench)
+def test_a_trial_is_given_the_seeds_and_the_share_of_tuning(read: Read, session: Session, trials: Trials) -> None:
+    swept(read(old="  steps: {value: 4}", new="  seeds: {value: [9]}\n  tuning_share: {value: 0.5}"), session)
     assert trials.parameters[0]["seeds"] == (9,)
     assert trials.parameters[0]["tuning_share"] == 0.5
 
 
-def test_the_same_sweep_is_not_run_again(read: Read, bench: Workbench, trials: Trials) -> None:
-    first = swept(read(), bench)
-    assert swept(read(GOOD.replace("method", "name: mine\ndescription: again\nmethod")), bench) == first
+def test_the_same_sweep_is_not_run_again(read: Read, session: Session, trials: Trials) -> None:
+    first = swept(read(), session)
+    assert swept(read(GOOD.replace("method", "name: mine\ndescription: again\nmethod")), session) == first
     assert trials.run == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.usefixtures("trials")
 @pytest.mark.parametrize("method", ["random", "bayes"])
 def test_what_a_name_stands_for_is_part_of_the_question(
-    read: Read, bench: Workbench, tmp_path: Path, method: str
+    read: Read, session: Session, tmp_path: Path, method: str
 ) -> None:
     recipe = tmp_path / "configs" / "recipes" / "mine.yaml"
     recipe.parent.mkdir(parents=True)
@@ -94,17 +94,17 @@ def test_what_a_name_stands_for_is_part_of_the_question(
     hashes = set()
     for clip_norm in ("1.0", "2.0"):
         recipe.write_text(text.replace("clip_norm: 1.0", f"clip_norm: {clip_norm}"), "utf-8")
-        hashes.add(swept(read(asked), bench).sha256)
+        hashes.add(swept(read(asked), session).sha256)
     assert len(hashes) == 2
 
 
-def test_a_fresh_sweep_runs_every_trial_again(read: Read, bench: Workbench, trials: Trials) -> None:
-    swept(read(), bench)
+def test_a_fresh_sweep_runs_every_trial_again(read: Read, session: Session, trials: Trials) -> None:
+    swept(read(), session)
     trials.scores = dict.fromkeys(range(6), 0.75)
-    found = swept(read(), dataclasses.replace(bench, fresh=True))
+    found = swept(read(), dataclasses.replace(session, fresh=True))
     assert trials.run == [0, 1, 2, 3, 4, 5] * 2
     assert {each.score for each in found.trials} == {0.75}
-    assert swept(read(), bench) == found
+    assert swept(read(), session) == found
 
 
 @pytest.mark.parametrize(
@@ -116,99 +116,99 @@ def test_a_fresh_sweep_runs_every_trial_again(read: Read, bench: Workbench, tria
         {"old": "value: 4", "new": "value: 5"},
     ],
 )
-def test_another_question_is_another_sweep(read: Read, bench: Workbench, trials: Trials, other: dict[str, Any]) -> None:
+def test_another_question_is_another_sweep(read: Read, session: Session, trials: Trials, other: dict[str, Any]) -> None:
     text = {name: other[name] for name in ("old", "new") if name in other}
-    first = swept(read(), bench)
-    second = swept(read(**text), bench, **{name: value for name, value in other.items() if name not in text})
+    first = swept(read(), session)
+    second = swept(read(**text), session, **{name: value for name, value in other.items() if name not in text})
     assert first.sha256 != second.sha256
     assert len(trials.run) == first.planned + second.planned
 
 
-def test_an_interrupted_sweep_goes_on_where_it_was(read: Read, bench: Workbench, trials: Trials) -> None:
+def test_an_interrupted_sweep_goes_on_where_it_was(read: Read, session: Session, trials: Trials) -> None:
     trials.errors[3] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        swept(read(), bench)
-    found = swept(read(), bench)
+        swept(read(), session)
+    found = swept(read(), session)
     assert trials.run == [0, 1, 2, 3, 4, 5]
     assert [each.number for each in found.trials] == [0, 1, 2, 3, 4, 5]
 
 
 def test_what_would_end_every_trial_ends_the_sweep_and_keeps_the_finished_ones(
-    read: Read, bench: Workbench, trials: Trials
+    read: Read, session: Session, trials: Trials
 ) -> None:
     trials.errors[2] = SourceError("the disk that held the data is gone")
     with pytest.raises(SourceError):
-        swept(read(), bench)
-    swept(read(), bench)
+        swept(read(), session)
+    swept(read(), session)
     assert trials.run == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_damaged_record_is_started_anew(read: Read, bench: Workbench, trials: Trials) -> None:
-    swept(read(), bench)
-    (file,) = (bench.store.root / "sweeps").iterdir()
+def test_a_damaged_record_is_started_anew(read: Read, session: Session, trials: Trials) -> None:
+    swept(read(), session)
+    (file,) = (session.store.root / "sweeps").iterdir()
     file.write_text("{", "utf-8")
-    assert len(swept(read(), bench).trials) == 6
+    assert len(swept(read(), session).trials) == 6
     assert trials.run == [0, 1, 2, 3, 4, 5] * 2
 
 
 @pytest.mark.usefixtures("trials")
-def test_a_number_of_trials_is_for_each_contender(read: Read, bench: Workbench) -> None:
-    assert len(swept(read(), bench, trials_each=1).trials) == 3
+def test_a_number_of_trials_is_for_each_contender(read: Read, session: Session) -> None:
+    assert len(swept(read(), session, trials_each=1).trials) == 3
 
 
-def test_random_search_without_an_end_is_refused(read: Read, bench: Workbench) -> None:
-    with pytest.raises(InvalidSpec, match="for ever without a number of trials; allowed: run_cap: N in the file"):
-        swept(read(old="run_cap: 6\n", new=""), bench)
+def test_random_search_without_an_end_is_refused(read: Read, session: Session) -> None:
+    with pytest.raises(InvalidConfig, match="for ever without a number of trials; allowed: run_cap: N in the file"):
+        swept(read(old="run_cap: 6\n", new=""), session)
 
 
-def test_no_trial_begins_once_the_target_is_reached(read: Read, bench: Workbench, trials: Trials) -> None:
+def test_no_trial_begins_once_the_target_is_reached(read: Read, session: Session, trials: Trials) -> None:
     alone = GOOD.replace("values: [adam, adamw, sgd]", "value: adamw")
     trials.scores = {1: 0.7, 2: 0.95}
-    found = swept(read(alone, old="goal: maximize", new="goal: maximize\n  target: 0.9"), bench)
+    found = swept(read(alone, old="goal: maximize", new="goal: maximize\n  target: 0.9"), session)
     assert trials.run == [0, 1, 2]
     assert found.finished is not None
 
 
 def test_hopeless_trials_are_stopped_and_that_survives_an_interruption(
-    read: Read, bench: Workbench, trials: Trials
+    read: Read, session: Session, trials: Trials
 ) -> None:
     text = GOOD.replace("values: [adam, adamw, sgd]", "value: adamw").replace(
         "steps: {value: 4}", "evaluate_every: {value: 1}"
     )
-    spec = read(text, old="run_cap: 6", new="run_cap: 6\nearly_terminate: {type: hyperband, min_iter: 1, eta: 2}")
+    config = read(text, old="run_cap: 6", new="run_cap: 6\nearly_terminate: {type: hyperband, min_iter: 1, eta: 2}")
     trials.scores = {0: 0.7, 1: 0.8, 2: 0.1, 3: 0.05, 4: 0.9, 5: 0.0}
     trials.errors[3] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        swept(spec, bench)
-    found = swept(spec, bench)
+        swept(config, session)
+    found = swept(config, session)
     assert [each.state for each in found.trials] == [
         "finished", "finished", "stopped", "stopped", "finished", "stopped",
     ]  # fmt: skip
 
 
 def test_settings_that_an_optimizer_lacks_are_told_before_anything_is_run(
-    read: Read, bench: Workbench, trials: Trials
+    read: Read, session: Session, trials: Trials
 ) -> None:
     nested = "  settings: {parameters: {momentum: {value: 0.9}}}\n  steps: {value: 4}"
-    with pytest.raises(InvalidSpec, match="adam has no such setting; given: 'momentum'"):
-        swept(read(old="  steps: {value: 4}", new=nested), bench)
+    with pytest.raises(InvalidConfig, match="adam has no such setting; given: 'momentum'"):
+        swept(read(old="  steps: {value: 4}", new=nested), session)
     assert trials.run == []
 
 
-def test_data_that_cannot_be_had_are_told_before_anything_is_run(read: Read, bench: Workbench, trials: Trials) -> None:
+def test_data_that_cannot_be_had_are_told_before_anything_is_run(read: Read, session: Session, trials: Trials) -> None:
     with pytest.raises((SourceError, UnknownName)):
-        swept(read(old="bundled/sentiment", new="sst2-sentences"), bench)
+        swept(read(old="bundled/sentiment", new="sst2-sentences"), session)
     assert trials.run == []
 
 
 class Deaths:
-    """A crew whose workers die, each trial so many times."""
+    """A pool whose workers die, each trial so many times."""
 
     def __init__(self, deaths: dict[int, int]) -> None:
-        self.deaths, self.orders = dict(deaths), list[Order]()
+        self.deaths, self.orders = dict(deaths), list[Job]()
         self.started: list[int] = []
 
-    def __call__(self, bench: Workbench, size: int) -> Deaths:
+    def __call__(self, session: Session, size: int) -> Deaths:
         return self
 
     def __enter__(self) -> Self:
@@ -221,34 +221,34 @@ class Deaths:
     def busy(self) -> int:
         return len(self.orders)
 
-    def start(self, order: Order) -> None:
+    def start(self, order: Job) -> None:
         self.orders.append(order)
         self.started.append(order.number)
 
-    def events(self) -> Iterator[TrialEvidence | Died]:
+    def events(self) -> Iterator[TrialRecord | WorkerDied]:
         order = self.orders.pop(0)
         if self.deaths.get(order.number, 0) > 0:
             self.deaths[order.number] -= 1
-            yield Died(order, "its worker process was killed by SIGKILL")
+            yield WorkerDied(order, "its worker process was killed by SIGKILL")
             return
         yield Trials()(order.number, order.parameters, None, contender=order.contender, told=None)  # type: ignore[arg-type]
 
 
 def test_a_trial_whose_worker_dies_is_tried_once_more(
-    read: Read, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    read: Read, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crew = Deaths({1: 1, 3: 2})
-    monkeypatch.setattr(runner, "Crew", crew)
-    found = runner.run(read(), bench, processes=2)
-    assert {number: crew.started.count(number) for number in range(6)} == {0: 1, 1: 2, 2: 1, 3: 2, 4: 1, 5: 1}
+    pool = Deaths({1: 1, 3: 2})
+    monkeypatch.setattr(runner, "WorkerPool", pool)
+    found = runner.run(read(), session, processes=2)
+    assert {number: pool.started.count(number) for number in range(6)} == {0: 1, 1: 2, 2: 1, 3: 2, 4: 1, 5: 1}
     assert [each.state for each in found.trials] == ["finished"] * 3 + ["failed"] + ["finished"] * 2
     assert found.trials[3].reason == "its worker process was killed by SIGKILL, 2 times"
     assert found.trials[3].parameters["optimizer"] == "adam"
     assert "seeds" not in found.trials[3].parameters
 
 
-def test_a_command_is_never_executed(read: Read, bench: Workbench, trials: Trials, tmp_path: Any) -> None:
+def test_a_command_is_never_executed(read: Read, session: Session, trials: Trials, tmp_path: Any) -> None:
     mark = tmp_path / "executed"
-    swept(read(old="method: random", new=f"method: random\nprogram: {mark}.py\ncommand: [touch, {mark}]"), bench)
+    swept(read(old="method: random", new=f"method: random\nprogram: {mark}.py\ncommand: [touch, {mark}]"), session)
     assert len(trials.run) == 6
     assert not mark.exists()

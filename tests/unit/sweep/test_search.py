@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from bertspec.errors import InvalidSpec
-from bertspec.evidence.sweeps import TrialEvidence
-from bertspec.spec import SweepSpec
+from bertspec.config import SweepConfig
+from bertspec.errors import InvalidConfig
+from bertspec.results import TrialRecord
 from bertspec.sweep.search import Search
 
 from .conftest import Read
 from .test_files import COMPARED, FACTOR
 
 
-def over(number: int, search: Search, done: list[TrialEvidence], **facts: Any) -> TrialEvidence:
+def over(number: int, search: Search, done: list[TrialRecord], **facts: Any) -> TrialRecord:
     proposal = search.proposal(number, done)
-    return TrialEvidence(
+    return TrialRecord(
         number=number,
         parameters=dict(proposal.parameters),
         contender=proposal.contender,
@@ -26,28 +26,28 @@ def over(number: int, search: Search, done: list[TrialEvidence], **facts: Any) -
 
 
 @pytest.fixture
-def spec(read: Read) -> SweepSpec:
+def config(read: Read) -> SweepConfig:
     return read()
 
 
-def test_contenders_take_turns_and_are_drawn_alike(spec: SweepSpec) -> None:
-    found = [Search(spec).proposal(number) for number in range(6)]
+def test_contenders_take_turns_and_are_drawn_alike(config: SweepConfig) -> None:
+    found = [Search(config).proposal(number) for number in range(6)]
     assert [each.contender for each in found] == ["adam", "adamw", "sgd"] * 2
     factors = [each.parameters["learning_rate_factor"] for each in found]
     assert factors[0] == factors[1] == factors[2] != factors[3] == factors[4] == factors[5]
     assert all(0.1 <= factor <= 10 for factor in factors)
 
 
-def test_random_trials_are_a_function_of_seed_and_number(spec: SweepSpec) -> None:
-    backwards = [Search(spec, 7).proposal(number) for number in reversed(range(6))]
-    assert backwards[::-1] == [Search(spec, 7).proposal(number) for number in range(6)]
-    assert Search(spec, 8).proposal(0) != Search(spec, 7).proposal(0)
+def test_random_trials_are_a_function_of_seed_and_number(config: SweepConfig) -> None:
+    backwards = [Search(config, 7).proposal(number) for number in reversed(range(6))]
+    assert backwards[::-1] == [Search(config, 7).proposal(number) for number in range(6)]
+    assert Search(config, 8).proposal(0) != Search(config, 7).proposal(0)
 
 
-def test_a_parameter_more_leaves_the_others_as_they_were(read: Read, spec: SweepSpec) -> None:
+def test_a_parameter_more_leaves_the_others_as_they_were(read: Read, config: SweepConfig) -> None:
     more = read(old="  steps: {value: 4}", new="  weight_decay: {min: 0.0, max: 0.1}\n  steps: {value: 4}")
     for number in range(4):
-        one, two = Search(spec).proposal(number).parameters, Search(more).proposal(number).parameters
+        one, two = Search(config).proposal(number).parameters, Search(more).proposal(number).parameters
         assert one["learning_rate_factor"] == two["learning_rate_factor"]
         assert 0 <= two["weight_decay"] <= 0.1
 
@@ -71,9 +71,9 @@ def test_whole_numbers_are_a_grid(read: Read) -> None:
 
 
 @pytest.fixture
-def bayes(spec: SweepSpec) -> Search:
+def bayes(config: SweepConfig) -> Search:
     pytest.importorskip("optuna")
-    return Search(spec.model_copy(update={"method": "bayes"}), seed=3)
+    return Search(config.model_copy(update={"method": "bayes"}), seed=3)
 
 
 def score(trial_factor: Any) -> float:
@@ -81,8 +81,8 @@ def score(trial_factor: Any) -> float:
     return 1 - abs(float(trial_factor) - 2) / 10
 
 
-def swept(search: Search, trials: int) -> list[TrialEvidence]:
-    done: list[TrialEvidence] = []
+def swept(search: Search, trials: int) -> list[TrialRecord]:
+    done: list[TrialRecord] = []
     for number in range(trials):
         factor = search.proposal(number, done).parameters["learning_rate_factor"]
         done.append(over(number, search, done, state="finished", score=score(factor)))
@@ -91,7 +91,7 @@ def swept(search: Search, trials: int) -> list[TrialEvidence]:
 
 def test_bayes_goes_on_after_an_interruption_as_if_there_had_been_none(bayes: Search) -> None:
     done = swept(bayes, 24)
-    again = Search(bayes.spec, seed=3)
+    again = Search(bayes.config, seed=3)
     assert again.proposal(20, done[:20][::-1]).parameters == done[20].parameters
 
 
@@ -101,7 +101,7 @@ def test_bayes_looks_where_it_was_good(bayes: Search) -> None:
 
 
 def test_bayes_keeps_away_from_what_failed(bayes: Search) -> None:
-    done: list[TrialEvidence] = []
+    done: list[TrialRecord] = []
     for number in range(60):
         factor = float(bayes.proposal(number, done).parameters["learning_rate_factor"])
         facts = {"state": "failed"} if factor > 1 else {"state": "finished", "score": 0.5}
@@ -119,7 +119,7 @@ def test_bayes_knows_lists_whole_numbers_and_constants(read: Read) -> None:
     pytest.importorskip("optuna")
     mixed = "  weight_decay: {values: [0, 0.1]}\n  batch_size: {min: 4, max: 6}\n"
     search = Search(read(old=COMPARED, new=mixed).model_copy(update={"method": "bayes"}))
-    done: list[TrialEvidence] = []
+    done: list[TrialRecord] = []
     for number in range(8):
         done.append(over(number, search, done, state="finished", score=0.5))
         assert done[-1].parameters["weight_decay"] in (0, 0.1)
@@ -127,7 +127,7 @@ def test_bayes_knows_lists_whole_numbers_and_constants(read: Read) -> None:
         assert done[-1].parameters["steps"] == 4
 
 
-def test_without_optuna_bayes_says_what_to_install(spec: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_bayes_says_what_to_install(config: SweepConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = builtins.__import__
 
     def without(name: str, *rest: Any) -> Any:
@@ -136,5 +136,5 @@ def test_without_optuna_bayes_says_what_to_install(spec: SweepSpec, monkeypatch:
         return honest(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(InvalidSpec, match=r"needs Optuna.*pip install 'bertspec\[bayes\]'"):
-        Search(spec.model_copy(update={"method": "bayes"})).proposal(0)
+    with pytest.raises(InvalidConfig, match=r"needs Optuna.*pip install 'bertspec\[bayes\]'"):
+        Search(config.model_copy(update={"method": "bayes"})).proposal(0)

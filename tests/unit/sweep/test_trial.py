@@ -9,23 +9,23 @@ import pytest
 import yaml
 
 from bertspec.catalog import Catalog
-from bertspec.errors import InvalidSpec, SourceError, UnknownName
-from bertspec.evidence.sweeps import Point
-from bertspec.spec import EncoderSpec, TaskSpec
-from bertspec.study import Workbench
-from bertspec.sweep import trial, watch
+from bertspec.config import EncoderConfig, TaskConfig
+from bertspec.errors import InvalidConfig, SourceError, UnknownName
+from bertspec.results import Point
+from bertspec.study import Session
+from bertspec.sweep import early_stopping, trial
 
 
 @pytest.fixture
-def mini(tmp_path: Path, bench: Workbench, encoder: EncoderSpec, task: TaskSpec) -> Workbench:
-    """A bench whose configs have a micro encoder and a task of few rows."""
+def mini(tmp_path: Path, session: Session, encoder: EncoderConfig, task: TaskConfig) -> Session:
+    """A session whose configs have a micro encoder and a task of few rows."""
     for kind, values in (("encoders", encoder.model_dump()), ("tasks", task.model_dump(mode="json"))):
         file = tmp_path / "configs" / kind / "micro.yaml"
         file.parent.mkdir(parents=True)
         kept = {name: value for name, value in values.items() if value is not None and name != "name"}
         file.write_text(yaml.safe_dump(kept), "utf-8")
-    assert bench.catalog == Catalog.beside(tmp_path)
-    return bench
+    assert session.catalog == Catalog.beside(tmp_path)
+    return session
 
 
 MICRO: dict[str, Any] = {
@@ -38,18 +38,18 @@ MICRO: dict[str, Any] = {
 }
 
 
-def test_a_trial_is_a_study_of_its_seeds_on_the_tuning_split(mini: Workbench) -> None:
+def test_a_trial_is_a_study_of_its_seeds_on_the_tuning_split(mini: Session) -> None:
     found = trial.run(3, {**MICRO, "tuning_share": 0.25}, mini, contender="adamw")
     assert (found.state, found.seeds, found.diverged) == ("finished", (7, 8), 0)
     assert found.score == pytest.approx(sum(found.scores) / 2)
     assert found.parameters == {"encoder": "micro", "task": "micro", "steps": 4, "batch_size": 16, "max_length": 32}
     assert found.tokens > 0
     runs = [mini.store.get(name) for name in found.runs]
-    assert [run.spec.task.tuning_share for run in runs if run] == [0.25, 0.25]
+    assert [run.config.task.tuning_share for run in runs if run] == [0.25, 0.25]
     assert [run.result.facts.scores["accuracy"] for run in runs if run] == list(found.scores)
 
 
-def test_nested_and_dotted_names_are_the_same(mini: Workbench) -> None:
+def test_nested_and_dotted_names_are_the_same(mini: Session) -> None:
     def study(**more: Any) -> Any:
         return trial.study_of({**MICRO, "optimizer": "sgd", **more}, mini, seeds=(1,), tuning_share=0.2)
 
@@ -58,7 +58,7 @@ def test_nested_and_dotted_names_are_the_same(mini: Workbench) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_factor_multiplies_the_optimizers_own_rate(mini: Workbench, optimizer: str) -> None:
+def test_a_factor_multiplies_the_optimizers_own_rate(mini: Session, optimizer: str) -> None:
     def rate(**more: Any) -> float:
         asked = {**MICRO, "optimizer": optimizer, **more}
         return trial.study_of(asked, mini, seeds=(1,), tuning_share=0.2).recipe.optimizer.learning_rate
@@ -66,11 +66,11 @@ def test_a_factor_multiplies_the_optimizers_own_rate(mini: Workbench, optimizer:
     assert rate(learning_rate_factor=2.5) == pytest.approx(2.5 * rate())
 
 
-def test_the_confirmation_is_scored_on_the_evaluation_split(mini: Workbench) -> None:
+def test_the_confirmation_is_scored_on_the_evaluation_split(mini: Session) -> None:
     assert trial.study_of(MICRO, mini, seeds=(1, 2), tuning_share=None).task.tuning_share is None
 
 
-def test_the_loss_is_the_mean_over_the_scored_rows(mini: Workbench) -> None:
+def test_the_loss_is_the_mean_over_the_scored_rows(mini: Session) -> None:
     found = trial.run(0, MICRO, mini, metric="loss")
     run = mini.store.get(found.runs[0])
     assert run is not None
@@ -82,19 +82,19 @@ def test_the_loss_is_the_mean_over_the_scored_rows(mini: Workbench) -> None:
     assert found.scores[0] == pytest.approx(float(np.mean(losses)))
 
 
-def test_a_trial_that_diverges_on_every_seed_failed(mini: Workbench) -> None:
+def test_a_trial_that_diverges_on_every_seed_failed(mini: Session) -> None:
     found = trial.run(0, {**MICRO, "optimizer": "sgd", "learning_rate": 1e12, "clip_norm": None}, mini)
     assert (found.state, found.score, found.diverged) == ("failed", None, 2)
     assert "diverged on every seed: loss" in str(found.reason)
 
 
-def test_values_that_do_not_go_together_fail_one_trial(mini: Workbench) -> None:
+def test_values_that_do_not_go_together_fail_one_trial(mini: Session) -> None:
     found = trial.run(5, {**MICRO, "max_length": 4000}, mini)
     assert (found.state, found.number, found.runs) == ("failed", 5, ())
     assert "max_length" in str(found.reason)
 
 
-def test_what_is_wrong_with_every_trial_is_raised(mini: Workbench) -> None:
+def test_what_is_wrong_with_every_trial_is_raised(mini: Session) -> None:
     with pytest.raises(UnknownName):
         trial.run(0, {**MICRO, "task": "nothing"}, mini)
     with pytest.raises(SourceError):
@@ -110,13 +110,13 @@ def test_what_is_wrong_with_every_trial_is_raised(mini: Workbench) -> None:
         ({"stepz": 3}, "not described by these fields"),
     ],
 )
-def test_a_choice_that_no_study_could_have_is_refused(mini: Workbench, more: dict[str, Any], said: str) -> None:
-    with pytest.raises(InvalidSpec, match=said):
+def test_a_choice_that_no_study_could_have_is_refused(mini: Session, more: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidConfig, match=said):
         trial.study_of({**MICRO, **more}, mini, seeds=(1,), tuning_share=0.2)
 
 
 @pytest.mark.parametrize(("name", "value"), [("seeds", [-1]), ("tuning_share", 2), ("seeds", [1])])
-def test_the_sweeps_own_parameters_are_checked(mini: Workbench, name: str, value: Any) -> None:
+def test_the_sweeps_own_parameters_are_checked(mini: Session, name: str, value: Any) -> None:
     found = trial.run(0, {**MICRO, name: value}, mini)
     assert found.state == "failed"
 
@@ -124,13 +124,13 @@ def test_the_sweeps_own_parameters_are_checked(mini: Workbench, name: str, value
 LOOKS = {**MICRO, "evaluate_every": 2, "steps": 6}
 
 
-def test_looks_on_the_way_are_the_mean_over_the_seeds(mini: Workbench) -> None:
+def test_looks_on_the_way_are_the_mean_over_the_seeds(mini: Session) -> None:
     found = trial.run(0, LOOKS, mini)
     assert [point.step for point in found.points] == [2, 4, 6]
     assert found.points[-1].value == pytest.approx(found.score)
 
 
-def test_a_trial_is_stopped_on_its_first_seed(mini: Workbench) -> None:
+def test_a_trial_is_stopped_on_its_first_seed(mini: Session) -> None:
     heard: list[Point] = []
 
     def told(point: Point) -> str | None:
@@ -146,18 +146,18 @@ def test_a_trial_is_stopped_on_its_first_seed(mini: Workbench) -> None:
     assert found.tokens == pytest.approx(whole.tokens / 2 * 4 / 6, rel=0.1)
 
 
-def test_a_trial_that_nobody_stops_is_what_it_would_be_unwatched(mini: Workbench) -> None:
+def test_a_trial_that_nobody_stops_is_what_it_would_be_unwatched(mini: Session) -> None:
     watched = trial.run(0, LOOKS, mini, told=lambda _: None)
     assert watched.model_copy(update={"finished": ""}) == trial.run(0, LOOKS, mini).model_copy(update={"finished": ""})
-    assert watch.first_points(watched, mini.store)[0].step == 2
+    assert early_stopping.first_points(watched, mini.store)[0].step == 2
 
 
-def test_the_last_look_stops_nothing(mini: Workbench) -> None:
+def test_the_last_look_stops_nothing(mini: Session) -> None:
     found = trial.run(0, LOOKS, mini, told=lambda point: "too late" if point.step == 6 else None)
     assert found.state == "finished"
 
 
-def test_a_run_of_the_store_is_judged_as_if_it_were_trained_now(mini: Workbench) -> None:
+def test_a_run_of_the_store_is_judged_as_if_it_were_trained_now(mini: Session) -> None:
     def told(point: Point) -> str | None:
         return "hopeless" if point.step == 4 else None
 

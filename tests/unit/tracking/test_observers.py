@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from bertspec.result import RunObserver
-from bertspec.spec import RunSpec, StudySpec
+from bertspec.config import RunConfig, StudyConfig
+from bertspec.results import RunObserver
 from bertspec.tracking import ProgressTracker, SilentTracker, combine, sampled_steps
 
 
@@ -18,8 +18,8 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def spec(study_spec: StudySpec) -> RunSpec:
-    return study_spec.runs()[0]
+def config(study_config: StudyConfig) -> RunConfig:
+    return study_config.runs()[0]
 
 
 def followed(observer: RunObserver) -> None:
@@ -29,39 +29,39 @@ def followed(observer: RunObserver) -> None:
     observer.failed(RuntimeError("it stops here"))
 
 
-def test_a_terminal_gets_a_bar_and_keeps_nothing_of_it(spec: RunSpec) -> None:
+def test_a_terminal_gets_a_bar_and_keeps_nothing_of_it(config: RunConfig) -> None:
     terminal = Terminal()
-    followed(ProgressTracker(terminal).observe(spec, fingerprint=""))
+    followed(ProgressTracker(terminal).observe(config, fingerprint=""))
     assert "bert-micro · bundled/sentiment · adamw · seed 1" in terminal.getvalue()
     assert terminal.getvalue().endswith("\r")
 
 
-def test_a_bar_shows_the_newest_look_at_the_main_metric(spec: RunSpec) -> None:
+def test_a_bar_shows_the_newest_look_at_the_main_metric(config: RunConfig) -> None:
     terminal = Terminal()
-    observer = combine(SilentTracker(), ProgressTracker(terminal, columns=200)).observe(spec, fingerprint="")
+    observer = combine(SilentTracker(), ProgressTracker(terminal, columns=200)).observe(config, fingerprint="")
     observer.started(3)
     observer.stepped(1, 0.5, 1e-3)
     observer.evaluated(1, 0.875)
     assert "loss 0.500, accuracy 0.875 at 1" in terminal.getvalue()
 
 
-def test_a_log_gets_no_bar(spec: RunSpec) -> None:
+def test_a_log_gets_no_bar(config: RunConfig) -> None:
     log = io.StringIO()
-    followed(ProgressTracker(log).observe(spec, fingerprint=""))
-    followed(ProgressTracker(None).observe(spec, fingerprint=""))
+    followed(ProgressTracker(log).observe(config, fingerprint=""))
+    followed(ProgressTracker(None).observe(config, fingerprint=""))
     assert log.getvalue() == ""
 
 
-def test_a_run_that_fails_before_its_first_step_draws_nothing(spec: RunSpec) -> None:
+def test_a_run_that_fails_before_its_first_step_draws_nothing(config: RunConfig) -> None:
     terminal = Terminal()
-    ProgressTracker(terminal).observe(spec, fingerprint="").failed(RuntimeError("early"))
+    ProgressTracker(terminal).observe(config, fingerprint="").failed(RuntimeError("early"))
     assert terminal.getvalue() == ""
 
 
-def test_several_trackers_hear_the_same(spec: RunSpec) -> None:
+def test_several_trackers_hear_the_same(config: RunConfig) -> None:
     one, two = Terminal(), Terminal()
     tracker = combine(ProgressTracker(one), SilentTracker(), ProgressTracker(two))
-    followed(tracker.observe(spec, fingerprint=""))
+    followed(tracker.observe(config, fingerprint=""))
     tracker.close()
     assert "seed 1" in one.getvalue()
     assert "seed 1" in two.getvalue()

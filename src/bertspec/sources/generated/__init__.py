@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from bertspec.config import GeneratedConfig
 from bertspec.errors import UnknownName
 from bertspec.sources.generated import majority, paraphrase, sentiment
-from bertspec.spec import GeneratedSpec
 
 __all__ = ["CLEAN_LABEL", "NAMES", "rows", "texts"]
 
@@ -32,7 +32,7 @@ _EVALUATION_SHARE = 5
 """One text in this many belongs to the evaluation split, whatever the sizes asked for."""
 
 
-def rows(dataset: str, sizes: GeneratedSpec, split: Split) -> dict[str, list[Any]]:
+def rows(dataset: str, sizes: GeneratedConfig, split: Split) -> dict[str, list[Any]]:
     """The columns of one split; equal arguments give equal rows, on any machine.
 
     No text of the evaluation split is ever in the training split, and a larger split begins with
@@ -54,7 +54,7 @@ def rows(dataset: str, sizes: GeneratedSpec, split: Split) -> dict[str, list[Any
 
 def texts(count: int) -> Iterator[str]:
     """Training texts of every grammar in turn, ``count`` rows of each, for a tokenizer."""
-    sizes = GeneratedSpec(train_rows=count, evaluation_rows=1, label_noise=0)
+    sizes = GeneratedConfig(train_rows=count, evaluation_rows=1, label_noise=0)
     for name in NAMES:
         columns = rows(name, sizes, "train")
         for column, values in columns.items():
@@ -62,9 +62,9 @@ def texts(count: int) -> Iterator[str]:
                 yield from values
 
 
-def _rows(grammar: Callable[[random.Random], Row], split: Split, sizes: GeneratedSpec) -> Iterator[Row]:
-    sentences = random.Random(f"{sizes.seed} {split}")  # noqa: S311 - reproducible, not secret
-    noise = random.Random(f"{sizes.seed} {split} noise")  # noqa: S311
+def _rows(grammar: Callable[[random.Random], Row], split: Split, sizes: GeneratedConfig) -> Iterator[Row]:
+    sentences = random.Random(f"{sizes.seed} {split}")
+    noise = random.Random(f"{sizes.seed} {split} noise")
     while True:
         row = grammar(sentences)
         text = " | ".join(str(value) for column, value in row.items() if column != "label")

@@ -1,0 +1,86 @@
+"""Write down which revision and which content stand behind the hub's names, in a file that later runs obey.
+
+Without names, what the stored runs used is locked, and nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from bertspec.cli import complete, console, options
+
+if TYPE_CHECKING:
+    from bertspec.sources.pins import DataPin, Pins
+
+__all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
+
+NAME = "lock"
+HELP = "pin hub names to revisions and hashes"
+EPILOG = """\
+examples:
+  bertspec lock
+  bertspec lock --encoder minilm --task sst2-sentences
+  git add bertspec.lock
+
+A run whose content is not what bertspec.lock promises is refused before it begins, wherever the content came from.
+Remove an entry, or the file, to unlock.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to lock."""
+    for name in ("encoder", "task"):
+        option = parser.add_argument(
+            f"--{name}", action="append", default=[], metavar="NAME", help=f"lock this {name}; may be repeated"
+        )
+        complete.names(option, name)
+    options.add_store(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the lock file of this folder."""
+    from bertspec.sources.pins import LOCK_FILE, Pins
+
+    file = options.root() / LOCK_FILE
+    before = Pins.beside(options.root())
+    named = bool(arguments.encoder or arguments.task)
+    pins = _of_names(arguments, before) if named else _of_runs(arguments, before)
+    if not (pins.encoders or pins.data):
+        console.show_lines("nothing to lock: no run has used anything from the hub, a mirror or a package")
+        return 0
+    pins.write(file)
+    console.show_lines(
+        f"{file}: {len(pins.encoders)} encoders, {len(pins.data)} data sets locked",
+        *(f"  {pin.checkpoint}  {pin.revision or 'no revision'}  {pin.sha256[:12]}…" for pin in pins.encoders),
+        *(f"  {_data(pin)}  {pin.revision or 'no revision'}  {pin.sha256[:12]}…" for pin in pins.data),
+    )
+    return 0
+
+
+def _of_names(arguments: argparse.Namespace, pins: Pins) -> Pins:
+    """Look the names up afresh: a name is locked to what it stands for now."""
+    from bertspec.sources import pretrained, tables
+    from bertspec.sources.locations import Locations
+
+    catalog, locations = options.catalog(), Locations.from_environment()
+    encoders = [catalog.encoder(word) for word in arguments.encoder]
+    tasks = [catalog.task(word) for word in arguments.task]
+    for encoder in encoders:
+        files = pretrained.find(encoder, locations)
+        pins = pins.with_encoder(encoder, files.origin, files.tokenizer_origin)
+    for task in tasks:
+        pins = pins.with_data(task, tables.load(task, locations).origin)
+    return pins
+
+
+def _of_runs(arguments: argparse.Namespace, pins: Pins) -> Pins:
+    for run in sorted(options.store(arguments).runs(), key=lambda run: run.result.facts.finished):
+        origins = run.result.facts.provenance
+        pins = pins.with_encoder(run.config.encoder, origins.encoder, origins.tokenizer)
+        pins = pins.with_data(run.config.task, origins.data)
+    return pins
+
+
+def _data(pin: DataPin) -> str:
+    return " ".join(part for part in (pin.dataset, pin.subset, "+".join(pin.splits)) if part)

@@ -1,0 +1,100 @@
+"""Draw what a session of pytest showed, and sweeps: one HTML page that asks nobody for anything, Markdown, W&B."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from bertspec.cli import console, options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bertspec.results import SessionRecord, SweepRecord
+    from bertspec.store import Store
+
+__all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
+
+NAME = "report"
+HELP = "draw what a session showed, as HTML, Markdown or a W&B Report"
+EPILOG = """\
+examples:
+  bertspec report
+  bertspec report --output site/index.html
+  bertspec report --output - --format markdown
+  bertspec report --format wandb                  # pip install 'bertspec[wandb-report]'
+
+The page holds every scenario in its own words, each claim with its interval, its bound and its seeds, learning curves,
+confusion matrices, quality against cost, the store's sweeps, and where everything came from. pytest writes it, too:
+--spec-report=PATH.
+A W&B Report holds the claims, and charts of the session's runs that W&B has; bertspec sync pushes the others.
+"""
+
+_FORMATS = {"html": ".html", "markdown": ".md", "wandb": ""}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which session, and where to."""
+    parser.add_argument("--session", metavar="FILE", help="the record of a session (default: the last one, if any)")
+    parser.add_argument("--format", choices=tuple(_FORMATS), default="html", help="default: html")
+    parser.add_argument("--output", metavar="PATH", help="default: bertspec-report.html, or .md, here; - writes it out")
+    options.add_store(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the report of a session."""
+    from pathlib import Path
+
+    from bertspec import report
+    from bertspec.errors import InvalidConfig
+    from bertspec.sources.locations import Locations
+    from bertspec.store import sessions
+    from bertspec.store.sweeps import sweeps
+
+    kept = options.store(arguments)
+    record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
+    locations = Locations.from_environment(options.root())
+    if record is not None:
+        session = sessions.read(record)
+    elif sweeps(kept.root):
+        session = _of_sweeps(sweeps(kept.root))
+    else:
+        raise InvalidConfig(
+            "no session has left a record", allowed="pytest features/ or bertspec sweep, first", where=kept.root
+        )
+    if arguments.format == "wandb":
+        console.show_lines(_published(session, kept))
+        return 0
+    html = arguments.format == "html"
+    text = report.html(session, kept, locations) if html else report.markdown(session, sweeps(kept.root))
+    if arguments.output == "-":
+        console.show_lines(text.rstrip("\n"))
+        return 0
+    target = Path(arguments.output or f"bertspec-report{_FORMATS[arguments.format]}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, "utf-8")
+    console.show_lines(f"{target}: {len(session.scenarios)} scenarios of {session.finished}")
+    return 0
+
+
+def _of_sweeps(swept: Sequence[SweepRecord]) -> SessionRecord:
+    """A session without scenarios, where only sweeps were run so far."""
+    from bertspec.results import SessionRecord
+
+    last = swept[0]
+    return SessionRecord(
+        session=last.sha256, started=last.began, finished=last.finished or last.began, command="bertspec sweep"
+    )
+
+
+def _published(session: SessionRecord, kept: Store) -> str:
+    from bertspec import report, tracking
+
+    names = dict.fromkeys(name for scenario in session.scenarios for claim in scenario.claims for name in claim.runs)
+    runs = [run for run in map(kept.get, names) if run is not None]
+    return tracking.publish(
+        f"bertspec: {session.finished}",
+        report.markdown(session),
+        fingerprints=list(names),
+        metrics=list(dict.fromkeys(metric for run in runs for metric in run.result.facts.scores)),
+    )

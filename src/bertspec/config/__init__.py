@@ -1,0 +1,34 @@
+"""What is asked for: frozen records of encoders, tasks, recipes, runs, studies and sweeps.
+
+Pure: no environment, no files, no device. A record that exists is valid.
+"""
+
+from __future__ import annotations
+
+from bertspec.config.optimizer import REFUSED, AveragingConfig, EmaConfig, OptimizerConfig, SwaConfig
+from bertspec.config.parameters import DISTRIBUTIONS, ParameterConfig
+from bertspec.config.sweeps import OWN, HyperbandConfig, MetricConfig, SweepConfig, TuningConfig
+from bertspec.config.training import EncoderConfig, GeneratedConfig, RecipeConfig, RunConfig, StudyConfig, TaskConfig
+from bertspec.records import Setting
+
+__all__ = [
+    "DISTRIBUTIONS",
+    "OWN",
+    "REFUSED",
+    "AveragingConfig",
+    "EmaConfig",
+    "EncoderConfig",
+    "GeneratedConfig",
+    "HyperbandConfig",
+    "MetricConfig",
+    "OptimizerConfig",
+    "ParameterConfig",
+    "RecipeConfig",
+    "RunConfig",
+    "Setting",
+    "StudyConfig",
+    "SwaConfig",
+    "SweepConfig",
+    "TaskConfig",
+    "TuningConfig",
+]

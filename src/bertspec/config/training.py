@@ -1,0 +1,227 @@
+"""Encoders, tasks, recipes, and the runs and studies that they make."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from bertspec.config.optimizer import OptimizerConfig, SwaConfig
+from bertspec.records import Record, Setting
+
+__all__ = ["EncoderConfig", "GeneratedConfig", "RecipeConfig", "RunConfig", "StudyConfig", "TaskConfig"]
+
+Family = Literal["albert", "bert", "distilbert", "electra", "modernbert", "roberta"]
+Head = Literal["classification", "regression"]
+Sabotage = Literal["shuffled labels", "leaked labels", "scored on training rows"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class EncoderConfig(Record):
+    """An encoder: a pretrained checkpoint, or an architecture trained from scratch.
+
+    Exactly one of ``checkpoint`` and ``family`` is set.
+    """
+
+    name: str
+    """The word that feature lines use."""
+    checkpoint: str | None = None
+    """A hub id, or a folder that holds safetensors weights, a config and a tokenizer."""
+    revision: str | None = None
+    """The hub revision of the checkpoint; ignored for a folder, which ``sha256`` pins."""
+    sha256: Sha256 | None = None
+    """The hash that the weights file must have."""
+    family: Family | None = None
+    """The architecture to train from scratch, with the tokenizer of the generated tasks."""
+    architecture: dict[str, Setting] = Field(default={})
+    """Values for the family's transformers configuration, under its own names."""
+    recipe: str = "fine-tuning"
+    """The recipe used where a scenario names none."""
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether training starts from random weights."""
+        return self.checkpoint is None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.checkpoint is None) == (self.family is None):
+            raise ValueError("an encoder has either a checkpoint or a family, and not both")
+        if self.architecture and self.family is None:
+            raise ValueError("a checkpoint brings its own architecture")
+        return self
+
+
+class GeneratedConfig(Record):
+    """How many rows a generated task makes, and how noisy their labels are."""
+
+    train_rows: PositiveInt
+    """Rows of the training split."""
+    evaluation_rows: PositiveInt
+    """Rows of the evaluation split."""
+    label_noise: Annotated[float, Field(ge=0, lt=0.5)]
+    """The probability that a label is flipped; the best attainable accuracy is one minus this."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """The seed of the grammar, not of the training."""
+
+
+class TaskConfig(Record):
+    """A data set with its columns, its head and its metrics."""
+
+    name: str
+    """The word that feature lines use."""
+    dataset: str
+    """A hub id, a folder, a file, or ``bundled/NAME`` for a generated task."""
+    subset: str | None = None
+    """The configuration of the data set, such as ``sst2`` of ``nyu-mll/glue``."""
+    revision: str | None = None
+    """The hub revision; what it resolved to is recorded with the result."""
+    train_split: str = "train"
+    """The split that is trained on."""
+    evaluation_split: str = "validation"
+    """The split that is scored, in the order of its rows."""
+    text: str
+    """The column that holds the text, or the first of a pair."""
+    text_pair: str | None = None
+    """The column that holds the second text of a pair."""
+    label: str = "label"
+    """The column that holds the label: a class number, a class name, or a number to regress."""
+    head: Head
+    """What is predicted: one of ``labels``, or one number."""
+    labels: tuple[str, ...] = ()
+    """The names of the classes, in the order of their numbers."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The scores that every run reports, the main one first."""
+    generated: GeneratedConfig | None = None
+    """The sizes and the noise of a ``bundled/`` task."""
+    overlap_allowed: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """The share of evaluation rows whose texts may also be trained on; more is a leak, and fails every claim."""
+    sabotage: Sabotage | None = None
+    """What is done to the rows on purpose, to see a claim refused."""
+    tuning_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The share of the training rows that is scored instead of the evaluation split, and not trained on: settings are
+    chosen on it. None scores the evaluation split."""
+
+    @property
+    def outputs(self) -> int:
+        """The width of the head."""
+        return len(self.labels) if self.head == "classification" else 1
+
+    @model_validator(mode="after")
+    def _labels_fit_head(self) -> Self:
+        if self.head == "classification" and len(self.labels) < 2:
+            raise ValueError("a classification task names at least two labels")
+        if self.head == "regression" and self.labels:
+            raise ValueError("a regression task has no labels")
+        if self.text_pair == self.text:
+            raise ValueError("a pair of texts needs two columns")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label is named twice")
+        if self.dataset.startswith("bundled/") != (self.generated is not None):
+            raise ValueError("a bundled/ task, and no other, has a generated: block")
+        return self
+
+
+class RecipeConfig(Record):
+    """How an encoder is trained. Exactly one of ``epochs`` and ``steps`` is set."""
+
+    optimizer: OptimizerConfig
+    """The update rule with its learning rate."""
+    epochs: PositiveFloat | None = None
+    """Passes over the training split; a fraction stops inside a pass."""
+    steps: PositiveInt | None = None
+    """Optimizer steps, whatever the size of the training split."""
+    batch_size: PositiveInt
+    """Examples per optimizer step."""
+    micro_batch: PositiveInt | None = None
+    """Examples per backward pass, whose gradients add up to those of the batch; none means all at once."""
+    max_length: Annotated[int, Field(ge=4)]
+    """Tokens per example, special tokens included; longer texts are truncated."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)]
+    """The share of the steps over which the learning rate rises linearly from zero."""
+    schedule: Literal["linear", "constant", "cosine", "one-cycle", "inverse-square-root"]
+    """What the learning rate does after the warm-up: fall to zero, stay, or fall as one over the root of the step.
+
+    ``one-cycle`` (Smith and Topin, 2018) rises by itself, and goes with no other warm-up.
+    """
+    clip_norm: PositiveFloat | None
+    """The largest global gradient norm, or none for no clipping."""
+    precision: Literal["auto", "fp32", "bf16"]
+    """The compute type; weights stay fp32. ``auto`` is bf16 where the hardware has it."""
+    loss: Literal["auto", "cross_entropy", "mse"] = "auto"
+    """What is minimised; ``auto`` is cross-entropy for classes and squared error for numbers."""
+    frozen_encoder: bool = False
+    """Whether only the head is trained: every other weight stays as it was loaded or drawn."""
+    threads: PositiveInt | None = None
+    """CPU threads for the computation; none means every core this process may use."""
+    evaluate_every: PositiveInt | None = None
+    """Optimizer steps between looks at the main metric on the evaluation split; none looks at the end only.
+    They are for the eye: no result is chosen by them."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("a recipe has either epochs or steps, and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_of_a_batch(self) -> Self:
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise ValueError(
+                f"micro_batch {self.micro_batch} is a part of a batch, and batch_size is {self.batch_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_warm_up(self) -> Self:
+        if self.schedule == "one-cycle" and self.warmup_fraction > 0:
+            raise ValueError(
+                f"the one-cycle schedule has its own warm-up, and warmup_fraction {self.warmup_fraction:g} is not 0"
+            )
+        averaging = self.optimizer.averaging
+        anneals = isinstance(averaging, SwaConfig) and averaging.learning_rate_share is not None
+        if anneals and averaging is not None and averaging.start < self.warmup_fraction:
+            raise ValueError(
+                f"averaging starts at {averaging.start:g} of the steps, inside the warm-up of {self.warmup_fraction:g}"
+            )
+        return self
+
+
+class RunConfig(Record):
+    """One training with one seed."""
+
+    encoder: EncoderConfig
+    task: TaskConfig
+    recipe: RecipeConfig
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    """Decides the new weights, the order of the rows and the dropout."""
+
+
+class StudyConfig(Record):
+    """The runs of one recipe over its seeds."""
+
+    encoder: EncoderConfig
+    task: TaskConfig
+    recipe: RecipeConfig
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
+    """The seeds, in the order in which they are run."""
+
+    @property
+    def title(self) -> str:
+        """The study in one line, as reports and trackers name it."""
+        tuning = "tuning" if self.task.tuning_share is not None else None
+        words = (self.encoder.name, self.task.name, self.recipe.optimizer.word, self.task.sabotage, tuning)
+        return " · ".join(word for word in words if word is not None)
+
+    def runs(self) -> tuple[RunConfig, ...]:
+        """One run for each seed, in order."""
+        return tuple(
+            RunConfig(encoder=self.encoder, task=self.task, recipe=self.recipe, seed=seed) for seed in self.seeds
+        )
+
+    @model_validator(mode="after")
+    def _seeds_once(self) -> Self:
+        twice = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"seeds {twice} stand twice; a seed counts once")
+        return self

@@ -1,0 +1,121 @@
+"""Checkpoints of a training under way, from which an interrupted run goes on.
+
+A checkpoint is a safetensors file and ``checkpoint.json``, which names the file, holds its hash and everything that is
+not a tensor. The JSON file is replaced last and at one stroke: whatever moment a process is killed at, the folder
+holds the newest whole checkpoint, or the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+__all__ = ["Checkpoints"]
+
+_log = logging.getLogger(__name__)
+
+_RECORD = "checkpoint.json"
+_TENSOR, _PAIRS = "$tensor", "$pairs"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Where the state of one run is kept while it trains, and how often."""
+
+    folder: Path
+    every: int | None
+    """Steps from one checkpoint to the next; none makes no new ones, and still goes on from one that is there."""
+
+    def due(self, step: int, total: int) -> bool:
+        """Whether a checkpoint belongs after this step; after the last one there is nothing to go on with."""
+        return self.every is not None and step % self.every == 0 and step < total
+
+    def save(self, step: int, state: dict[str, Any]) -> bool:
+        """Keep a nest of dicts, lists, plain values and tensors; whether that went well.
+
+        A checkpoint that cannot be written costs a warning and not the run.
+        """
+        tensors: dict[str, Tensor] = {}
+        plain = _without_tensors(state, tensors, "")
+        file = self.folder / f"step-{step}.safetensors"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, file)
+            _flush(file)
+            record = {"tensors": file.name, "sha256": _digest(file), "state": plain}
+            draft = self.folder / f".{_RECORD}"
+            draft.write_text(json.dumps(record), "utf-8")
+            _flush(draft)
+            draft.replace(self.folder / _RECORD)
+        except (OSError, SafetensorError) as refusal:
+            _log.warning("the checkpoint after step %d cannot be written, training goes on: %s", step, refusal)
+            return False
+        for older in self.folder.glob("step-*.safetensors"):
+            if older != file:
+                older.unlink(missing_ok=True)
+        return True
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest checkpoint, or none where there is none, or none that is as it was written."""
+        record = self.folder / _RECORD
+        if not record.is_file():
+            return None
+        try:
+            return _read(record)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as damage:
+            _log.warning("the checkpoint in %s is damaged (%s); training starts anew", self.folder, damage)
+            return None
+
+
+def _read(record: Path) -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(record.read_text("utf-8"))
+    file = record.parent / Path(kept["tensors"]).name
+    if _digest(file) != kept["sha256"]:
+        raise ValueError("the tensors are not what was written")
+    state: dict[str, Any] = _with_tensors(kept["state"], load_file(file))
+    return state
+
+
+def _without_tensors(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
+    """The same nest with every tensor replaced by its name in ``tensors``."""
+    if isinstance(value, Tensor):
+        # A copy: the file format refuses tensors that share memory, as tied weights do.
+        tensors[path] = value.detach().to("cpu", copy=True).contiguous()
+        return {_TENSOR: path}
+    if isinstance(value, dict):
+        items = [[key, _without_tensors(item, tensors, f"{path}/{key}")] for key, item in value.items()]
+        return dict(items) if all(isinstance(key, str) for key in value) else {_PAIRS: items}
+    if isinstance(value, list | tuple):
+        return [_without_tensors(item, tensors, f"{path}/{number}") for number, item in enumerate(value)]
+    return value
+
+
+def _with_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_with_tensors(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _TENSOR in value:
+        return tensors[value[_TENSOR]]
+    pairs = value[_PAIRS] if _PAIRS in value else value.items()
+    return {key: _with_tensors(item, tensors) for key, item in pairs}
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _flush(file: Path) -> None:
+    """On the disk, not only on its way there."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,48 @@
+"""Dropout at the price of its random bits.
+
+torch draws one number for every element on a CPU, one after the other: an eighth of a training step. Sixteen bits
+decide as well. On CUDA torch's own, fused dropout is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Dropout", "keep", "replace"]
+
+_LEVELS = 1 << 16
+
+
+def keep(shape: Sequence[int], probability: float) -> Tensor:
+    """A random fp32 mask on the CPU: zero with the probability to drop, otherwise what keeps the mean.
+
+    The probability is rounded to a multiple of 2⁻¹⁶, and the scale goes by the rounded one. It draws from torch's
+    generator.
+    """
+    dropped = round(probability * _LEVELS)
+    size = math.prod(shape)
+    bits = torch.empty((size + 3) // 4, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+    mask = torch.ge(bits[:size], dropped - _LEVELS // 2, out=torch.empty(size))
+    return mask.mul_(_LEVELS / (_LEVELS - dropped) if dropped < _LEVELS else 0.0).view(tuple(shape))
+
+
+class Dropout(nn.Dropout):
+    """``nn.Dropout`` with :func:`keep` on a CPU."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Shape as given; in fp32 under autocast, too, as the residual that it is added to."""
+        if input.is_cuda or not self.training or self.p == 0.0:
+            return super().forward(input)
+        return input * keep(input.shape, self.p)
+
+
+def replace(model: nn.Module) -> None:
+    """Put ours in the place of every ``nn.Dropout`` of a model."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.Dropout:
+                setattr(module, name, Dropout(child.p))

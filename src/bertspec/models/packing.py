@@ -1,0 +1,272 @@
+"""Encoders on packed batches: no padding, but where every token of an example must meet every other, in attention.
+
+Linear layers, normalisation and dropout see the tokens of a batch as one long row. Attention gathers neighbours of
+similar length, padded to the longest of them, and takes what they give apart again. After the last attention only
+the rows that the head reads go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bertspec.data.batches import PackedBatch
+from bertspec.models.dropout import keep
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["Narrowing", "Packing", "install"]
+
+_NAME = "bertspec"
+"""The name of our attention among those of transformers."""
+
+_SIMILAR = 0.7
+"""The shortest of the examples that attend together has at least this share of the longest's tokens."""
+
+_LAST: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "albert": (),
+        "bert": ("bert.encoder.layer", "attention.output"),
+        "camembert": ("roberta.encoder.layer", "attention.output"),
+        "distilbert": ("distilbert.transformer.layer", "sa_layer_norm"),
+        "electra": ("electra.encoder.layer", "attention.output"),
+        "ernie": ("ernie.encoder.layer", "attention.output"),
+        "modernbert": ("model.final_norm",),
+        "roberta": ("roberta.encoder.layer", "attention.output"),
+        "xlm-roberta": ("roberta.encoder.layer", "attention.output"),
+    }
+)
+"""The families that read packed batches, with the module from which on only the rows of the head are needed.
+
+Two words: that part of the last layer; none: after the encoder, whose layers are one module. A family is added here
+once tests/unit/heads shows that packed equals padded: deberta and mpnet would accept our attention and be wrong.
+"""
+
+
+def install(model: PreTrainedModel) -> Narrowing | None:
+    """Teach a model to read packed batches beside padded ones; none where it would be wrong on them.
+
+    So are unknown families, causal attention, feed-forward layers in chunks, and heads that read all tokens.
+    """
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    config = model.config
+    causal, in_chunks = getattr(config, "is_decoder", False), getattr(config, "chunk_size_feed_forward", 0)
+    of_all_tokens = getattr(config, "classifier_pooling", "cls") != "cls"
+    if config.model_type not in _LAST or causal or in_chunks or of_all_tokens:
+        return None
+    AttentionInterface.register(_NAME, _attend)
+    AttentionMaskInterface.register(_NAME, _mask)
+    model.set_attn_implementation(_NAME)
+    return Narrowing(model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Neighbours in a packed batch that attend together, padded to the longest of them."""
+
+    shape: tuple[int, int]
+    """(examples · heads, length)."""
+    first_row: int
+    """Where its padded rows begin among those of all groups."""
+    first_pair: int
+    """Where its attention weights begin among those of all groups."""
+    bias: Tensor
+    """Shape (examples · heads, 1, length): a large negative number at padding."""
+
+    def rows(self, padded: Tensor) -> Tensor:
+        """Its part of all padded rows, shape (examples · heads, length, width)."""
+        count, length = self.shape
+        return padded[self.first_row : self.first_row + count * length].view(count, length, -1)
+
+    def pairs(self, weights: Tensor) -> Tensor:
+        """Its part of all attention weights, shape (examples · heads, length, length)."""
+        count, length = self.shape
+        return weights[self.first_pair : self.first_pair + count * length**2].view(count, length, length)
+
+
+class Packing:
+    """How the attention of one batch is laid out, for a number of attention heads."""
+
+    groups: tuple[_Group, ...]
+    pairs: int
+    """The attention weights of all groups."""
+    gather: Tensor
+    """Packed row for each padded one, shape (padded rows,); padding repeats an example's first token."""
+    restore: Tensor
+    """Padded row for each packed one, shape (tokens · heads,)."""
+    inside: Tensor
+    """Shape (padded rows, 1): 1 for tokens, 0 for padding."""
+
+    def __init__(self, batch: PackedBatch, heads: int) -> None:
+        groups: list[_Group] = []
+        gather, restore, inside = [], [], []
+        token = row = pair = 0
+        for lengths in _neighbours(batch.lengths):
+            longest = int(lengths[0])
+            places, starts = np.arange(longest), (token + np.cumsum(lengths) - lengths)[:, None]
+            is_token = places < lengths[:, None]
+            per_head = np.repeat(is_token, heads, axis=0)
+            tokens = np.where(is_token, starts + places, starts)
+            rows = row + np.arange(per_head.size).reshape(len(lengths), heads, longest)
+            gather.append((tokens[:, None] * heads + np.arange(heads)[:, None]).ravel())
+            restore.append(rows.transpose(0, 2, 1)[is_token].ravel())
+            inside.append(per_head.ravel())
+            bias = np.where(per_head, np.float32(0.0), np.float32(-1e30))[:, None]
+            groups.append(_Group(per_head.shape, row, pair, torch.from_numpy(bias)))
+            token, row, pair = token + int(lengths.sum()), row + per_head.size, pair + per_head.size * longest
+        self.groups, self.pairs = tuple(groups), pair
+        self.gather, self.restore = (torch.from_numpy(np.concatenate(each)) for each in (gather, restore))
+        self.inside = torch.from_numpy(np.concatenate(inside)[:, None].astype(np.float32))
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """Packed rows as padded ones, in fp32."""
+        return rows.index_select(0, self.gather).float()
+
+
+def _neighbours(lengths: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+    """The lengths of each group. They fall: a group ends before the first example that is much shorter."""
+    first = 0
+    while first < len(lengths):
+        shorter = np.flatnonzero(lengths[first:] < _SIMILAR * lengths[first])
+        last = first + int(shorter[0]) if len(shorter) else len(lengths)
+        yield lengths[first:last]
+        first = last
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a layer says of its attention."""
+
+    scale: float
+    dropout: float
+    window: int
+    """Tokens so far apart, or farther, do not meet; 0 where all do."""
+
+
+class _Attention(torch.autograd.Function):
+    """Scaled dot-product attention inside each example of a packed batch, with dropout of the weights.
+
+    Each group has matrix products and a softmax of its own; what goes element by element goes over all groups at once.
+    All is fp32, whatever the layers compute in: oneDNN makes a bf16 kernel anew for every shape, and for products so
+    small that takes longer than it saves.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, packing: Packing, rule: _Rule) -> Tensor:
+        """Queries, keys, values and result have shape (tokens · heads, width)."""
+        q, k, v = (packing.pad(rows) for rows in (query, key, value))
+        weights, mixed = q.new_empty(packing.pairs), torch.empty_like(q)
+        for group in packing.groups:
+            scores = torch.baddbmm(group.bias, group.rows(q), group.rows(k).mT, alpha=rule.scale)
+            _hide_far(scores, rule.window)
+            torch.softmax(scores, -1, out=group.pairs(weights))
+        kept = keep(weights.shape, rule.dropout) if rule.dropout else None
+        dropped = weights if kept is None else weights * kept
+        for group in packing.groups:
+            torch.bmm(group.pairs(dropped), group.rows(v), out=group.rows(mixed))
+        ctx.save_for_backward(q, k, v, weights, kept)
+        ctx.packing, ctx.scale = packing, rule.scale
+        return mixed.index_select(0, packing.restore).to(value.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of queries, keys and values."""
+        packing: Packing = ctx.packing
+        q, k, v, weights, kept = ctx.saved_tensors
+        above = packing.pad(gradient).mul_(packing.inside)
+        of_weights = torch.empty_like(weights)
+        for group in packing.groups:
+            pairs = group.pairs(of_weights)
+            torch.baddbmm(pairs, group.rows(above), group.rows(v).mT, beta=0, alpha=ctx.scale, out=pairs)
+        if kept is not None:
+            of_weights.mul_(kept)
+        dropped = weights if kept is None else weights * kept
+        of_q, of_k, of_v = (torch.empty_like(above) for _ in range(3))
+        for group in packing.groups:
+            found, given = group.pairs(of_weights), group.pairs(weights)
+            of_scores = torch._softmax_backward_data(found, given, -1, given.dtype)
+            torch.bmm(of_scores, group.rows(k), out=group.rows(of_q))
+            torch.bmm(of_scores.mT, group.rows(q), out=group.rows(of_k))
+            torch.bmm(group.pairs(dropped).mT, group.rows(above), out=group.rows(of_v))
+        return *(found.index_select(0, packing.restore) for found in (of_q, of_k, of_v)), None, None
+
+
+def _hide_far(scores: Tensor, window: int) -> None:
+    """Let tokens that are too far apart not meet."""
+    length = scores.shape[-1]
+    if 0 < window < length:
+        places = torch.arange(length)
+        # A finite number: padding may have nothing but padding near it.
+        scores.masked_fill_((places[:, None] - places).abs() >= window, torch.finfo(scores.dtype).min)
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """What transformers' layers call: ours on a packed batch, torch's on a padded one.
+
+    Queries, keys and values have shape (batch, heads, length, width), where a packed batch counts as one long example.
+    """
+    packing: Packing | None = options.pop("packing", None)
+    if packing is None:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        result, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        return result, None
+    heads, width = query.shape[1], query.shape[3]
+    rows = [states[0].transpose(0, 1).reshape(-1, width) for states in (query, key, value)]
+    rule = _Rule(options["scaling"], options["dropout"], options.get("sliding_window") or 0)
+    with torch.autocast("cpu", enabled=False):
+        mixed = _Attention.apply(*rows, packing, rule)  # type: ignore[no-untyped-call]
+    return mixed.view(1, -1, heads, width), None
+
+
+def _mask(*given: Any, **options: Any) -> Tensor | None:
+    """The mask of a padded batch; a packed one has none."""
+    from transformers.masking_utils import sdpa_mask
+
+    return None if options.get("attention_mask") is None else sdpa_mask(*given, **options)
+
+
+class Narrowing:
+    """Lets only the rows that the head reads go on, once attention needs no others.
+
+    They leave as (batch, 1, width): a head that pools the first place finds them there.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.starts: Tensor | None = None
+        """Shape (batch,): the first token of every example; none for a padded batch."""
+        path = _LAST[model.config.model_type]
+        if not path:
+            model.get_submodule(f"{model.base_model_prefix}.encoder").register_forward_hook(self._after)
+            return
+        module = model.get_submodule(path[0])
+        if isinstance(module, nn.ModuleList):
+            module = module[-1].get_submodule(path[1])
+        module.register_forward_pre_hook(self._before)
+
+    def _before(self, module: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        return None if self.starts is None else tuple(_rows(state, self.starts) for state in states)
+
+    def _after(self, module: nn.Module, given: tuple[Any, ...], result: Any) -> Any:
+        if self.starts is not None:
+            result.last_hidden_state = _rows(result.last_hidden_state, self.starts)
+        return result
+
+
+def _rows(states: Tensor, starts: Tensor) -> Tensor:
+    return states[0].index_select(0, starts)[:, None]

@@ -1,0 +1,42 @@
+"""What came of it: frozen records of runs, sessions and sweeps, and the protocol by which a run reports progress."""
+
+from __future__ import annotations
+
+from bertspec.results.runs import (
+    Curve,
+    Environment,
+    Origin,
+    Outcomes,
+    Place,
+    Provenance,
+    RunFacts,
+    RunObserver,
+    RunResult,
+    Timings,
+)
+from bertspec.results.sessions import ClaimRecord, Compared, ScenarioRecord, SessionRecord, StepLine
+from bertspec.results.sweeps import ComparisonRecord, ContenderRecord, Point, Setting, SweepRecord, TrialRecord
+
+__all__ = [
+    "ClaimRecord",
+    "Compared",
+    "ComparisonRecord",
+    "ContenderRecord",
+    "Curve",
+    "Environment",
+    "Origin",
+    "Outcomes",
+    "Place",
+    "Point",
+    "Provenance",
+    "RunFacts",
+    "RunObserver",
+    "RunResult",
+    "ScenarioRecord",
+    "SessionRecord",
+    "Setting",
+    "StepLine",
+    "SweepRecord",
+    "Timings",
+    "TrialRecord",
+]

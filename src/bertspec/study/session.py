@@ -1,0 +1,78 @@
+"""Everything that a study needs besides its config."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bertspec.catalog import Catalog
+from bertspec.config import RecipeConfig, StudyConfig
+from bertspec.errors import InvalidConfig
+from bertspec.sources.locations import Locations
+from bertspec.store import Store
+from bertspec.tracking import Tracker
+
+__all__ = ["Session"]
+
+_WORDS = ("encoder", "task", "recipe", "optimizer", "seeds")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The catalog, the locations, the store and the tracker that studies share."""
+
+    catalog: Catalog
+    locations: Locations
+    store: Store
+    tracker: Tracker
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """What tells the runs that this session makes from all others; the processes of one session share it."""
+    fresh: bool = False
+    """Whether only runs of this session count, of all that the store holds."""
+    checkpoint_every: int | None = None
+    """Steps between the checkpoints from which an interrupted run goes on; none makes no checkpoints."""
+    reference_seeds: tuple[int, ...] = ()
+    """Seeds that take the place of every scenario's own, while studies are calibrated."""
+    seed_shift: int = 0
+    """What is added to every seed of a scenario: whether a verdict holds should not hang on its seeds."""
+    least_runs: int = 0
+    """Runs that every study begins with, as far as its seeds allow, even where the first look needs fewer."""
+    keep_models: bool = False
+    """Whether the fine-tuned encoders are kept in the store, beside their runs."""
+
+    def plan(self, asked: Mapping[str, Any]) -> StudyConfig:
+        """Words → a study, everything in them checked.
+
+        Args:
+            asked: ``encoder`` and ``task`` (required), ``seeds``, ``recipe``, ``optimizer``, and any field of
+                a recipe or an optimizer.
+
+        Raises:
+            UnknownName: a word names nothing.
+            InvalidConfig: a value is not allowed, or a required word is missing.
+        """
+        missing = [word for word in ("encoder", "task") if word not in asked]
+        unknown = sorted(
+            set(asked) - {*_WORDS, *RecipeConfig.model_fields, "learning_rate", "weight_decay", "settings"}
+        )
+        if missing or unknown:
+            raise InvalidConfig(
+                "a fine-tuning is not described by these fields",
+                given=", ".join(asked),
+                allowed=", ".join((*_WORDS, *RecipeConfig.model_fields, "learning_rate", "weight_decay", "settings")),
+            )
+        return self.catalog.study(
+            self.catalog.encoder(str(asked["encoder"])),
+            self.catalog.task(str(asked["task"])),
+            seeds=_sequence(asked.get("seeds", (1, 2, 3))),
+            recipe=asked.get("recipe"),
+            optimizer=asked.get("optimizer"),
+            changes={field: value for field, value in asked.items() if field not in _WORDS},
+        )
+
+
+def _sequence(seeds: Any) -> Sequence[int]:
+    return seeds if isinstance(seeds, list | tuple) else (seeds,)

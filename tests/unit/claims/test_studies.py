@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bertspec import study
+from bertspec.claims import studies
+from bertspec.config import GeneratedConfig, OptimizerConfig, StudyConfig
+from bertspec.errors import InvalidConfig
+from bertspec.results import Outcomes
+from bertspec.statistics import Claim, Spread
+from bertspec.store import StoredRun
+from bertspec.study import Session, Study
+
+SPREAD = Spread(0.01, "known")
+CLAIM = Claim("accuracy", "at least", 0.7)
+
+
+@pytest.fixture
+def six(study_config: StudyConfig, session: Session) -> Study:
+    """Six seeds allowed, three made; of its 200 labels some forty are flipped."""
+    noisy = GeneratedConfig(train_rows=96, evaluation_rows=200, label_noise=0.2)
+    task = study_config.task.model_copy(update={"generated": noisy})
+    return study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3, 4, 5, 6)}), session)
+
+
+def outcomes(predictions: Any, references: Any) -> Outcomes:
+    logits = np.stack([1.0 - np.asarray(predictions), np.asarray(predictions)], axis=1).astype(np.float32)
+    return Outcomes(logits, np.asarray(references, dtype=np.float64))
+
+
+def says(made: Study, predictions: Any) -> Study:
+    """The same study, each of whose runs says this of every row."""
+
+    def edited(run: StoredRun) -> StoredRun:
+        result = dataclasses.replace(run.result, outcomes=outcomes(predictions, run.result.outcomes.references))
+        return dataclasses.replace(run, result=result)
+
+    return dataclasses.replace(made, runs=[edited(run) for run in made.runs])
+
+
+def truth(made: Study) -> np.ndarray[Any, Any]:
+    assert made.inputs.splits.clean is not None
+    return np.array(made.inputs.splits.clean, dtype=np.float64)
+
+
+def test_a_claim_that_is_settled_early_needs_no_more_runs(six: Study) -> None:
+    right = says(six, truth(six))
+    assert studies.judge(right, Claim("accuracy", "at least", 0.01), SPREAD).passed
+    assert len(right.runs) == 3
+
+
+def test_an_open_claim_adds_runs_up_to_the_allowance(six: Study) -> None:
+    found = studies.judge(six, Claim("accuracy", "at most", 0.5), Spread(10.0, "very wide"))
+    assert (found.outcome, len(six.runs), len(found.values)) == ("UNDECIDED", 6, 6)
+
+
+def test_two_seeds_decide_no_claim(study_config: StudyConfig, session: Session) -> None:
+    made = study.begin(study_config, session)
+    assert studies.judge(made, Claim("accuracy", "at least", 0.0), SPREAD).outcome == "UNDECIDED"
+
+
+def test_an_honest_score_at_the_ceiling_passes(six: Study) -> None:
+    assert studies.judge(says(six, truth(six)), CLAIM, SPREAD).passed
+
+
+def test_a_score_above_the_ceiling_is_a_leak(six: Study) -> None:
+    noisy = six.runs[0].result.outcomes.references
+    found = studies.judge(says(six, noisy), CLAIM, SPREAD)
+    assert (found.outcome, found.rule) == ("FAIL", "ceiling")
+
+
+def test_rows_that_were_trained_on_fail_a_claim(study_config: StudyConfig, session: Session) -> None:
+    task = study_config.task.model_copy(update={"sabotage": "scored on training rows"})
+    made = study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), session)
+    perfect = says(made, made.runs[0].result.outcomes.references)
+    found = studies.judge(perfect, CLAIM, SPREAD)
+    assert (found.outcome, found.rule) == ("FAIL", "overlap")
+    assert "40 of 40 scored rows were trained on" in str(found)
+
+
+def test_a_declared_overlap_is_allowed(study_config: StudyConfig, session: Session) -> None:
+    task = study_config.task.model_copy(update={"sabotage": "scored on training rows", "overlap_allowed": 1.0})
+    made = study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), session)
+    assert studies.judge(says(made, made.runs[0].result.outcomes.references), CLAIM, SPREAD).passed
+
+
+def test_a_collapse_fails_a_claim_of_quality_and_no_other(six: Study) -> None:
+    one_class = says(six, np.zeros(200))
+    low = Claim("accuracy", "at least", 0.1)
+    found = studies.judge(one_class, low, SPREAD)
+    assert (found.outcome, found.rule) == ("FAIL", "collapse")
+    assert studies.judge(one_class, Claim("accuracy", "at most", 0.9), SPREAD).passed
+
+
+def test_an_error_rate_promises_in_the_other_direction(six: Study) -> None:
+    at_most = Claim("error rate", "at most", 0.3)
+    assert studies.judge(says(six, truth(six)), at_most, SPREAD).passed
+    assert studies.judge(says(six, np.zeros(200)), Claim("error rate", "at most", 0.9), SPREAD).rule == "collapse"
+    assert studies.judge(says(six, np.zeros(200)), Claim("error rate", "at least", 0.1), SPREAD).passed
+    leaked = studies.judge(says(six, six.runs[0].result.outcomes.references), at_most, SPREAD)
+    assert (leaked.outcome, leaked.rule) == ("FAIL", "ceiling")
+
+
+def test_a_collapse_is_counted(study_config: StudyConfig, session: Session) -> None:
+    still = study_config.recipe.model_copy(
+        update={"steps": 1, "optimizer": OptimizerConfig(algorithm="sgd", learning_rate=1e-12)}
+    )
+    found = studies.judge_collapse(study.run(study_config.model_copy(update={"recipe": still}), session))
+    assert (found.outcome, found.claim.bound) == ("FAIL", 0)
+
+
+def test_a_run_that_diverges_is_a_collapse_and_stays_in_the_mean(study_config: StudyConfig, session: Session) -> None:
+    wild = study_config.recipe.model_copy(
+        update={"clip_norm": None, "optimizer": OptimizerConfig(algorithm="sgd", learning_rate=1e30)}
+    )
+    made = study.begin(study_config.model_copy(update={"recipe": wild, "seeds": (1, 2, 3)}), session)
+    assert all(run.result.facts.diverged for run in made.runs)
+    found = studies.judge(made, Claim("accuracy", "at least", 0.1), SPREAD)
+    assert (found.outcome, found.rule, len(found.values)) == ("FAIL", "collapse", 3)
+    assert study.begin(made.config, session).trained == 0
+
+
+def test_a_regression_has_no_classes_to_collapse_to(study_config: StudyConfig, session: Session) -> None:
+    task = study_config.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
+    with pytest.raises(InvalidConfig, match="a collapse is of classes; given: 'a regression head'"):
+        studies.judge_collapse(study.run(study_config.model_copy(update={"task": task}), session))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1"])
+def test_the_rows_own_chance_is_reported_beside_the_verdict(six: Study, metric: str) -> None:
+    found = studies.judge(six, Claim(metric, "at least", 0.0), SPREAD)
+    assert found.split_interval is not None
+    low, high = found.split_interval
+    assert low < found.value < high
+    assert studies.judge(six, Claim(metric, "at least", 0.0), SPREAD).split_interval == found.split_interval
+
+
+def test_no_interval_leaves_the_scale_of_its_metric(six: Study) -> None:
+    found = studies.judge(six, Claim("accuracy", "at most", 1.0), Spread(10.0, "very wide"))
+    assert found.interval == (0.0, 1.0)
+
+
+def test_a_study_is_no_better_than_itself(six: Study) -> None:
+    six.extend(6)
+    found = studies.judge_contrast(six, six, Claim("accuracy", "at least", 0.1), (SPREAD, SPREAD))
+    assert (found.outcome, found.value, str(found.claim)) == ("FAIL", 0.0, "lead in accuracy is at least 0.1")
+
+
+def test_equal_predictions_have_no_chance_of_the_rows_between_them(six: Study) -> None:
+    six.extend(6)
+    found = studies.judge_contrast(six, six, Claim("accuracy", "at least", 0.0), (SPREAD, SPREAD))
+    assert found.interval == pytest.approx((-1.96 * 0.01 * np.sqrt(2 / 6), 1.96 * 0.01 * np.sqrt(2 / 6)))
+
+
+def test_studies_that_were_scored_on_different_rows_are_not_compared(
+    six: Study, study_config: StudyConfig, session: Session
+) -> None:
+    other = study_config.task.model_copy(update={"sabotage": "scored on training rows"})
+    elsewhere = study.begin(study_config.model_copy(update={"task": other}), session)
+    with pytest.raises(InvalidConfig, match="compared on the same rows"):
+        studies.judge_contrast(six, elsewhere, CLAIM, (SPREAD, SPREAD))
+
+
+def test_a_lead_that_rests_on_a_leak_or_on_a_collapse_fails(six: Study) -> None:
+    six.extend(6)
+    honest, nothing = says(six, truth(six)), says(six, np.zeros(200))
+    leaked, any_lead = says(six, six.runs[0].result.outcomes.references), Claim("accuracy", "at least", -0.9)
+
+    def rule(one: Study, other: Study) -> tuple[str, str]:
+        found = studies.judge_contrast(one, other, any_lead, (SPREAD, SPREAD))
+        return found.outcome, found.rule
+
+    assert rule(leaked, honest) == ("FAIL", "ceiling")
+    assert rule(nothing, honest) == ("FAIL", "collapse")
+    assert rule(honest, nothing) == ("PASS", "difference")
+
+
+def test_of_an_error_rate_the_lower_one_is_the_better_one(six: Study) -> None:
+    six.extend(6)
+    honest, nothing = says(six, truth(six)), says(six, np.zeros(200))
+    more_errors = studies.judge_contrast(nothing, honest, Claim("error rate", "at least", 0.1), (SPREAD, SPREAD))
+    assert (more_errors.outcome, more_errors.rule) == ("PASS", "difference")
+
+
+def test_a_multiple_is_told_in_the_words_of_the_claim(six: Study) -> None:
+    six.extend(6)
+    honest, claim = says(six, truth(six)), Claim("accuracy", "at least", 0.9)
+    found = studies.judge_contrast(honest, honest, claim, (SPREAD, SPREAD), multiple=True)
+    assert (found.outcome, found.value, found.claim.bound) == ("PASS", pytest.approx(1.0), 0.9)
+    assert str(found.claim) == "accuracy is at least 0.9 times the other's"

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from bertspec.config import StudyConfig
+from bertspec.errors import StoreError
+from bertspec.results import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
+from bertspec.store import Store, StoredRun, disk
+
+NAME = "f" * 64
+LOSS_AND_RATE = np.array([0.7, 0.6]), np.array([1e-3, 0.0])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def run(study_config: StudyConfig) -> StoredRun:
+    origin = Origin(name="x", place="installed", sha256="0" * 64)
+    facts = RunFacts(
+        seed=1,
+        scores={"accuracy": 0.75},
+        steps=2,
+        train_examples=8,
+        train_tokens=80,
+        evaluation_examples=2,
+        timings=Timings(prepare_s=1, train_s=2, evaluate_s=3),
+        peak_memory_bytes=10,
+        environment=Environment(
+            device="cpu", device_name="x", precision="fp32", threads=1, python="3.11", versions={"torch": "2"}
+        ),
+        provenance=Provenance(encoder=origin, tokenizer=origin, data=origin),
+        finished="2026-01-01T00:00:00+00:00",
+    )
+    outcomes = Outcomes(np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32), np.array([1.0, 0.0]))
+    result = RunResult(facts, outcomes, Curve(*LOSS_AND_RATE, np.array([1, 2]), np.array([0.5, 0.75])))
+    return StoredRun(NAME, study_config.runs()[0], result)
+
+
+def folder(store: Store) -> Path:
+    return store.root / "runs" / NAME
+
+
+def test_a_run_comes_back_as_it_was_kept(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    kept = store.get(NAME)
+    assert kept is not None
+    assert (kept.config, kept.result.facts) == (run.config, run.result.facts)
+    assert np.array_equal(kept.result.outcomes.outputs, run.result.outcomes.outputs)
+    for part in ("loss", "learning_rate", "evaluated", "score"):
+        assert np.array_equal(getattr(kept.result.curve, part), getattr(run.result.curve, part))
+
+
+def test_a_run_from_before_there_were_looks_can_be_read(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    arrays, record = folder(store) / "arrays.npz", folder(store) / "run.json"
+    with np.load(arrays, allow_pickle=False) as kept:
+        old = {name: kept[name] for name in ("outputs", "references", "loss", "learning_rate")}
+    np.savez(arrays, allow_pickle=False, **old)
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"arrays_sha256": disk.digest(arrays)}))
+    again = store.get(NAME)
+    assert again is not None
+    assert again.result.curve.loss.tolist() == [0.7, 0.6]
+    assert again.result.curve.evaluated.shape == again.result.curve.score.shape == (0,)
+
+
+def test_what_was_never_run_is_not_there(store: Store) -> None:
+    assert store.get(NAME) is None
+    assert store.count() == 0
+    assert list(store.runs()) == []
+
+
+def test_a_run_may_be_replaced(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    store.put(run)
+    assert store.count() == 1
+    assert [each.fingerprint for each in store.runs()] == [NAME]
+    assert [path.name for path in (store.root / "runs").iterdir()] == [NAME]
+
+
+@pytest.mark.parametrize("file", ["run.json", "arrays.npz"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "empty"])
+def test_a_damaged_run_is_set_aside_and_never_used(
+    store: Store, run: StoredRun, file: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.put(run)
+    path = folder(store) / file
+    content = bytearray(path.read_bytes())
+    if damage == "remove":
+        path.unlink()
+    elif damage == "flip":
+        content[len(content) // 2] = ord("}") if file == "run.json" else content[len(content) // 2] ^ 1
+        path.write_bytes(content)
+    else:
+        path.write_bytes(content[: len(content) // 2 * (damage == "truncate")])
+    with caplog.at_level(logging.WARNING):
+        assert store.get(NAME) is None
+    assert "is damaged" in caplog.text
+    assert not folder(store).exists()
+    assert list(store.root.glob(f"damaged-*/{NAME}"))
+    store.put(run)
+    assert store.get(NAME) is not None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("fingerprint", "e" * 64), ("layout", 0), ("facts", {"seed": 1}), ("config", {})]
+)
+def test_a_record_that_does_not_validate_is_not_used(store: Store, run: StoredRun, field: str, value: object) -> None:
+    store.put(run)
+    path = folder(store) / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    assert store.get(NAME) is None
+
+
+def test_a_run_that_was_killed_while_written_leaves_no_run(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    folder(store).rename(folder(store).with_name(".draft-x"))
+    assert (store.get(NAME), store.count()) == (None, 0)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, run: StoredRun) -> None:
+    (tmp_path / "file").write_text("in the way")
+    blocked = Store(tmp_path / "file")
+    with pytest.raises(StoreError, match="cannot be stored.*BERTSPEC_STORE"):
+        blocked.put(run)
+    with pytest.raises(StoreError, match="the store cannot be written"), blocked.lock(NAME):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free(store: Store, tmp_path: Path) -> None:
+    script = tmp_path / "hold.py"
+    script.write_text(
+        "import sys, time\nfrom pathlib import Path\nfrom bertspec.store import Store\n"
+        f"with Store(Path({str(store.root)!r})).lock({NAME!r}):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == "held"
+        holder.kill()
+        holder.wait()
+    began = time.monotonic()
+    with store.lock(NAME):
+        assert time.monotonic() - began < 5
+
+
+def test_a_replaced_run_survives_a_writer_killed_between_its_renames(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    folder(store).rename(folder(store).with_name(f".old-{NAME}"))
+    assert store.get(NAME) is not None
+    assert store.count() == 1
+
+
+def test_a_killed_writer_s_draft_is_not_a_run_and_goes_with_the_next(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    folder(store).rename(folder(store).with_name(f".draft-{NAME}"))
+    assert store.get(NAME) is None
+    assert list(store.runs()) == []
+    store.put(run)
+    assert [path.name for path in (store.root / "runs").iterdir()] == [NAME]
+
+
+def test_a_run_without_a_session_is_read(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    file = folder(store) / "run.json"
+    record = json.loads(file.read_text("utf-8"))
+    del record["session"]
+    file.write_text(json.dumps(record), "utf-8")
+    kept = store.get(NAME)
+    assert kept is not None
+    assert kept.session == ""
+
+
+def test_room_for_the_record_is_held_while_a_run_trains(store: Store, run: StoredRun) -> None:
+    with store.lock(NAME):
+        held = store.root / "locks" / f"{NAME}.reserve"
+        assert held.stat().st_size == 1 << 20
+        store.put(run)
+        assert not held.exists()
+
+
+def test_a_disk_without_room_is_told_before_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, _: bytes) -> int:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    locked = store.lock(NAME)
+    with pytest.raises(StoreError, match="cannot be written: No space left on device; allowed: .*free space"):
+        locked.__enter__()
+    FileLock(store.root / "locks" / f"{NAME}.lock", timeout=0).acquire()
+
+
+def test_a_long_wait_for_another_process_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(disk, "_PATIENCE_S", 0.05)
+    with store.lock(NAME):
+        waiting = threading.Thread(target=lambda: store.lock(NAME).__enter__(), daemon=True)
+        waiting.start()
+        time.sleep(0.3)
+    waiting.join(5)
+    assert f"another process is making the run {NAME[:12]}; waiting for it" in caplog.text
+
+
+def test_a_model_appears_whole_or_not_at_all(store: Store) -> None:
+    def half() -> None:
+        with store.new_model(NAME) as draft:
+            (draft / "half").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    assert store.model(NAME) is None
+    with store.new_model(NAME) as draft:
+        (draft / "weights").write_bytes(b"w")
+    assert store.intact_model(NAME) == store.models / NAME
+
+
+@pytest.mark.parametrize("name", ["weights", "SHA256SUMS"])
+@pytest.mark.parametrize("content", [b"", b"\xff other", None])
+def test_a_damaged_model_is_told_and_not_used(
+    store: Store, name: str, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store.new_model(NAME) as draft:
+        (draft / "weights").write_bytes(b"w")
+    file = store.models / NAME / name
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    assert store.intact_model(NAME) is None
+    assert "is damaged" in caplog.text

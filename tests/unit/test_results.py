@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import numpy as np
+
+from bertspec.results import Outcomes
+
+
+def test_the_prediction_of_a_classifier_is_its_largest_output() -> None:
+    outcomes = Outcomes(np.array([[0.1, 0.9], [2.0, 1.0]], dtype=np.float32), np.array([1.0, 0.0]))
+    assert outcomes.predictions.tolist() == [1.0, 0.0]
+
+
+def test_the_prediction_of_a_regressor_is_its_output() -> None:
+    outcomes = Outcomes(np.array([[0.5], [-1.0]], dtype=np.float32), np.array([1.0, 0.0]))
+    assert outcomes.predictions.tolist() == [0.5, -1.0]
