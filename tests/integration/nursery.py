@@ -133,7 +133,7 @@ def tended(order: dict[str, Any]) -> dict[str, Any]:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it else
         try:
             os.write(question, json.dumps(trained(order)).encode())
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a child must not come out of here
             traceback.print_exc()
             os._exit(1)
         os._exit(0)

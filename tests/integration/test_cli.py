@@ -80,7 +80,7 @@ def test_an_interrupted_run_says_so_and_goes_on_later(environment: dict[str, str
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_interrupts,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads yet
     ) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob("store/unfinished/*/snapshot.json")) and time.monotonic() < deadline:

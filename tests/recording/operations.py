@@ -34,22 +34,22 @@ class Operations(SweepOperations):
 
     # --- who and what is there
 
-    def Viewer(self, _: Variables) -> Variables:
+    def Viewer(self, _: Variables) -> Variables:  # noqa: N802 - the service's own names
         edges = [{"node": {"name": self.entity}}]
         who = {"id": opaque("User:1"), "entity": self.entity, "username": self.entity, "email": "someone@example.org"}
         return {"viewer": {**who, "flags": "{}", "admin": False, "teams": {"edges": edges}}}
 
     GetDefaultEntity = Viewer
 
-    def ServerFeaturesQuery(self, _: Variables) -> Variables:
+    def ServerFeaturesQuery(self, _: Variables) -> Variables:  # noqa: N802
         return {"serverInfo": {"features": []}}
 
-    def OrganizationCoreWeaveOrganizationID(self, _: Variables) -> Variables:
+    def OrganizationCoreWeaveOrganizationID(self, _: Variables) -> Variables:  # noqa: N802
         return {"entity": {"organization": None}}
 
     # --- runs
 
-    def UpsertBucket(self, said: Variables) -> Variables:
+    def UpsertBucket(self, said: Variables) -> Variables:  # noqa: N802
         name = said.get("name") or f"run{next(self.numbers)}"
         new = name not in self.runs or self.runs[name].complete  # not resumed, a finished run starts anew
         run = self.runs[name] = Run(name) if new else self.run(name)
@@ -60,7 +60,7 @@ class Operations(SweepOperations):
         run.described.update({key: value for key, value in said.items() if value is not None and key != "config"})
         return {"upsertBucket": {"bucket": self._bucket(run), "inserted": new}}
 
-    def RunResumeStatus(self, said: Variables) -> Variables:
+    def RunResumeStatus(self, said: Variables) -> Variables:  # noqa: N802
         run = self.runs.get(said["name"])
         if run is None:
             return {"model": None}
@@ -70,14 +70,14 @@ class Operations(SweepOperations):
         bucket = {**self._bucket(run), **counts, **tails, "wandbConfig": json.dumps({"t": 1})}
         return {"model": {**self._project(said), "bucket": bucket}}
 
-    def RunStoppedStatus(self, said: Variables) -> Variables:
+    def RunStoppedStatus(self, said: Variables) -> Variables:  # noqa: N802
         return {"project": {"run": {"stopped": said["runId"] in self.stops}}}
 
-    def CreateRunFiles(self, said: Variables) -> Variables:
+    def CreateRunFiles(self, said: Variables) -> Variables:  # noqa: N802
         places = [{"name": f, "uploadUrl": f"{self.url}/upload/run/{said['run']}/{f}"} for f in said["files"]]
         return {"createRunFiles": {"runID": opaque(f"Run:{said['run']}"), "uploadHeaders": [], "files": places}}
 
-    def NotifyScriptableRunAlert(self, said: Variables) -> Variables:
+    def NotifyScriptableRunAlert(self, said: Variables) -> Variables:  # noqa: N802
         self.run(said["runName"]).alerts.append(said)
         return {"notifyScriptableRunAlert": {"success": True}}
 
@@ -102,7 +102,7 @@ class Operations(SweepOperations):
 
     # --- what the client's public interface asks
 
-    def Run(self, said: Variables) -> Variables:
+    def Run(self, said: Variables) -> Variables:  # noqa: N802
         run = self.runs.get(said["name"])
         if run is None:
             return {"project": {"run": None}}
@@ -120,24 +120,24 @@ class Operations(SweepOperations):
         }
         return {"project": {"run": {**self._bucket(run), **moments, **texts, **facts}}}
 
-    def RunHistoryKeys(self, said: Variables) -> Variables:
+    def RunHistoryKeys(self, said: Variables) -> Variables:  # noqa: N802
         last = max((row.get("_step", -1) for row in self.run(said["name"]).history), default=-1)
         return {"project": {"run": {"historyKeys": {"lastStep": last, "keys": {}}}}}
 
     # --- reports
 
-    def ProjectInternalId(self, _: Variables) -> Variables:
+    def ProjectInternalId(self, _: Variables) -> Variables:  # noqa: N802
         return {"project": {"id": opaque("Project:1"), "internalId": opaque("Project:1")}}
 
-    def GetProjects(self, _: Variables) -> Variables:
+    def GetProjects(self, _: Variables) -> Variables:  # noqa: N802
         page = {"endCursor": None, "hasNextPage": False}
         return {"models": {"edges": [], "pageInfo": page, "__typename": "ProjectConnection"}}
 
-    def CreateProject(self, said: Variables) -> Variables:
+    def CreateProject(self, said: Variables) -> Variables:  # noqa: N802
         project = {"id": opaque("Project:1"), "name": said["input"]["name"], "entityName": self.entity}
         return {"result": {"project": project, "model": project, "inserted": True}}
 
-    def upsertView(self, said: Variables) -> Variables:
+    def upsertView(self, said: Variables) -> Variables:  # noqa: N802
         self.views.append(said)
         kept = {name: said.get(name) for name in ("name", "displayName", "description", "type", "config")}
         project = {"id": opaque("Project:1"), "name": said["projectName"], "entityName": said["entityName"]}
@@ -146,34 +146,34 @@ class Operations(SweepOperations):
 
     # --- artifacts
 
-    def ArtifactType(self, _: Variables) -> Variables:
+    def ArtifactType(self, _: Variables) -> Variables:  # noqa: N802
         return {"project": {"artifact": None}}
 
-    def CreateArtifact(self, said: Variables) -> Variables:
+    def CreateArtifact(self, said: Variables) -> Variables:  # noqa: N802
         number = opaque(f"Artifact:{next(self.numbers)}")
         self.artifacts[number] = Artifact(said["input"])
         sequence = {"id": opaque("Sequence:1"), "latestArtifact": None}
         return {"createArtifact": {"artifact": {"id": number, "state": "PENDING", "artifactSequence": sequence}}}
 
-    def CreateArtifactManifest(self, said: Variables) -> Variables:
+    def CreateArtifactManifest(self, said: Variables) -> Variables:  # noqa: N802
         file = self._manifest_file(said["artifactID"], said.get("name"))
         return {"createArtifactManifest": {"artifactManifest": {"id": opaque("Manifest:1"), "file": file}}}
 
-    def UpdateArtifactManifest(self, said: Variables) -> Variables:
+    def UpdateArtifactManifest(self, said: Variables) -> Variables:  # noqa: N802
         file = self._manifest_file(said["artifactID"], "wandb_manifest.json")
         return {"updateArtifactManifest": {"artifactManifest": {"id": said["artifactManifestID"], "file": file}}}
 
-    def CreateArtifactFiles(self, said: Variables) -> Variables:
+    def CreateArtifactFiles(self, said: Variables) -> Variables:  # noqa: N802
         edges = [{"node": self._artifact_file(each)} for each in said["input"]["artifactFiles"]]
         return {"createArtifactFiles": {"files": {"edges": edges}}}
 
-    def CommitArtifact(self, said: Variables) -> Variables:
+    def CommitArtifact(self, said: Variables) -> Variables:  # noqa: N802
         artifact = self.artifacts[said["artifactID"]]
         artifact.committed = True
         digest = artifact.described.get("digest", "")
         return {"commitArtifact": {"artifact": {"id": said["artifactID"], "digest": digest}}}
 
-    def ArtifactMembershipByName(self, said: Variables) -> Variables:
+    def ArtifactMembershipByName(self, said: Variables) -> Variables:  # noqa: N802
         """Only what is committed is a member of anything."""
         name, _, alias = said["name"].partition(":")
         held = [a for a in self.artifacts.values() if a.committed and a.name == name and alias in a.aliases]

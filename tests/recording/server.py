@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer)
 
-    do_GET = do_POST = do_PUT = do_HEAD = handle_any
+    do_GET = do_POST = do_PUT = do_HEAD = handle_any  # noqa: N815 - the library's names
 
     def log_message(self, *_: object) -> None:
         """Tests are quiet."""

@@ -88,7 +88,7 @@ class SweepOperations:
     stops: set[str] = field(default_factory=set)
     """Runs that a user, or early stopping, has ended: their agents are told to, until they are gone."""
 
-    def UpsertSweep(self, said: Variables) -> Variables:
+    def UpsertSweep(self, said: Variables) -> Variables:  # noqa: N802 - the service's own names
         known = next((sweep for sweep in self.sweeps.values() if opaque(f"Sweep:{sweep.name}") == said.get("id")), None)
         if known is None:
             name = f"sweep{len(self.sweeps) + 1}"
@@ -99,28 +99,28 @@ class SweepOperations:
         project = {"id": opaque("Project:1"), "name": known.project, "entity": owner}
         return {"upsertSweep": {"sweep": {"name": known.name, "project": project}, "configValidationWarnings": []}}
 
-    def SweepWithRuns(self, said: Variables) -> Variables:
+    def SweepWithRuns(self, said: Variables) -> Variables:  # noqa: N802
         sweep = self.sweeps.get(said["sweep"])
         if sweep is None:
             return {"project": {"sweep": None}}
         own = [{"node": self._node(self.runs[name])} for name in sweep.given if name in self.runs]
         return {"project": {"sweep": {**self._described(sweep), "runs": {"edges": own}}}}
 
-    def GetSweep(self, said: Variables) -> Variables:
+    def GetSweep(self, said: Variables) -> Variables:  # noqa: N802
         sweep = self.sweeps.get(said["name"])
         return {"project": {"sweep": self._described(sweep) if sweep is not None else None}}
 
-    def GetSweepState(self, said: Variables) -> Variables:
+    def GetSweepState(self, said: Variables) -> Variables:  # noqa: N802
         return {"project": {"sweep": {"state": self.sweeps[said["sweep"]].state}}}
 
-    def CreateAgent(self, said: Variables) -> Variables:
+    def CreateAgent(self, said: Variables) -> Variables:  # noqa: N802
         sweep = self.sweeps[said["sweep"]]
         number = opaque(f"Agent:{sweep.name}:{len(sweep.agents) + 1}")
         sweep.agents[number] = time.monotonic()
         sweep.state = "RUNNING" if sweep.state == "PENDING" else sweep.state
         return {"createAgent": {"agent": {"id": number}}}
 
-    def Heartbeat(self, said: Variables) -> Variables:
+    def Heartbeat(self, said: Variables) -> Variables:  # noqa: N802
         """An agent that runs nothing is given a run; one whose run is to be stopped is told so.
 
         As the service does, a run counts as given though its agent may die: nobody else is given it again.

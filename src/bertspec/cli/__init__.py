@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last one that could tell it
         return _told(error, verbose=arguments.verbose)
 
 
@@ -74,7 +74,7 @@ def _open_what_is_closed() -> None:
     """A caller may start us without a stream (``>&-``): Python then has none, and nothing is read or heard."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - to the end
 
 
 def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:

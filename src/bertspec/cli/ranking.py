@@ -60,7 +60,7 @@ def _remarks(compared: ComparisonRecord) -> list[str]:
     count = len(compared.contenders)
     ties = ", ".join(f"{one} and {other}" for one, other in compared.ties)
     if len(compared.ties) > _FEW:
-        ties = f"{len(compared.ties)} of {count * (count - 1) // 2} pairs; the locations of a line say with how many"
+        ties = f"{len(compared.ties)} of {count * (count - 1) // 2} pairs; the ranks of a line say with how many"
     about = (
         "interval: 95 %, of the mean over fresh seeds; locations: by Holm's correction over all pairs; decades: of the "
         f"learning rate, within {compared.tolerance:g} of its best when tuned"

@@ -84,8 +84,8 @@ class HyperbandConfig(Record):
                 found.append(int(place))
                 place *= self.eta
         else:
-            assert self.max_iter is not None
-            assert self.s is not None
+            assert self.max_iter is not None  # noqa: S101 - checked above
+            assert self.s is not None  # noqa: S101
             found = [int(self.max_iter / self.eta**power) for power in range(1, self.s + 1)]
         return tuple(sorted({place for place in found if 1 <= place <= iterations}))
 
@@ -204,7 +204,7 @@ class SweepConfig(Record):
         """
         asked = self.run_cap if trials_each is None else trials_each * max(1, len(self.contenders))
         if self.method == "grid":
-            assert self.grid_size is not None
+            assert self.grid_size is not None  # noqa: S101 - checked below
             return min(self.grid_size, asked or self.grid_size)
         if asked is None:
             raise ValueError(f"method {self.method} goes on for ever without a number of trials")

@@ -152,5 +152,5 @@ def _kept(folder: Path) -> Tokens | None:
 
 def _mapped(file: Path) -> NDArray[Any]:
     """Without pickles: an array file that holds objects is refused by the library."""
-    array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)  # noqa: TID251
     return array

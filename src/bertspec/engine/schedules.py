@@ -22,7 +22,7 @@ def steps_of(recipe: RecipeConfig, examples: int) -> int:
     """How many optimizer steps a recipe takes on a training split of that many examples."""
     if recipe.steps is not None:
         return recipe.steps
-    assert recipe.epochs is not None
+    assert recipe.epochs is not None  # noqa: S101 - a recipe has one of the two
     return max(1, round(recipe.epochs * steps_per_epoch(recipe, examples)))
 
 

@@ -191,7 +191,7 @@ class _Training:
     def held_out_loss(self, where: str) -> Tensor:
         """The same of the next held-out batch, without dropout."""
         held_out, head = self.context.held_out, self.context.head
-        assert held_out is not None
+        assert held_out is not None  # noqa: S101 - the optimizer's needs say whether there is one
         rows = next(self.held_out)
         self.progress.held_out += 1
         self.progress.tokens += int(held_out.tokens.lengths_of(rows).sum())

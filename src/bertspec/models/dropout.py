@@ -33,7 +33,7 @@ def keep(shape: Sequence[int], probability: float) -> Tensor:
 class Dropout(nn.Dropout):
     """``nn.Dropout`` with :func:`keep` on a CPU."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the parent's word
         """Shape as given; in fp32 under autocast, too, as the residual that it is added to."""
         if input.is_cuda or not self.training or self.p == 0.0:
             return super().forward(input)

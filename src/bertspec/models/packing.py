@@ -192,7 +192,7 @@ class _Attention(torch.autograd.Function):
         of_q, of_k, of_v = (torch.empty_like(above) for _ in range(3))
         for group in packing.groups:
             found, given = group.pairs(of_weights), group.pairs(weights)
-            of_scores = torch._softmax_backward_data(found, given, -1, given.dtype)
+            of_scores = torch._softmax_backward_data(found, given, -1, given.dtype)  # noqa: SLF001
             torch.bmm(of_scores, group.rows(k), out=group.rows(of_q))
             torch.bmm(of_scores.mT, group.rows(q), out=group.rows(of_k))
             torch.bmm(group.pairs(dropped).mT, group.rows(above), out=group.rows(of_v))

@@ -53,7 +53,7 @@ REQUIREMENTS: Mapping[str, Requirements] = {
     "adafactor": Requirements(whole_tensors=True),
     "asgd": Requirements(averages=True),
     "lamb": Requirements(whole_tensors=True),
-    "muon": Requirements(hidden_apart=True),  # embeddings are AdamW's, row by row: whole tensors need not be kept
+    "muon": Requirements(hidden_apart=True),  # AdamW updates embeddings, row by row: no whole tensors
     "prodigy": Requirements(whole_tensors=True, one_rate=True),
     "schedule-free-adamw": Requirements(constant_schedule=True, averages=True),
     **learned_rates.REQUIREMENTS,
@@ -70,8 +70,8 @@ def check(config: OptimizerConfig, *, schedule: str | None = None) -> None:
 
     Raises:
         UnknownName: no update rule is called so.
-        InvalidConfig: a setting is unknown, or has a value that the rule refuses; the rule does not go with the schedule,
-            with an average or with layer decay; the package that has the rule is not installed.
+        InvalidConfig: a setting is unknown, or has a value that the rule refuses; the rule does not go with the
+            schedule, with an average or with layer decay; the package that has the rule is not installed.
     """
     if config.algorithm not in ALGORITHMS:
         raise UnknownName("optimizer", config.algorithm, ALGORITHMS)

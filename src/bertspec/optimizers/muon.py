@@ -17,7 +17,7 @@ __all__ = ["muon"]
 Adjust = Literal["match-rms-adamw", "original"]
 
 
-def muon(
+def muon(  # noqa: PLR0913 - every setting is a keyword
     groups: Groups,
     *,
     learning_rate: float,

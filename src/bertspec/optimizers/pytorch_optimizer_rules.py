@@ -40,7 +40,7 @@ def lamb(
     return TorchOptimizer(inner)
 
 
-def prodigy(
+def prodigy(  # noqa: PLR0913 - every setting is a keyword
     groups: Groups,
     *,
     learning_rate: float,

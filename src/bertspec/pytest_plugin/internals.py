@@ -61,7 +61,7 @@ def feature(path: Path) -> Feature:
 
 def definitions_of(node: pytest.Collector) -> list[Definition]:
     """The step definitions that a node can see."""
-    manager = node.session._fixturemanager
+    manager = node.session._fixturemanager  # noqa: SLF001 - pytest has no public list of fixtures
     found = []
     for name in get_fixture_names(manager):
         for fixture in getfixturedefs(manager, name, node) or ():
@@ -98,12 +98,12 @@ def settle_id(item: pytest.Item) -> None:
     Since pytest 9.2 ids have parts, and an item that was not parametrized gets its brackets into its name.
     """
     if hasattr(item, "_id"):
-        item._id = type(item._id).parse(item.nodeid)
+        item._id = type(item._id).parse(item.nodeid)  # noqa: SLF001 - no public way to set it
 
 
 def encoding(reporter: pytest.TerminalReporter) -> str:
     """The encoding of the stream that the terminal reporter writes to."""
-    stream = reporter._tw._file
+    stream = reporter._tw._file  # noqa: SLF001 - no public name exists
     return getattr(stream, "encoding", None) or "ascii"
 
 

@@ -25,7 +25,7 @@ def applied(task: TaskConfig, train: Table, evaluation: Table) -> tuple[Table, T
     """
     if task.sabotage == "shuffled labels":
         labels = list(train[task.label])
-        random.Random(_SHUFFLE_SEED).shuffle(labels)
+        random.Random(_SHUFFLE_SEED).shuffle(labels)  # noqa: S311 - reproducible, not secret
         return {**train, task.label: labels}, evaluation
     if task.sabotage == "leaked labels":
         return _marked(task, train), _marked(task, evaluation)

@@ -24,7 +24,7 @@ def parts(task: TaskConfig, train: Table) -> tuple[list[int], list[int]]:
     Raises:
         DataError: the share leaves one of the two without a row.
     """
-    assert task.tuning_share is not None
+    assert task.tuning_share is not None  # noqa: S101 - the caller asks for a split
     columns = [column for column in (task.text, task.text_pair) if column is not None]
     groups: dict[str, list[int]] = {}
     for row, texts in enumerate(zip(*(train[column] for column in columns), strict=True)):

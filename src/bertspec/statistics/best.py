@@ -95,7 +95,7 @@ class Leads:
     errors: Array
     """Their standard errors."""
     degrees_of_freedom: Array
-    """The degrees of degrees_of_freedom of those."""
+    """The degrees of freedom of those."""
 
     def limits(self, level: float) -> Array:
         """How far from the lead the limit lies that a true lead passes that often."""
@@ -156,7 +156,8 @@ def _by_limits(known: Verdict, others: Leads, tolerance: float, seeds: int) -> V
         interval=(low, high),
         reason=reason[outcome],
         more=known.more if outcome == "UNDECIDED" else None,
-        detectable_drop=f"a true lead of another above {refused:.3f} is refused 95 % of the time (by the seeds' own spread)",
+        detectable_drop=f"a true lead of another above {refused:.3f} is refused 95 % of the time "
+        "(by the seeds' own spread)",
     )
 
 

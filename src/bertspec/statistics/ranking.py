@@ -50,7 +50,7 @@ class Scores:
 
     @property
     def degrees_of_freedom(self) -> float:
-        """The degrees of degrees_of_freedom of that deviation."""
+        """The degrees of freedom of that deviation."""
         return np.inf if self.spread is not None else len(self.values) - 1
 
 
@@ -63,7 +63,7 @@ class Means:
     variances: Array
     """Of each mean, by its seeds alone; the same shape."""
     degrees_of_freedom: Array
-    """The degrees of degrees_of_freedom of each variance; broadcasts to the same shape."""
+    """The degrees of freedom of each variance; broadcasts to the same shape."""
     rows: Array
     """The covariance of the means that comes from the evaluation rows, which all share: (contenders, contenders)."""
 
@@ -95,7 +95,7 @@ class Means:
         return np.asarray(self.values[..., :, None] - self.values[..., None, :])
 
     def errors(self) -> tuple[Array, Array]:
-        """The standard error of each lead and its degrees of degrees_of_freedom (Welch and Satterthwaite), in that shape."""
+        """The standard error of each lead and its degrees of freedom (Welch and Satterthwaite), in that shape."""
         own, other = self.variances[..., :, None], self.variances[..., None, :]
         diagonal = np.diagonal(self.rows)
         shared = np.maximum(diagonal[:, None] + diagonal[None, :] - 2 * self.rows, 0.0)

@@ -71,7 +71,7 @@ def read(folder: Path, fingerprint: str) -> StoredRun:
     arrays = folder / "arrays.npz"
     if disk.digest(arrays) != found["arrays_sha256"]:
         raise ValueError("arrays.npz is not what was written")
-    with np.load(arrays, allow_pickle=False) as kept:
+    with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
         outcomes = Outcomes(kept["outputs"], kept["references"])
         looks = {name: kept[name] for name in ("evaluated", "score") if name in kept}  # older runs have none
         curve = Curve(kept["loss"], kept["learning_rate"], **looks)

@@ -159,7 +159,7 @@ class Comparison:
         }
         told = confirming.ahead(contenders, count, self.session, processes=self.processes, told=self.told)
         for done, contender in enumerate(contenders, 1):
-            assert contender.study is not None
+            assert contender.study is not None  # noqa: S101 - only those were listed
             trained = contender.study.trained + missing[contender.name]
             contender.study.extend(count)
             contender.study.trained = trained  # in other processes, too, whose runs are in the store by now

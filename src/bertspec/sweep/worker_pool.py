@@ -117,7 +117,7 @@ class WorkerPool:
         for pipe in connection.wait(list(heard)):
             worker = heard[pipe]  # type: ignore[index]
             order = worker.order
-            assert order is not None
+            assert order is not None  # noqa: S101 - only those were listened to
             try:
                 said = worker.pipe.recv()
             except (EOFError, OSError):
@@ -191,7 +191,7 @@ def _work(pipe: connection.Connection, session: Session) -> None:
             return
         try:
             said: Any = _trial(order, session, pipe)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the process that started us raises it again
             said = _Trouble.of(error)
         pipe.send(said)
 
@@ -218,7 +218,7 @@ def _trial(order: Job, session: Session, pipe: connection.Connection) -> TrialRe
 def _end_with_parent() -> None:
     """Killed, a parent cannot tell its workers; the end of its pipe does, even in the midst of training."""
     parent = multiprocessing.parent_process()
-    assert parent is not None
+    assert parent is not None  # noqa: S101 - a spawned process has one
 
     def wait() -> None:
         connection.wait([parent.sentinel])

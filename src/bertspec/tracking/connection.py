@@ -53,7 +53,7 @@ def connection(mode: str = "auto") -> Connection:
         import wandb
 
         url: str = wandb.setup().settings.base_url
-    except Exception as trouble:
+    except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
         return Connection("offline", f"W&B's settings cannot be read: {without_secrets(trouble)}")
     shown = without_secrets(url)
     if not has_key(url):
@@ -85,7 +85,7 @@ def answers(url: str, *, busy_counts: bool = False) -> bool:
     answered = threading.Event()
 
     def ask() -> None:
-        request = urllib.request.Request(url, method="HEAD")
+        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the user's own endpoint
         try:
             # A new opener, because the shared one remembers the proxies of the first call in the process.
             with urllib.request.build_opener().open(request, timeout=PROBE_S):
@@ -123,8 +123,8 @@ def service_api() -> Any:
         )
     try:
         api = wandb.Api(timeout=_QUESTION_S)
-        api.default_entity
-    except Exception as refusal:
+        api.default_entity  # noqa: B018 - asks the service who the key belongs to
+    except Exception as refusal:  # noqa: BLE001 - the client raises what it likes
         raise SourceError(f"W&B at {shown} refuses: {without_secrets(refusal)}") from None
     return api
 

@@ -25,7 +25,7 @@ def within(limit_s: float, act: Callable[[], object]) -> None:
     def acting() -> None:
         try:
             act()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - handed on to the caller
             raised.append(error)
 
     thread = threading.Thread(target=acting, daemon=True)

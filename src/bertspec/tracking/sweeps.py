@@ -60,7 +60,7 @@ def register(config: Mapping[str, Any]) -> RegisteredSweep:
     except TimeoutError as silence:
         abandon()
         raise Unreachable(f"W&B answers no longer: {silence}", allowed="the same command later") from None
-    except Exception as refusal:
+    except Exception as refusal:  # noqa: BLE001 - the client raises what it likes
         abandon()
         raise SourceError(f"W&B does not take the sweep: {without_secrets(refusal)}") from None
     return found[0]

@@ -59,7 +59,7 @@ def _remember(directory: Path, run: SyncedRun, service: _Service) -> None:
     """Where a browser finds it, for the report; that nobody knows is no failure of a sync."""
     try:
         links.keep(directory, run.run, service.page(run.detail))
-    except Exception as trouble:
+    except Exception as trouble:  # noqa: BLE001 - the client raises what it likes
         _log.info("the page of %s is not known: %s", run.name, without_secrets(trouble))
 
 
@@ -76,7 +76,7 @@ def _synced(file: Path, service: _Service) -> SyncedRun:
             return SyncedRun(record.id, record.name, "already there", service.address(record))
         refusal = _pushed(file)
         lacking = refusal or service.lacks_for_long(record)
-    except Exception as trouble:
+    except Exception as trouble:  # noqa: BLE001 - the client raises what it likes, and the other runs still go
         lacking = f"{type(trouble).__name__}: {trouble}"
     if lacking:
         return SyncedRun(record.id, record.name, "failed", without_secrets(lacking))
@@ -89,7 +89,7 @@ def _pushed(file: Path) -> str | None:
         mark.unlink(missing_ok=True)
     command = [sys.executable, "-m", "wandb", "sync", str(file.parent)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PUSH_S)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PUSH_S)  # noqa: S603 - ours
     except subprocess.TimeoutExpired:
         return f"wandb sync took more than {_PUSH_S:g} s"
     return None if done.returncode == 0 else (done.stderr or done.stdout).strip()[-300:]

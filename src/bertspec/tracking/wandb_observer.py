@@ -210,7 +210,7 @@ class WandbObserver:
             return
         try:
             act()
-        except Exception as trouble:
+        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
             self.broken = True
             abandon()
             _log.warning("W&B failed in mid-run, the run itself goes on: %s", without_secrets(trouble))
@@ -231,7 +231,7 @@ def log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> Non
         for subject, v in failed[:_ALERTS]:
             run.alert(title=f"FAIL: {subject}"[:60], text=str(v), level="WARN", wait_duration=0)
         within(_FINISH_S, lambda: run.finish(exit_code=0))
-    except Exception as trouble:
+    except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
         abandon()
         _log.warning("the verdicts could not be logged to W&B: %s", without_secrets(trouble))
 

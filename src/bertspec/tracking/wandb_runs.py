@@ -137,7 +137,7 @@ class WandbTracker:
                     settings=_settings(wandb),
                     **description,
                 )
-        except Exception as trouble:
+        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
             _log.warning("W&B (%s) is not available: %s", mode, without_secrets(trouble))
             return None
 

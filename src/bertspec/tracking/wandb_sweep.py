@@ -65,7 +65,7 @@ def _shown(run: wandb.Run, sweep: SweepRecord) -> bool:
         with data_folder(Path(run.settings.wandb_dir) / "data"):
             within(_FINISH_S, lambda: _log_sweep(run, sweep))
         within(_FINISH_S, lambda: run.finish(exit_code=0))
-    except Exception as trouble:
+    except Exception as trouble:  # noqa: BLE001 - a tracker never costs a sweep
         abandon()
         _log.warning("the sweep could not be logged to W&B: %s", without_secrets(trouble))
         return False

@@ -152,7 +152,7 @@ class TrialTracker:
             return
         try:
             act(self._run)
-        except Exception as trouble:
+        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a trial
             self.broken = True
             abandon()
             _log.warning("W&B failed in mid-trial, the trial itself goes on: %s", without_secrets(trouble))

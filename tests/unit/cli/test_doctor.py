@@ -65,8 +65,8 @@ def test_a_store_that_cannot_be_written_is_a_no(folder: Path, capsys: pytest.Cap
 def test_a_misspelt_mirror_is_a_no(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BERTSPEC_MIRROR", "/nowhere/to/be/found")
     said = look(folder)
-    assert said["places"].state == "broken"
-    assert said["@bundled"].detail == "not run: broken: places"
+    assert said["locations"].state == "broken"
+    assert said["@bundled"].detail == "not run: broken: locations"
 
 
 def test_a_mirror_is_told_with_what_it_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ COMPARED = ComparisonRecord(
             values=(0.8, 0.81, 0.82, 0.83, 0.84),
             mean=0.82,
             interval=(0.80, 0.84),
-            places=(1, 2),
+            ranks=(1, 2),
             steps_to=(100, 100, 150, None, 100),
             sensitivity=0.5,
         ),
@@ -262,4 +262,4 @@ def test_many_ties_are_counted_not_listed() -> None:
     pairs = tuple((one, other) for one, other in itertools.combinations(names, 2) if (one, other) != ("a", "e"))
     contenders = tuple(ContenderRecord(name=name, trials=1, tokens=1, best=None) for name in names)
     compared = ComparisonRecord(parameter="optimizer", contenders=contenders, ties=pairs, tolerance=0.02)
-    assert ranking._remarks(compared)[0] == "tied: 9 of 10 pairs; the places of a line say with how many"
+    assert ranking._remarks(compared)[0] == "tied: 9 of 10 pairs; the ranks of a line say with how many"

@@ -36,9 +36,9 @@ def plain(config: RunConfig, places: Locations) -> tuple[list[float], np.ndarray
     files, splits = pretrained.find(config.encoder, places), tables.load(config.task, places)
     tokenizer = encoders.load_tokenizer(files)
     recipe, total = config.recipe, engine.steps_of(config.recipe, len(splits.train["text"]))
-    config = encoders.build_config(config.encoder, files, outputs=2, vocabulary=tokenizer)
+    architecture = encoders.build_config(config.encoder, files, outputs=2, vocabulary=tokenizer)
     with device.choose("cpu", recipe).session(config.seed):
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).train()
+        model = AutoModelForSequenceClassification.from_config(architecture, dtype=torch.float32).train()
         optimizer = torch.optim.AdamW(model.parameters(), recipe.optimizer.learning_rate, weight_decay=0.0)
         lengths = np.array([len(ids) for ids in tokenizer(splits.train["text"])["input_ids"]])
         order = batches.training_batches(lengths, batch_size=recipe.batch_size, seed=config.seed)

@@ -23,7 +23,7 @@ def normal(rng: np.random.Generator) -> Array:
 
 
 def heavy_tailed(rng: np.random.Generator) -> Array:
-    """Student's t with 3 degrees of degrees_of_freedom, scaled to a standard deviation of 1."""
+    """Student's t with 3 degrees of freedom, scaled to a standard deviation of 1."""
     return rng.standard_t(3, (STUDIES, 10)) / np.sqrt(3.0)
 
 

@@ -62,7 +62,7 @@ def test_only_what_is_missing_is_trained(study_config: StudyConfig, session: Ses
 
 def test_a_fresh_session_trains_again_but_once(study_config: StudyConfig, session: Session) -> None:
     study.run(study_config, session)
-    fresh = dataclasses.replace(session, session="another", fresh=True)
+    fresh = dataclasses.replace(session, id="another", fresh=True)
     assert study.run(study_config, fresh).trained == 2
     assert study.run(study_config, fresh).trained == 0
 
@@ -73,7 +73,7 @@ def test_a_fresh_session_does_not_go_by_the_clock(study_config: StudyConfig, ses
         facts = run.result.facts.model_copy(update={"finished": f"{year}-01-01T00:00:00+00:00"})
         session.store.put(dataclasses.replace(run, result=dataclasses.replace(run.result, facts=facts)))
     assert study.run(study_config, session).trained == 0
-    assert study.run(study_config, dataclasses.replace(session, session="another", fresh=True)).trained == 2
+    assert study.run(study_config, dataclasses.replace(session, id="another", fresh=True)).trained == 2
 
 
 def test_every_run_is_told_to_the_tracker(study_config: StudyConfig, session: Session) -> None:

@@ -49,7 +49,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Session:
         file.write_text(dedent(text), "utf-8")
     return Session(
         catalog=Catalog.beside(folder),
-        ranks=Locations(mirror=None, endpoint=None),
+        locations=Locations(mirror=None, endpoint=None),
         store=Store(folder / "store"),
         tracker=SilentTracker(),
     )
