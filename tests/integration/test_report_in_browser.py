@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="not run: there is no Chrom
 
 @pytest.fixture
 def page_file(study_config: StudyConfig, session: Session, tmp_path: Path) -> Path:
-    """The page of a shown with one claim of each verdict, and with texts that try to run."""
+    """The page of a session with one claim of each verdict, and with texts that try to run."""
     labels, data = (f"bad {HOSTILE}", "good"), tmp_path / "reviews.csv"
     with data.open("w", newline="") as file:
         rows = [(f"{HOSTILE} row {number}", labels[number % 2]) for number in range(120)]
@@ -105,7 +105,7 @@ def kept_sweep(folder: Path) -> None:
             values=(0.8, 0.9),
             mean=0.85,
             interval=(0.7, 1.0),
-            locations=(1, 10),
+            ranks=(1, 10),
             curve=((1e-4, 0.5), (1e-3, 0.8), (1e-2, 0.7)),
         )
         for name in names
@@ -179,7 +179,7 @@ _UNREADABLE = """[...document.querySelectorAll('svg text')].filter(each => {
 
 
 def _kept(page_file: Path) -> list[str]:
-    """The verdicts in the record of the shown, as it lies on disk."""
+    """The verdicts in the record of the session, as it lies on disk."""
     record = sessions.latest(page_file.parent / "sessions")
     assert record is not None
     return [claim.verdict for scenario in sessions.read(record).scenarios for claim in scenario.claims]

@@ -19,7 +19,7 @@ from bertspec.results import SweepRecord
 from bertspec.sources.locations import Locations
 from bertspec.store import Store
 from bertspec.study import Session
-from bertspec.sweep.worker_pool import Order, WorkerPool
+from bertspec.sweep.worker_pool import Job, WorkerPool
 from bertspec.tracking import SilentTracker
 from tests.integration.micro import ENCODER, TASK
 
@@ -168,7 +168,7 @@ def test_an_error_that_every_trial_would_have_reaches_the_user(folder: Path) -> 
         tracker=SilentTracker(),
         device="cpu",
     )
-    with WorkerPool(session, 1) as crew:
-        crew.start(Order(0, {"encoder": "micro", "task": "nothing"}, None, "accuracy", judged=False))
+    with WorkerPool(session, 1) as pool:
+        pool.start(Job(0, {"encoder": "micro", "task": "nothing"}, None, "accuracy", judged=False))
         with pytest.raises(UnknownName, match="unknown task; given: 'nothing'"):
-            list(crew.events())
+            list(pool.events())

@@ -461,7 +461,7 @@ def test_a_session_becomes_a_wandb_report(service: RecordingServer, monkeypatch:
     assert address.startswith(f"{service.url}/local/encoders/reports/")
     assert (view["projectName"], view["displayName"]) == ("encoders", "bertspec: today")
     text, grid = (
-        block for block in json.loads(view["config"])["blocks"] if block["type"] in ("markdown-block", "panel-grid")
+        block for block in json.loads(view["spec"])["blocks"] if block["type"] in ("markdown-block", "panel-grid")
     )
     assert text["content"] == "| PASS |"
     (runs,) = grid["metadata"]["runSets"]
@@ -483,8 +483,8 @@ def test_the_command_publishes_the_last_session(
     asked = argparse.Namespace(store=str(session.store.root), session=str(file), format="wandb", output=None)
     assert report_command.execute(asked) == 0
     assert "/reports/bertspec:-2026--" in capsys.readouterr().out
-    assert run.fingerprint in service.operations.views[0]["config"]
-    assert "evaluation/accuracy" in service.operations.views[0]["config"]
+    assert run.fingerprint in service.operations.views[0]["spec"]
+    assert "evaluation/accuracy" in service.operations.views[0]["spec"]
 
 
 def test_a_service_that_refuses_a_report_is_told_without_the_key(service: RecordingServer) -> None:

@@ -13,8 +13,8 @@ from bertspec.tracking import SilentTracker
 
 
 @pytest.fixture
-def catalog(bench: Session) -> Catalog:
-    return bench.catalog
+def catalog(session: Session) -> Catalog:
+    return session.catalog
 
 
 @pytest.mark.parametrize("name", ["bert-tiny", "distilbert-tiny", "bert-mini"])

@@ -155,7 +155,7 @@ def test_a_report_is_written_at_the_end(project: Project, monkeypatch: pytest.Mo
     project.write("features/learning.feature", FEATURE)
     result = project.run("features", "--spec-report=out/spec.html", "-n2")
     result.stdout.fnmatch_lines(["report: *out/spec.html"])
-    page = (project.pytester.path / "out" / "config.html").read_text("utf-8")
+    page = (project.pytester.path / "out" / "spec.html").read_text("utf-8")
     assert page.count('data-verdict="PASS"') == 1
     assert page.count('data-verdict="FAIL"') == 1
     assert "### bertspec: 1 PASS, 1 FAIL" in (project.pytester.path / "summary.md").read_text("utf-8")
@@ -184,9 +184,9 @@ def test_a_report_that_cannot_be_made_is_told_and_breaks_nothing(project: Projec
 
 def test_a_report_of_an_unknown_kind_is_refused_at_once(project: Project) -> None:
     project.write("features/learning.feature", FEATURE)
-    result = project.run("features", "--spec-report=config.pdf")
+    result = project.run("features", "--spec-report=spec.pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*'config.pdf' is not a report; it ends in .html, .md, .ndjson*"])
+    result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; it ends in .html, .md, .ndjson*"])
 
 
 @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
