@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bertspec.report import plots, sweep_plots
+from bertspec.report import plots
+from bertspec.report.charts import environment
 from bertspec.report.studies import pareto, studies
 from bertspec.report.sweeps import ranks as open_ranks
 from bertspec.report.sweeps import steps
@@ -27,19 +28,11 @@ def html(session: SessionRecord, store: Store, places: Locations) -> str:
         store: where its runs are; those that are gone are left out.
         places: where the texts of the hardest rows are; those that are gone are left out, too.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("bertspec.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     views = studies(session, store, places)
     verdicts = Counter(claim.verdict for scenario in session.scenarios for claim in scenario.claims)
     outcomes = Counter(scenario.outcome for scenario in session.scenarios)
-    return environment.get_template("page.html.j2").render(
+    template = environment().get_template("page.html.j2")
+    return template.render(
         session=session,
         features=_by_feature(session.scenarios),
         not_run=_reasons(session.scenarios),
@@ -50,11 +43,8 @@ def html(session: SessionRecord, store: Store, places: Locations) -> str:
         sweeps=sweep_views(sweeps(store.root)),
         ranks=open_ranks,
         steps=steps,
-        series=sweep_plots.SERIES,
         claim_plot=plots.claim_plot,
         told=_told,
-        width=plots.WIDTH,
-        height=plots.HEIGHT,
     )
 
 
