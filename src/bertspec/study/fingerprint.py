@@ -23,6 +23,7 @@ ENGINE_PACKAGES = (
     "device",
     "engine",
     "errors",
+    "heads",
     "losses",
     "metrics",
     "models",
