@@ -115,9 +115,9 @@ def _kept(arguments: argparse.Namespace) -> str:
     """What an interruption did not lose."""
     if not hasattr(arguments, "store"):
         return ""
-    from bertspec.cli import options
+    from bertspec.store import Store
 
-    kept = options.store(arguments)
+    kept = Store.locate(arguments.store)
     count = kept.count()
     return f"; {count} {'run is' if count == 1 else 'runs are'} kept in {kept.root}"
 

@@ -1,136 +1,83 @@
-"""The store and the session of a command: those of the folder it is called in."""
+"""Options that several commands share, the session that they describe, and what the tab key completes."""
 
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bertspec.catalog import Catalog
-    from bertspec.store import Store, StoredRun
     from bertspec.study import Session
 
-__all__ = [
-    "add_device",
-    "add_store",
-    "catalog",
-    "root",
-    "run_names",
-    "session",
-    "store",
-    "store_folder",
-    "stored_run",
-]
-
-_SHOWN = 8
-"""Runs that a message names, of perhaps thousands."""
+__all__ = ["add_device", "add_store", "catalog", "complete_names", "complete_runs", "session"]
 
 
 def add_store(parser: argparse._ActionsContainer) -> None:
-    """Offer ``--store``."""
+    """Add ``--store``."""
     parser.add_argument(
         "--store",
         metavar="PATH",
-        help="where finished runs are kept (default: BERTSPEC_STORE, else .bertspec here or in a folder above)",
+        help="the folder of finished runs (default: BERTSPEC_STORE, else .bertspec here or in a folder above)",
     )
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:
-    """Offer ``--device``."""
+    """Add ``--device``."""
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        help="where to compute (default: the best there is)",
+        help="where to compute (default: auto, a GPU if there is one)",
     )
-
-
-def root() -> Path:
-    """The nearest folder, from here upward, that has a store; this one where none has."""
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / ".bertspec").is_dir()), here)
 
 
 def catalog() -> Catalog:
-    """The configs of this folder, then those that travel with bertspec."""
+    """The configs of this folder, then those that come with bertspec."""
     from bertspec.catalog import Catalog
+    from bertspec.store import project_root
 
-    return Catalog.beside(root())
+    return Catalog.beside(project_root())
 
 
-def store(arguments: argparse.Namespace) -> Store:
-    """The store that a command line means.
+def session(arguments: argparse.Namespace, *, bars: bool = True, **fields: Any) -> Session:
+    """The session that a command line describes.
 
-    Raises:
-        StoreError: its place is taken by something that is no folder.
+    Args:
+        arguments: the parsed command line, with ``store`` and ``device``.
+        bars: whether each run draws a progress bar on standard error.
+        fields: further fields of the session.
     """
-    from bertspec.errors import StoreError
-    from bertspec.store import Store
-
-    folder = store_folder(arguments)
-    if folder.exists() and not folder.is_dir():
-        raise StoreError("the store is no folder", given=str(folder), allowed="a folder, or a place for one")
-    return Store(folder)
-
-
-def store_folder(arguments: argparse.Namespace) -> Path:
-    """Its folder, whatever lies there."""
-    named = arguments.store or os.environ.get("BERTSPEC_STORE")
-    return Path(named).expanduser().absolute() if named else root() / ".bertspec"
-
-
-def session(arguments: argparse.Namespace, *, bars: bool = True, **changes: Any) -> Session:
-    """Everything that a study needs, W&B among it, and with ``bars`` a progress bar for each run on standard error."""
-    import sys
-
-    from bertspec.sources.locations import Locations
     from bertspec.study import Session
-    from bertspec.tracking import ProgressTracker, WandbTracker, combine
+    from bertspec.tracking import ProgressTracker
 
-    kept = store(arguments)
-    models = kept.models if changes.get("keep_models") else None
-    locations = Locations.from_environment(root())
-    wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models, locations=locations)
-    tracker = combine(wandb, ProgressTracker(sys.stderr)) if bars else wandb
-    return Session(
-        catalog=catalog(),
-        locations=locations,
-        store=kept,
-        tracker=tracker,
-        device=arguments.device,
-        **changes,
-    )
+    progress = ProgressTracker(sys.stderr) if bars else None
+    return Session.open(arguments.store, progress=progress, device=arguments.device, **fields)
 
 
-def stored_run(word: str, kept: Store) -> StoredRun:
-    """The run whose fingerprint begins so, or the one that finished last for ``latest``.
+def complete_names(option: argparse.Action, kind: str) -> None:
+    """Complete the names of encoders, tasks, recipes, optimizers or sweeps; ``kind`` is the singular."""
 
-    Raises:
-        UnknownName: no run is called so.
-        InvalidConfig: several are, or there are none at all.
-    """
-    from bertspec.errors import InvalidConfig, UnknownName
+    def names(prefix: str, **_: object) -> list[str]:
+        plural: Any = f"{kind}s"
+        return [name for name in catalog().names(plural) if name.startswith(prefix)]
 
-    if word == "latest":
-        runs = sorted(kept.runs(), key=lambda run: run.result.facts.finished)
-        if runs:
-            return runs[-1]
-    names = run_names(kept)
-    if not names:
-        raise InvalidConfig("the store holds no runs", given=word, allowed="bertspec run makes some", where=kept.root)
-    matching = [name for name in names if name.startswith(word.lower())]
-    if len(matching) > 1:
-        some = ", ".join(name[:16] for name in matching[:_SHOWN])
-        raise InvalidConfig(f"{len(matching)} runs begin so", given=word, allowed=some, where=kept.root)
-    found = kept.get(matching[0]) if matching else None
-    if found is None:
-        raise UnknownName("run", word, ["latest", *(name[:12] for name in names[:_SHOWN])], where=kept.root)
-    return found
+    _complete(option, names)
 
 
-def run_names(kept: Store) -> list[str]:
-    """The fingerprints of the stored runs, the newest first; none of them is read."""
-    folders = sorted((kept.root / "runs").glob("[!.]*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-    return [file.parent.name for file in folders]
+def complete_runs(option: argparse.Action) -> None:
+    """Complete the fingerprints of stored runs, without reading the runs."""
+
+    def fingerprints(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
+        from bertspec.store import Store
+
+        stored = (name[:12] for name in Store.locate(parsed_args.store).fingerprints())
+        return [name for name in ("latest", *stored) if name.startswith(prefix)]
+
+    _complete(option, fingerprints)
+
+
+def _complete(option: argparse.Action, completer: Callable[..., list[str]]) -> None:
+    option.completer = completer  # type: ignore[attr-defined]  # argcomplete's name for it

@@ -46,26 +46,17 @@ _AT_ITS_RECORD = re.compile(r"it is at its calibrated (.+)")
 @pytest.fixture(scope="session")
 def bertspec_session(pytestconfig: pytest.Config) -> Iterator[Session]:
     """The catalog, the locations, the store and the trackers of this test session."""
-    from bertspec.catalog import Catalog
     from bertspec.claims import REFERENCE_SEEDS
-    from bertspec.sources.locations import Locations
     from bertspec.statistics import FEWEST_COMPARED
-    from bertspec.store import Store
     from bertspec.study import Session
-    from bertspec.tracking import ProgressTracker, WandbTracker, combine
+    from bertspec.tracking import ProgressTracker
 
     against = pytestconfig.getoption("against")
-    store = Store(store_root(pytestconfig))
-    progress = ProgressTracker(_terminal(pytestconfig), columns=pytestconfig.get_terminal_writer().fullwidth)
-    models = store.models if pytestconfig.getoption("keep_models") else None
-    locations = Locations.from_environment(pytestconfig.rootpath)
-    wandb = WandbTracker(store.tracking, runs=store.root / "runs", models=models, locations=locations)
-    tracker = combine(wandb, progress)
-    yield Session(
-        catalog=Catalog.beside(pytestconfig.rootpath),
-        locations=locations,
-        store=store,
-        tracker=tracker,
+    columns = pytestconfig.get_terminal_writer().fullwidth
+    session = Session.open(
+        store_root(pytestconfig),
+        root=pytestconfig.rootpath,
+        progress=ProgressTracker(_terminal(pytestconfig), columns=columns),
         device=pytestconfig.getoption("bertspec_device"),
         id=session_name(pytestconfig),
         fresh=pytestconfig.getoption("fresh"),
@@ -75,7 +66,8 @@ def bertspec_session(pytestconfig: pytest.Config) -> Iterator[Session]:
         least_runs=pytestconfig.getoption("least_runs") or (FEWEST_COMPARED if against else 0),
         keep_models=pytestconfig.getoption("keep_models"),
     )
-    tracker.close()
+    with session:
+        yield session
 
 
 @pytest.fixture
@@ -102,10 +94,9 @@ def claims(request: pytest.FixtureRequest, bertspec_session: Session) -> Claims:
 
 def store_root(config: pytest.Config) -> Path:
     """Where finished runs are kept: ``--bertspec-store``, ``BERTSPEC_STORE``, or ``.bertspec`` in the root folder."""
-    import os
+    from bertspec.store import store_folder
 
-    named = config.getoption("bertspec_store") or os.environ.get("BERTSPEC_STORE")
-    return Path(named).expanduser().absolute() if named else config.rootpath / ".bertspec"
+    return store_folder(config.getoption("bertspec_store"), root=config.rootpath)
 
 
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock
 
-from bertspec.errors import StoreError
+from bertspec.errors import InvalidConfig, StoreError, UnknownName
 from bertspec.store import disk, record
 from bertspec.store.record import StoredRun
 
-__all__ = ["Store", "StoredRun"]
+__all__ = ["Store", "StoredRun", "project_root", "store_folder"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ _log = logging.getLogger(__name__)
 _RESERVE_BYTES = 1 << 20
 """Held on the disk while a run trains, so that its record fits when it ends; GLUE's largest takes 0.2 MiB."""
 _SUMS = "SHA256SUMS"
+_NAMED = 8
+"""Runs that a message lists, of perhaps thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,18 @@ class Store:
     """The finished runs below one folder."""
 
     root: Path
+
+    @classmethod
+    def locate(cls, folder: str | Path | None = None, *, root: Path | None = None) -> Self:
+        """The store that a user means; see :func:`store_folder`.
+
+        Raises:
+            StoreError: the path is a file.
+        """
+        path = store_folder(folder, root=root)
+        if path.exists() and not path.is_dir():
+            raise StoreError("the store is not a folder", given=str(path), allowed="a folder, or a path to create one")
+        return cls(path)
 
     @property
     def token_cache(self) -> Path:
@@ -152,7 +168,35 @@ class Store:
 
     def count(self) -> int:
         """How many runs are finished."""
-        return sum(1 for _ in (self.root / "runs").glob("[!.]*/run.json"))
+        return len(self.fingerprints())
+
+    def fingerprints(self) -> list[str]:
+        """The fingerprints of the finished runs, the newest first, by the time stamps of their files."""
+        files = (self.root / "runs").glob("[!.]*/run.json")
+        return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)]
+
+    def find(self, word: str) -> StoredRun:
+        """The run whose fingerprint begins with a word; ``latest`` is the one that finished last.
+
+        Raises:
+            UnknownName: no fingerprint begins with it.
+            InvalidConfig: several do, or the store is empty.
+        """
+        if word == "latest" and (runs := list(self.runs())):
+            return max(runs, key=lambda run: run.result.facts.finished)
+        names = self.fingerprints()
+        if not names:
+            raise InvalidConfig("the store holds no runs", given=word, allowed="bertspec run, first", where=self.root)
+        matching = [name for name in names if name.startswith(word.lower())]
+        if len(matching) > 1:
+            some = ", ".join(name[:16] for name in matching[:_NAMED])
+            raise InvalidConfig(
+                f"{len(matching)} fingerprints begin with this", given=word, allowed=some, where=self.root
+            )
+        run = self.get(matching[0]) if matching else None
+        if run is None:
+            raise UnknownName("run", word, ["latest", *(name[:12] for name in names[:_NAMED])], where=self.root)
+        return run
 
     def _reserve(self, fingerprint: str) -> Path:
         return self.root / "locks" / f"{fingerprint}.reserve"
@@ -178,6 +222,23 @@ class Store:
             _log.warning("the stored run %s is damaged (%s), and cannot be set aside: %s", folder, damage, refusal)
             return
         _log.warning("the stored run %s is damaged (%s); it is set aside in %s", folder.name, damage, aside.parent)
+
+
+def project_root() -> Path:
+    """The nearest folder, from the current one upward, that has a store; the current one if none has."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".bertspec").is_dir()), here)
+
+
+def store_folder(folder: str | Path | None = None, *, root: Path | None = None) -> Path:
+    """Where finished runs are kept.
+
+    Args:
+        folder: the folder, as ``--store`` names it. None takes ``BERTSPEC_STORE``, else ``.bertspec`` in the root.
+        root: the root folder; None takes :func:`project_root`.
+    """
+    named = folder or os.environ.get("BERTSPEC_STORE")
+    return Path(named).expanduser().absolute() if named else (root or project_root()) / ".bertspec"
 
 
 def _damage(folder: Path) -> list[str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from bertspec.catalog import Catalog
 from bertspec.config import RecipeConfig, StudyConfig
 from bertspec.errors import InvalidConfig
 from bertspec.sources.locations import Locations
-from bertspec.store import Store
-from bertspec.tracking import Tracker
+from bertspec.store import Store, project_root
+from bertspec.tracking import Tracker, WandbTracker, combine
 
 __all__ = ["Session"]
 
@@ -42,6 +43,42 @@ class Session:
     """Runs that every study begins with, as far as its seeds allow, even where the first look needs fewer."""
     keep_models: bool = False
     """Whether the fine-tuned encoders are kept in the store, beside their runs."""
+
+    @classmethod
+    def open(
+        cls,
+        store: str | Path | None = None,
+        *,
+        root: Path | None = None,
+        progress: Tracker | None = None,
+        **fields: Any,
+    ) -> Self:
+        """The session of a folder: its configs and lock file, the store, the hub or a mirror, and W&B.
+
+        Args:
+            store: the folder of finished runs; see :meth:`bertspec.store.Store.locate`.
+            root: the folder whose ``configs/`` and ``bertspec.lock`` count; None takes the nearest folder, from the
+                current one upward, that has a store.
+            progress: a second tracker beside W&B, such as a progress bar.
+            fields: further fields of the session: ``device``, ``fresh``, ``keep_models``, ``checkpoint_every``, ``id``.
+
+        Raises:
+            StoreError: the store is a file.
+            SourceError: ``BERTSPEC_MIRROR`` names something that is not a folder.
+            InvalidConfig: the lock file is damaged.
+        """
+        root = root or project_root()
+        kept, locations = Store.locate(store, root=root), Locations.from_environment(root)
+        models = kept.models if fields.get("keep_models") else None
+        wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models, locations=locations)
+        tracker = wandb if progress is None else combine(wandb, progress)
+        return cls(Catalog.beside(root), locations, kept, tracker, **fields)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.tracker.close()
 
     def plan(self, asked: Mapping[str, Any]) -> StudyConfig:
         """Words → a study, everything in them checked.

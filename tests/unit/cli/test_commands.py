@@ -137,7 +137,7 @@ def test_a_run_that_is_not_there_or_not_one_is_refused(capsys: pytest.CaptureFix
     assert main(["show", ""]) == 2
     told = capsys.readouterr().err
     assert "unknown run; given: 'zz'; allowed: " in told
-    assert "2 runs begin so" in told
+    assert "2 fingerprints begin with this" in told
 
 
 @pytest.mark.usefixtures("made")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 from bertspec.config import StudyConfig
-from bertspec.errors import StoreError
+from bertspec.errors import InvalidConfig, StoreError, UnknownName
 from bertspec.results import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
 from bertspec.store import Store, StoredRun, disk
 
@@ -240,3 +242,74 @@ def test_a_damaged_model_is_told_and_not_used(
         file.write_bytes(content)
     assert store.intact_model(NAME) is None
     assert "is damaged" in caplog.text
+
+
+OLD, NEW = "ab" + "0" * 62, "ac" + "1" * 62
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, the current one, and no BERTSPEC_STORE."""
+    monkeypatch.delenv("BERTSPEC_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def kept(store: Store, run: StoredRun) -> Store:
+    """A store with two runs; the newer one finished later."""
+    for name, finished in ((NEW, "2026-01-02T00:00:00+00:00"), (OLD, "2026-01-01T00:00:00+00:00")):
+        facts = run.result.facts.model_copy(update={"finished": finished})
+        store.put(StoredRun(name, run.config, dataclasses.replace(run.result, facts=facts)))
+    return store
+
+
+def test_the_store_lies_in_the_nearest_folder_above_that_has_one(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / ".bertspec").mkdir()
+    (here / "features" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(here / "features" / "deep")
+    assert Store.locate() == Store(here / ".bertspec")
+
+
+def test_without_a_store_above_it_lies_here(here: Path) -> None:
+    assert Store.locate() == Store(here / ".bertspec")
+
+
+def test_a_named_store_comes_before_the_variable_and_the_variable_before_the_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BERTSPEC_STORE", str(here / "by-variable"))
+    assert Store.locate(root=here / "other").root == here / "by-variable"
+    assert Store.locate("by-argument").root == here / "by-argument"
+
+
+def test_a_file_is_not_a_store(here: Path) -> None:
+    (here / "file").write_text("", "utf-8")
+    with pytest.raises(StoreError, match=f"the store is not a folder; given: '{here}/file'"):
+        Store.locate("file")
+
+
+@pytest.mark.parametrize(("word", "fingerprint"), [("latest", NEW), ("ac", NEW), ("ab0", OLD), (OLD, OLD), ("AB", OLD)])
+def test_a_run_is_named_by_the_beginning_of_its_fingerprint(kept: Store, word: str, fingerprint: str) -> None:
+    assert kept.find(word).fingerprint == fingerprint
+
+
+def test_the_beginning_of_several_fingerprints_is_refused(kept: Store) -> None:
+    with pytest.raises(InvalidConfig, match=f"2 fingerprints begin with this; given: 'a'; allowed: .*{OLD[:16]}"):
+        kept.find("a")
+
+
+def test_an_unknown_run_is_answered_with_the_newest_ones(kept: Store) -> None:
+    with pytest.raises(UnknownName, match=f"unknown run; given: 'zz'; allowed: {OLD[:12]}, {NEW[:12]}, latest"):
+        kept.find("zz")
+
+
+@pytest.mark.parametrize("word", ["latest", "ab"])
+def test_an_empty_store_says_so(store: Store, word: str) -> None:
+    with pytest.raises(InvalidConfig, match="the store holds no runs; .*bertspec run"):
+        store.find(word)
+
+
+def test_the_newest_fingerprint_comes_first(kept: Store) -> None:
+    os.utime(kept.folder(OLD) / "run.json", (1, 1))
+    assert kept.fingerprints() == [NEW, OLD]

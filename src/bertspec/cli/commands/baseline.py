@@ -45,9 +45,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
     from bertspec import baselines
     from bertspec.errors import InvalidConfig
-    from bertspec.store import sessions
+    from bertspec.store import Store, project_root, sessions
 
-    kept, file = options.store(arguments), baselines.path_of(arguments.name, options.root())
+    kept, file = Store.locate(arguments.store), baselines.path_of(arguments.name, project_root())
     record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
     if record is None:
         raise InvalidConfig("no session has left a record", allowed="pytest features/, first", where=kept.root)

@@ -50,8 +50,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Let pytest find and run the scenarios."""
     import pytest
 
+    from bertspec.store import store_folder
+
     options = [*arguments.features, f"--calibrate={arguments.runs}", f"--bertspec-device={arguments.device}"]
-    options += [f"--bertspec-store={shared.store_folder(arguments)}", *_OURS_IS_LOADED]
+    options += [f"--bertspec-store={store_folder(arguments.store)}", *_OURS_IS_LOADED]
     options += ["-k", arguments.expression] * bool(arguments.expression)
     options += ["-m", arguments.tags] * bool(arguments.tags)
     options += ["-n", str(arguments.workers)] * bool(arguments.workers)

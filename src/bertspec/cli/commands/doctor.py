@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Write the findings to standard output."""
     from bertspec.cli.examination import examine
-    from bertspec.store import Store
+    from bertspec.store import Store, project_root, store_folder
 
-    found = list(examine(Store(options.store_folder(arguments)), options.root()))
+    found = list(examine(Store(store_folder(arguments.store)), project_root()))
     broken = [finding.subject for finding in found if finding.state == "broken"]
     if arguments.json:
         console.show_json({"main_job": not broken, "findings": [asdict(finding) for finding in found]})

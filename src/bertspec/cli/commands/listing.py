@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bertspec.cli import complete, console, options
+from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from bertspec.store import Store, StoredRun
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=("encoders", "tasks", "recipes", "optimizers", "sweeps", "runs"))
     for name in ("encoder", "task"):
         option = parser.add_argument(f"--{name}", metavar="NAME", help=f"only runs of this {name}")
-        complete.names(option, name)
+        options.complete_names(option, name)
     options.add_store(parser)
     parser.add_argument("--json", action="store_true", help="write the list for machines")
 
@@ -38,8 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Write the list to standard output."""
     wanted = {name: getattr(arguments, name) for name in ("encoder", "task") if getattr(arguments, name) is not None}
+    from bertspec.store import Store
+
     if arguments.kind == "runs":
-        _list_runs(options.store(arguments), wanted, machine=arguments.json)
+        _list_runs(Store.locate(arguments.store), wanted, machine=arguments.json)
     else:
         _refuse_filters(arguments.kind, wanted)
         _list_names(arguments.kind, machine=arguments.json)

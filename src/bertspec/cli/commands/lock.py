@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bertspec.cli import complete, console, options
+from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from bertspec.sources.pins import DataPin, Pins
@@ -34,16 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         option = parser.add_argument(
             f"--{name}", action="append", default=[], metavar="NAME", help=f"lock this {name}; may be repeated"
         )
-        complete.names(option, name)
+        options.complete_names(option, name)
     options.add_store(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the lock file of this folder."""
     from bertspec.sources.pins import LOCK_FILE, Pins
+    from bertspec.store import project_root
 
-    file = options.root() / LOCK_FILE
-    before = Pins.beside(options.root())
+    file = project_root() / LOCK_FILE
+    before = Pins.beside(project_root())
     named = bool(arguments.encoder or arguments.task)
     pins = _of_names(arguments, before) if named else _of_runs(arguments, before)
     if not (pins.encoders or pins.data):
@@ -75,7 +76,9 @@ def _of_names(arguments: argparse.Namespace, pins: Pins) -> Pins:
 
 
 def _of_runs(arguments: argparse.Namespace, pins: Pins) -> Pins:
-    for run in sorted(options.store(arguments).runs(), key=lambda run: run.result.facts.finished):
+    from bertspec.store import Store
+
+    for run in sorted(Store.locate(arguments.store).runs(), key=lambda run: run.result.facts.finished):
         origins = run.result.facts.provenance
         pins = pins.with_encoder(run.config.encoder, origins.encoder, origins.tokenizer)
         pins = pins.with_data(run.config.task, origins.data)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bertspec.cli import complete, console, options
+from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     second = parser.add_argument("--against", metavar="NAME", help="another one, to answer in turns with it")
     for option in (first, second):
-        complete.names(option, "encoder")
+        options.complete_names(option, "encoder")
     parser.add_argument(
         "--lengths", nargs="+", type=_count, default=_LENGTHS, metavar="N", help="tokens per text (default: 8 32 64)"
     )
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe = parser.add_argument(
         "--recipe", metavar="NAME", help="whose precision and threads are used (default: the encoder's own)"
     )
-    complete.names(recipe, "recipe")
+    options.complete_names(recipe, "recipe")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="the compute type, over the recipe's")
     parser.add_argument("--threads", type=_count, metavar="N", help="CPU threads, over the recipe's")
     options.add_device(parser)
@@ -74,6 +74,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from bertspec.inference import measuring
     from bertspec.inference.records import Grid
     from bertspec.sources.locations import Locations
+    from bertspec.store import project_root
 
     catalog = options.catalog()
     names = [name for name in (arguments.encoder, arguments.against) if name is not None]
@@ -89,7 +90,7 @@ def execute(arguments: argparse.Namespace) -> int:
     changes = {name: value for name, value in asked.items() if value is not None}
     recipes = [catalog.recipe(arguments.recipe or each.recipe, encoder=each, changes=changes) for each in encoders]
     device = measuring.footing(recipes, arguments.device)
-    locations = Locations.from_environment(options.root())
+    locations = Locations.from_environment(project_root())
     found = measuring.measure(encoders, grid, locations=locations, device=device, benchmark=measuring.Repetition())
     (_show_json if arguments.json else _show)(found)
     return 0

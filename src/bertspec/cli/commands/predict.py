@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertspec.cli import complete, console, options
+from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from bertspec.config import TaskConfig
@@ -41,7 +41,7 @@ Row = tuple[str, str | None]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which run, and which texts."""
     option = parser.add_argument("run", metavar="RUN", help="the beginning of its fingerprint, or: latest")
-    complete.runs(option)
+    options.complete_runs(option)
     parser.add_argument("text", nargs="*", metavar="TEXT", help="a text; for a task of pairs, two to a pair")
     parser.add_argument(
         "--file", type=Path, metavar="PATH", help="read the texts from a file (default: standard input)"
@@ -57,7 +57,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from bertspec.inference.prediction import Predictor
 
     work = options.session(arguments)
-    run = options.stored_run(arguments.run, work.store)
+    run = work.store.find(arguments.run)
     texts = rows(arguments, run.config.task)
     first = list(islice(texts, _CHUNK))  # before the model: a file that is not there is told at once
     if not first:

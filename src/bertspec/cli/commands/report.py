@@ -48,12 +48,12 @@ def execute(arguments: argparse.Namespace) -> int:
     from bertspec import report
     from bertspec.errors import InvalidConfig
     from bertspec.sources.locations import Locations
-    from bertspec.store import sessions
+    from bertspec.store import Store, project_root, sessions
     from bertspec.store.sweeps import sweeps
 
-    kept = options.store(arguments)
+    kept = Store.locate(arguments.store)
     record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
-    locations = Locations.from_environment(options.root())
+    locations = Locations.from_environment(project_root())
     if record is not None:
         session = sessions.read(record)
     elif sweeps(kept.root):

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from bertspec.cli import complete, console, options, recipe_flags
+from bertspec.cli import console, options, recipe_flags
 
 if TYPE_CHECKING:
     from bertspec.config import RunConfig
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what")
     for name, required in (("encoder", True), ("task", True), ("recipe", False), ("optimizer", False)):
         option = what.add_argument(f"--{name}", required=required, metavar="NAME", help=_MEANING[name])
-        complete.names(option, name)
+        options.complete_names(option, name)
     what.add_argument(
         "--seeds", type=seeds, default=(1, 2, 3), metavar="1-3", help="one run for each: 1-5, or 1,4,7 (default: 1-3)"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bertspec.cli import complete, console, options
+from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from bertspec.store import Store, StoredRun
@@ -29,15 +29,17 @@ _BARS = "▁▂▃▄▅▆▇█"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which run."""
     option = parser.add_argument("run", metavar="RUN", help="the beginning of its fingerprint, or: latest")
-    complete.runs(option)
+    options.complete_runs(option)
     options.add_store(parser)
     parser.add_argument("--json", action="store_true", help="write it for machines")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write the run to standard output."""
-    kept = options.store(arguments)
-    run = options.stored_run(arguments.run, kept)
+    from bertspec.store import Store
+
+    kept = Store.locate(arguments.store)
+    run = kept.find(arguments.run)
     (_show_json if arguments.json else _show)(run, kept)
     return 0
 

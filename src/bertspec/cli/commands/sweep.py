@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from bertspec.cli import complete, console, options, ranking
+from bertspec.cli import console, options, ranking
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -58,7 +58,7 @@ _MOST = 10_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file, and how much of it."""
     option = parser.add_argument("sweep", metavar="FILE|NAME", help="a YAML file, or one of configs/sweeps")
-    complete.names(option, "sweep")
+    options.complete_names(option, "sweep")
     parser.add_argument(
         "--trials", type=_count, metavar="N", help="trials of each contender (default: the file's run_cap in all)"
     )

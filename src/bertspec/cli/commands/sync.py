@@ -31,9 +31,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Push, check, and write what became of each run."""
     from dataclasses import asdict
 
+    from bertspec.store import Store
     from bertspec.tracking import sync
 
-    report = sync(options.store(arguments).tracking)
+    report = sync(Store.locate(arguments.store).tracking)
     if arguments.json:
         console.show_json([asdict(run) for run in report])
     elif not report:
