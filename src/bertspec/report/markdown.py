@@ -1,4 +1,4 @@
-"""A session in a few lines of Markdown: for a pull request, or a job's summary."""
+"""A session as Markdown, for a pull request or a job's summary."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;",
 _ORDER = ("FAIL", "UNDECIDED", "PASS")
 _ROWS = 200
 _SWEEPS = 5
-_LONGEST, _ROOM = 400, 45_000
-"""Characters of one text, and of all claims: a comment on a pull request holds 65,536."""
+_TEXT_LIMIT, _CLAIMS_LIMIT = 400, 45_000
+"""Characters of one text, and of all claims: a comment on a pull request holds up to 65,536."""
 
 
 def markdown(session: SessionRecord, sweeps: Sequence[SweepRecord] = ()) -> str:
-    """The claims as a table, those that did not pass first; the baseline; sweeps; what was not run. All is escaped.
+    """The claims of a session as a table, failures first; then the baseline, the sweeps, and what was not run.
+
+    All text is escaped.
 
     Args:
-        session: what was shown.
-        sweeps: the sweeps whose rankings are told, too.
+        session: the record of the session.
+        sweeps: the sweeps to rank below it; the first five are shown.
     """
     claims = [(scenario.title, claim) for scenario in session.scenarios for claim in scenario.claims]
     counts = Counter(claim.verdict for _, claim in claims)
@@ -53,21 +55,21 @@ def _claims(claims: Sequence[tuple[str, ClaimRecord]]) -> Iterator[str]:
     yield from ("", "| | scenario | claim | measured | interval |", "|---|---|---|---|---|")
     ordered = sorted(claims, key=lambda pair: pair[1].verdict == "PASS")
     rows = [_row(title, claim) for title, claim in ordered[:_ROWS]]
-    kept = [row for row, end in zip(rows, accumulate(map(len, rows)), strict=True) if end < _ROOM]
+    kept = [row for row, end in zip(rows, accumulate(map(len, rows)), strict=True) if end < _CLAIMS_LIMIT]
     yield from kept
     if len(claims) > len(kept):
         yield f"\n… and {len(claims) - len(kept)} more claims"
     yield ""
-    for pass_rates, count in Counter(claim.pass_rates for _, claim in claims if claim.pass_rates).items():
-        yield f"- pass_rates of {count} claim{'' if count == 1 else 's'}: {_plain(pass_rates)}"
+    for rates, count in Counter(claim.pass_rates for _, claim in claims if claim.pass_rates).items():
+        yield f"- pass rates of {count} claim{'' if count == 1 else 's'}: {_plain(rates)}"
 
 
 def _against(session: SessionRecord) -> Iterator[str]:
-    """What became of the quantities of a baseline, those that are worse first."""
+    """The quantities of a baseline, the worse ones first."""
     if session.against is None:
         return
     yield from ("", f"#### Against {_plain(session.against)}", "")
-    yield from ("| | study | quantity | then | now | change |", "|---|---|---|---|---|---|")
+    yield from ("| | study | quantity | baseline | now | change |", "|---|---|---|---|---|---|")
     for each in sorted(session.compared, key=lambda one: _ORDER.index(one.outcome))[:_ROWS]:
         change = f"{each.interval[0]:+.3f} to {each.interval[1]:+.3f}" if each.interval else ""
         then, now = (f"{value:.3f}" if value is not None else "" for value in (each.then, each.now))
@@ -79,7 +81,7 @@ def _against(session: SessionRecord) -> Iterator[str]:
 
 
 def _ranking(sweep: SweepRecord) -> Iterator[str]:
-    """The contenders of a sweep, the best first; or its best trial, where nothing was compared."""
+    """The contenders of a sweep, the best first, or its best trial where it compares nothing."""
     done = f"{len(sweep.trials)} of {sweep.planned} trials, {sweep.method}"
     yield from ("", f"#### Sweep {_plain(sweep.name)}: {_plain(sweep.metric)}, {done}", "")
     compared = sweep.comparison
@@ -88,8 +90,10 @@ def _ranking(sweep: SweepRecord) -> Iterator[str]:
         best = sorted(scored, key=lambda trial: trial.score or 0.0, reverse=sweep.goal == "maximize")[:1]
         yield from (f"- best: trial {each.number}, {each.score:.3f}" for each in best)
         return
-    yield from (f"- ❔ not fair, so nothing is claimed of it: {_plain(reason)}" for reason in compared.unfair)
-    yield from ("", f"| place | {_plain(compared.parameter)} | trials | tuned | confirmed | interval | decades |")
+    yield from (
+        f"- ❔ not a fair comparison, so no claim is judged by it: {_plain(reason)}" for reason in compared.unfair
+    )
+    yield from ("", f"| rank | {_plain(compared.parameter)} | trials | tuned | confirmed | interval | decades |")
     yield "|---|---|---|---|---|---|---|"
     for each in compared.contenders:
         interval = f"{each.interval[0]:.3f} to {each.interval[1]:.3f}" if each.interval else ""
@@ -110,6 +114,6 @@ def _row(title: str, claim: ClaimRecord) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text on one line of bounded length, without a character that Markdown or HTML would act on."""
-    short = textwrap.shorten(text, _LONGEST, placeholder=" …") if len(text) > _LONGEST else " ".join(text.split())
+    """The text on one line, shortened, with every character escaped that Markdown or HTML would act on."""
+    short = textwrap.shorten(text, _TEXT_LIMIT, placeholder=" …") if len(text) > _TEXT_LIMIT else " ".join(text.split())
     return _SPECIAL.sub(r"\\\1", short).translate(_ENTITIES).replace("www.", "www&#46;")

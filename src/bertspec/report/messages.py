@@ -1,4 +1,4 @@
-"""A session as Cucumber Messages: one JSON envelope a line, the standard that Cucumber's own formatters read."""
+"""A session as Cucumber Messages, one JSON envelope per line: the format that Cucumber's formatters read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord, StepLin
 __all__ = ["PROTOCOL", "messages"]
 
 PROTOCOL = "34.2.0"
-"""The version of the schema that is followed."""
+"""The version of the schema."""
 
 Envelope = dict[str, Any]
 _CLAIM_TYPE = "application/json"
@@ -23,15 +23,15 @@ _CLAIM_TYPE = "application/json"
 def messages(session: SessionRecord, sources: Mapping[str, str]) -> str:
     """The envelopes of a session, newline-delimited.
 
-    Each claim is attached, as JSON, to the Then step that settled it. A scenario that was not run has skipped steps,
-    with the reason as their message.
+    Each claim is attached, as JSON, to its Then step. A scenario that was not run has skipped steps, with the reason
+    as their message.
 
     Args:
-        session: what was shown.
+        session: the record of the session.
         sources: the text of every feature file, by its path in the session.
 
     Raises:
-        InvalidConfig: a feature file is missing, or is not the one that was run.
+        InvalidConfig: a feature file is missing, or has changed since it was run.
     """
     lines = _Writer(session, sources).envelopes()
     return "".join(json.dumps(envelope, ensure_ascii=False) + "\n" for envelope in lines)
@@ -49,7 +49,7 @@ class _Writer:
         return str(self.ids.get_next_id())
 
     def envelopes(self) -> Iterator[Envelope]:
-        """In the order that the protocol asks for."""
+        """The envelopes in the order of the protocol."""
         yield {"meta": _meta(self.session)}
         pickles: dict[tuple[str, int], Envelope] = {}
         for path in dict.fromkeys(scenario.path for scenario in self.session.scenarios):
@@ -64,20 +64,20 @@ class _Writer:
         yield {"testRunFinished": {"testRunStartedId": run, "success": passed, "timestamp": self._stamp()}}
 
     def _document(self, path: str, pickles: dict[tuple[str, int], Envelope]) -> Iterator[Envelope]:
-        """The source, its syntax tree, and a pickle for each scenario and example, kept by the line it stands on."""
+        """The source, its syntax tree, and a pickle for each example, which ``pickles`` keeps by its line."""
         from gherkin.ast_builder import AstBuilder
         from gherkin.parser import Parser
         from gherkin.pickles.compiler import Compiler
 
         if path not in self.sources:
-            raise InvalidConfig("the feature file of a scenario is not there any more", given=path)
+            raise InvalidConfig("the feature file of a scenario does not exist any more", given=path)
         text = self.sources[path]
         yield {"source": {"uri": path, "data": text, "mediaType": "text/x.cucumber.gherkin+plain"}}
         document: Any = {**Parser(AstBuilder(self.ids)).parse(text), "uri": path}
         yield {"gherkinDocument": document}
         lines = dict(_lines(document))
-        for made in Compiler(self.ids).compile(document):
-            pickle: Envelope = dict(made)
+        for compiled in Compiler(self.ids).compile(document):
+            pickle: Envelope = dict(compiled)
             pickles[path, lines[pickle["astNodeIds"][-1]]] = pickle
             yield {"pickle": pickle}
 
@@ -87,7 +87,7 @@ class _Writer:
             raise InvalidConfig(
                 "the feature file has changed since it was run",
                 given=f"{scenario.path}:{scenario.line}: {scenario.title}",
-                allowed="the file as it was, or a new run",
+                allowed="the file as it was run, or a new session",
             )
         steps = [{"id": self.new_id(), "pickleStepId": step["id"], "stepDefinitionIds": []} for step in pickle["steps"]]
         return {"id": self.new_id(), "pickleId": pickle["id"], "testSteps": steps, "testRunStartedId": run}
@@ -105,13 +105,13 @@ class _Writer:
         claims = iter(scenario.claims)
         failing = _failing(scenario)
         for number, (step, test_step) in enumerate(zip(scenario.steps, case["testSteps"], strict=True)):
-            place = {"testCaseStartedId": started, "testStepId": test_step["id"]}
-            yield {"testStepStarted": {**place, "timestamp": self._stamp()}}
+            where = {"testCaseStartedId": started, "testStepId": test_step["id"]}
+            yield {"testStepStarted": {**where, "timestamp": self._stamp()}}
             for claim in (next(claims) for _ in range(step.claims)):
-                yield {"attachment": {**place, **_attachment(claim), "timestamp": self._stamp()}}
+                yield {"attachment": {**where, **_attachment(claim), "timestamp": self._stamp()}}
             self.now += datetime.timedelta(seconds=step.duration_s)
             result = _result(scenario, step, failed_here=number == failing)
-            yield {"testStepFinished": {**place, "testStepResult": result, "timestamp": self._stamp()}}
+            yield {"testStepFinished": {**where, "testStepResult": result, "timestamp": self._stamp()}}
         yield {"testCaseFinished": {"testCaseStartedId": started, "timestamp": self._stamp(), "willBeRetried": False}}
 
     def _stamp(self) -> dict[str, int]:
@@ -130,7 +130,7 @@ def _meta(session: SessionRecord) -> Envelope:
 
 
 def _lines(node: Any) -> Iterator[tuple[str, int]]:
-    """The id and the line of everything in a syntax tree that has both."""
+    """The id and the line of every node of a syntax tree that has both."""
     if isinstance(node, dict):
         if "id" in node and "location" in node:
             yield node["id"], node["location"]["line"]
@@ -142,7 +142,7 @@ def _lines(node: Any) -> Iterator[tuple[str, int]]:
 
 
 def _failing(scenario: ScenarioRecord) -> int | None:
-    """The step at which a scenario failed; the first that was not passed, where no step is to blame."""
+    """The index of the step that failed, else of the first one that was skipped, else of the last one."""
     if scenario.outcome != "failed":
         return None
     steps = scenario.steps

@@ -1,59 +1,59 @@
-"""One HTML page that holds everything and asks nobody for anything."""
+"""The HTML page of a session: one file without scripts that needs no network."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bertspec import metrics
+from bertspec.config import RecipeConfig, StudyConfig
 from bertspec.report import plots
-from bertspec.report.charts import environment
-from bertspec.report.studies import pareto, studies
-from bertspec.report.sweeps import ranks as open_ranks
-from bertspec.report.sweeps import steps
-from bertspec.report.sweeps import views as sweep_views
+from bertspec.report.plots import Chart, ParetoPlot, Point, curve_plot, pareto_plot
+from bertspec.report.sweeps import ranks, steps, views
 from bertspec.results import ScenarioRecord, SessionRecord
+from bertspec.sources import tables
 from bertspec.sources.locations import Locations
-from bertspec.store import Store
+from bertspec.store import Store, StoredRun
 from bertspec.store.sweeps import sweeps
+from bertspec.tracking import link
 
 __all__ = ["html"]
 
+_HARDEST = 5
 
-def html(session: SessionRecord, store: Store, places: Locations) -> str:
-    """The page of a session. Whatever data sets, names and errors hold is shown as text; nothing in it may run.
+
+def html(session: SessionRecord, store: Store, locations: Locations) -> str:
+    """The page of a session. Data, names and errors are shown as text; none of it can run.
 
     Args:
-        session: what was shown.
-        store: where its runs are; those that are gone are left out.
-        places: where the texts of the hardest rows are; those that are gone are left out, too.
+        session: the record of the session.
+        store: holds its runs; a run that is gone is left out.
+        locations: where the texts of the hardest rows are; texts that are gone are left out.
     """
-    views = studies(session, store, places)
-    verdicts = Counter(claim.verdict for scenario in session.scenarios for claim in scenario.claims)
-    outcomes = Counter(scenario.outcome for scenario in session.scenarios)
-    template = environment().get_template("page.html.j2")
-    return template.render(
-        session=session,
-        features=_by_feature(session.scenarios),
-        not_run=_reasons(session.scenarios),
-        verdicts=verdicts,
-        outcomes=outcomes,
-        studies=views,
-        pareto=pareto(views),
-        sweeps=sweep_views(sweeps(store.root)),
-        ranks=open_ranks,
-        steps=steps,
-        claim_plot=plots.claim_plot,
-        told=_told,
+    studies = _studies(session, store, locations)
+    return (
+        plots.templates()
+        .get_template("page.html.j2")
+        .render(
+            session=session,
+            features=_by_feature(session.scenarios),
+            not_run=_reasons(session.scenarios),
+            verdicts=Counter(claim.verdict for scenario in session.scenarios for claim in scenario.claims),
+            outcomes=Counter(scenario.outcome for scenario in session.scenarios),
+            studies=studies,
+            pareto=_pareto(studies),
+            sweeps=views(sweeps(store.root)),
+            ranks=ranks,
+            steps=steps,
+            claim_plot=plots.claim_plot,
+            explained=_explained,
+        )
     )
-
-
-def _told(scenario: ScenarioRecord) -> bool:
-    """Whether its last claim tells why a scenario failed, so that the message would say the same once more."""
-    if not scenario.claims or scenario.outcome != "failed":
-        return False
-    last = scenario.claims[-1]
-    return last.verdict != "PASS" and f"{last.verdict}: {last.claim}" in (scenario.reason or "")
 
 
 class _Feature(NamedTuple):
@@ -63,19 +63,165 @@ class _Feature(NamedTuple):
     rules: dict[str | None, list[ScenarioRecord]]
 
 
+@dataclass(frozen=True, slots=True)
+class _HardRow:
+    """A row that most seeds got wrong, or whose number they missed by the most."""
+
+    row: int
+    """Its number in the evaluation split, from 0."""
+    reference: str
+    predicted: str
+    """The most frequent wrong label, or the mean of the predicted numbers."""
+    wrong: str
+    """The number of seeds that were wrong, or the mean distance."""
+    text: tuple[str, ...] = ()
+    """One text, or a pair; empty where the rows are not available any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StudyView:
+    """One study."""
+
+    title: str
+    runs: tuple[StoredRun, ...]
+    curve: Chart | None
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """References down, predictions across, summed over the seeds; empty for a regression."""
+    hardest: tuple[_HardRow, ...]
+    promised: bool
+    """Whether a claim says that it is good; sabotage is not claimed to be."""
+    links: Mapping[str, str]
+    """Fingerprint → the page of the run in W&B, where it has one."""
+
+    @property
+    def recipe(self) -> str:
+        """The settings that distinguish it from other studies of the same encoder, task and optimizer."""
+        recipe = self.runs[0].config.recipe
+        parts = [
+            f"learning rate {recipe.optimizer.learning_rate:g}",
+            _length(recipe),
+            f"batches of {recipe.batch_size}",
+        ]
+        parts += [f"up to {recipe.max_length} tokens", *["encoder frozen"] * recipe.frozen_encoder]
+        return ", ".join(parts)
+
+    @property
+    def metrics(self) -> tuple[tuple[str, float], ...]:
+        """The mean of each metric."""
+        facts = [run.result.facts for run in self.runs]
+        return tuple((name, float(np.mean([each.scores[name] for each in facts]))) for name in facts[0].scores)
+
+    @property
+    def train_s(self) -> float:
+        """The median over the seeds, in seconds."""
+        return float(np.median([run.result.facts.timings.train_s for run in self.runs]))
+
+
 def _by_feature(scenarios: Iterable[ScenarioRecord]) -> list[_Feature]:
     """Every feature with its scenarios, rule by rule, in the order of the file."""
-    found: dict[str, _Feature] = {}
+    features: dict[str, _Feature] = {}
     for scenario in sorted(scenarios, key=lambda scenario: (scenario.path, scenario.line)):
         new = _Feature(scenario.path, scenario.feature, scenario.description, {})
-        found.setdefault(scenario.path, new).rules.setdefault(scenario.rule, []).append(scenario)
-    return list(found.values())
+        features.setdefault(scenario.path, new).rules.setdefault(scenario.rule, []).append(scenario)
+    return list(features.values())
 
 
 def _reasons(scenarios: Iterable[ScenarioRecord]) -> dict[str, list[str]]:
-    """Each reason for which scenarios were not run, and their titles."""
-    found: dict[str, list[str]] = {}
+    """Reason → the titles of the scenarios that were not run for it."""
+    reasons: dict[str, list[str]] = {}
     for scenario in scenarios:
         if scenario.outcome == "not run":
-            found.setdefault(scenario.reason or "", []).append(scenario.title)
-    return found
+            reasons.setdefault(scenario.reason or "", []).append(scenario.title)
+    return reasons
+
+
+def _explained(scenario: ScenarioRecord) -> bool:
+    """Whether the last claim already says why the scenario failed, so that its message would repeat it."""
+    if not scenario.claims or scenario.outcome != "failed":
+        return False
+    last = scenario.claims[-1]
+    return last.verdict != "PASS" and f"{last.verdict}: {last.claim}" in (scenario.reason or "")
+
+
+def _studies(session: SessionRecord, store: Store, locations: Locations) -> tuple[_StudyView, ...]:
+    """Every study whose runs the store still has, in the order of its first claim."""
+    claims = [claim for scenario in session.scenarios for claim in scenario.claims]
+    studies: dict[str, list[StoredRun]] = {}
+    for fingerprint in dict.fromkeys(name for claim in claims for name in (*claim.runs, *claim.others)):
+        run = store.get(fingerprint)
+        if run is not None:
+            studies.setdefault(run.config.model_dump_json(exclude={"seed"}), []).append(run)
+    promised = {name for claim in claims if claim.promise for name in claim.runs}
+    ordered = (tuple(sorted(runs, key=lambda run: run.config.seed)) for runs in studies.values())
+    return tuple(_study(runs, store, locations, promised) for runs in ordered)
+
+
+def _study(runs: tuple[StoredRun, ...], store: Store, locations: Locations, promised: Container[str]) -> _StudyView:
+    config, labels = runs[0].config, runs[0].config.task.labels
+    predictions = np.array([run.result.outcomes.predictions for run in runs])
+    references = runs[0].result.outcomes.references
+    texts = tables.texts(config.task, locations, sha256=runs[0].result.facts.provenance.data.sha256)
+    links = {run.fingerprint: link(store.tracking, run.fingerprint) for run in runs}
+    hardest = _hardest(references, predictions, labels) if labels else _furthest(references, predictions)
+    return _StudyView(
+        title=StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,)).title,
+        runs=runs,
+        curve=curve_plot([run.result.curve.loss for run in runs]),
+        labels=labels,
+        confusion=_confusion(references, predictions, len(labels)) if labels else (),
+        hardest=tuple(replace(each, text=texts[each.row]) if texts else each for each in hardest),
+        promised=any(run.fingerprint in promised for run in runs),
+        links={name: url for name, url in links.items() if url is not None},
+    )
+
+
+def _confusion(
+    references: NDArray[np.float64], predictions: NDArray[np.float64], classes: int
+) -> tuple[tuple[int, ...], ...]:
+    counts = np.zeros((classes, classes), dtype=int)
+    for each in predictions:
+        np.add.at(counts, (references.astype(int), each.astype(int)), 1)
+    return tuple(tuple(int(count) for count in row) for row in counts)
+
+
+def _hardest(
+    references: NDArray[np.float64], predictions: NDArray[np.float64], labels: tuple[str, ...]
+) -> Iterator[_HardRow]:
+    """The rows that most seeds got wrong, by their number."""
+    wrong = (predictions != references).sum(axis=0)
+    for row in map(int, np.argsort(-wrong, kind="stable")[:_HARDEST]):
+        if wrong[row] > len(predictions) / 2:
+            others = Counter(int(label) for label in predictions[:, row] if label != references[row])
+            predicted = labels[others.most_common(1)[0][0]]
+            seeds = f"{int(wrong[row])} of {len(predictions)} seeds"
+            yield _HardRow(row, labels[int(references[row])], predicted, seeds)
+
+
+def _furthest(references: NDArray[np.float64], predictions: NDArray[np.float64]) -> Iterator[_HardRow]:
+    """The rows of a regression whose predictions are furthest off."""
+    distance, mean = np.abs(predictions - references).mean(axis=0), predictions.mean(axis=0)
+    for row in map(int, np.argsort(-distance, kind="stable")[:_HARDEST]):
+        yield _HardRow(row, f"{references[row]:.2f}", f"{mean[row]:.2f}", f"by {distance[row]:.2f}")
+
+
+def _pareto(studies: Iterable[_StudyView]) -> dict[str, ParetoPlot]:
+    """For each task and its main metric, quality against cost of the studies that a claim promises to be good."""
+    points: dict[tuple[str, str], list[Point]] = {}
+    for study in studies:
+        if study.promised:
+            config, (metric, mean) = study.runs[0].config, study.metrics[0]
+            seeds = [run.result.facts.scores[metric] for run in study.runs]
+            name = f"{config.encoder.name} · {config.recipe.optimizer.word} · {_length(config.recipe)}"
+            points.setdefault((config.task.name, metric), []).append(
+                Point(name, study.train_s, mean, min(seeds), max(seeds))
+            )
+    drawn = {
+        f"{task}: {metric}": pareto_plot(each, less_is_better=metrics.find(metric).better == "lower")
+        for (task, metric), each in points.items()
+    }
+    return {title: plot for title, plot in drawn.items() if plot is not None}
+
+
+def _length(recipe: RecipeConfig) -> str:
+    return f"{recipe.steps} steps" if recipe.steps is not None else f"{recipe.epochs:g} epochs"

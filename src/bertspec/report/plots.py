@@ -1,44 +1,157 @@
-"""Where things stand in the small plots of a page. The template draws them, so that all text in them is escaped."""
+"""Plots as SVG: this module computes the coordinates, and the templates draw them, so that all text is escaped.
+
+On a page, plots take their colours from the page. :func:`draw` returns an SVG document with its own style, for a
+notebook or a file.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bertspec.results import ClaimRecord
 
-__all__ = ["ClaimPlot", "CurvePlot", "Dot", "ParetoPlot", "Point", "claim_plot", "curve_plot", "pareto_plot"]
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = [
+    "Chart",
+    "ClaimPlot",
+    "Dot",
+    "Estimate",
+    "Line",
+    "Mark",
+    "ParetoPlot",
+    "Point",
+    "Row",
+    "RowPlot",
+    "categories",
+    "claim_plot",
+    "curve_plot",
+    "draw",
+    "horizontal_axis",
+    "linear",
+    "pareto_plot",
+    "row_plot",
+    "score_axis",
+    "score_plot",
+    "templates",
+]
 
 WIDTH, HEIGHT = 640.0, 240.0
-"""Of the large plots, in user units; they scale with the page."""
+"""Size of the large plots, in user units; they scale with the page."""
+LEFT, RIGHT, TOP, BOTTOM = 56.0, WIDTH - 16.0, 12.0, HEIGHT - 32.0
+"""The area of a large plot inside its axes."""
+SERIES = 8
+"""Number of colours. From the ninth series on, marks are hollow and lines broken; from the seventeenth on, dotted."""
+
 _CLAIM_WIDTH = 320.0
 _MARGIN = 12.0
-_LEFT, _BOTTOM = 56.0, 32.0
-_POINTS = 100
-_LEAST_SPAN = 0.04
-"""Of the scale of quality."""
+_LABEL_HEIGHT = 24.0
+_CURVE_POINTS = 100
+_DECADE = 10.0
+_ROW_HEIGHT = 34.0
+_LEAST_QUALITY_SPAN = 0.04
+"""Smaller differences in quality are not worth a closer look."""
+
+_Category = TypeVar("_Category", int, str)
+
+Scale = Callable[[float], float]
+"""From a number to its coordinate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A trial or a seed."""
+
+    x: float
+    y: float
+    series: int
+    lost: bool
+    """Whether it has no score; it is then drawn at the bottom."""
+    title: str
+    """The text that a pointer shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line of one series."""
+
+    series: int
+    points: str
+    """The points of a polyline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Numbers upwards, over something."""
+
+    title: str
+    marks: tuple[Mark, ...]
+    lines: tuple[Line, ...]
+    ticks: tuple[tuple[float, str], ...]
+    """Coordinate and text of each tick of the horizontal axis."""
+    least: str
+    """The number at the lower end."""
+    most: str
+    band: str = ""
+    """The points of a polygon behind the lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimPlot:
-    """A claim: horizontal places in user units, of :data:`_CLAIM_WIDTH`."""
+    """A claim on one horizontal axis, 320 user units wide."""
 
     bound: float
     upper: float | None
     value: float
-    interval: tuple[float, float] | None
+    interval: tuple[float, float]
     seeds: tuple[float, ...]
     least: str
     """The number at the left end."""
     most: str
     side: str
-    """Where the value was claimed to lie: left or right of the bound, between the two, or nowhere that can be drawn."""
+    """Where the value was claimed to be: ``left`` or ``right`` of the bound, ``between`` the two, or ``nowhere``."""
+
+
+class Estimate(NamedTuple):
+    """A mean with its interval and the values behind it."""
+
+    name: str
+    mean: float
+    interval: tuple[float, float] | None
+    values: tuple[float, ...]
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An estimate on the horizontal axis that it shares with the others."""
+
+    name: str
+    y: float
+    series: int
+    mean: float
+    interval: tuple[float, float] | None
+    seeds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlot:
+    """Estimates below each other."""
+
+    rows: tuple[Row, ...]
+    height: float
+    least: str
+    """The number at the left end."""
+    most: str
 
 
 class Point(NamedTuple):
@@ -57,7 +170,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A point where it is drawn."""
+    """A study with its coordinates."""
 
     x: float
     y: float
@@ -67,20 +180,7 @@ class Dot:
     cost: float
     quality: float
     front: bool
-    """Whether no other point is better in one way and no worse in the other."""
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePlot:
-    """The loss over the steps: the mean over seeds, and from the lowest to the highest seed."""
-
-    mean: str
-    """The points of a polyline."""
-    band: str
-    """The points of a polygon."""
-    least: str
-    most: str
-    steps: int
+    """Whether no other study is better in one way and no worse in the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,73 +193,156 @@ class ParetoPlot:
     dearest: str
 
 
+_MACROS = {Chart: "chart_parts", ParetoPlot: "pareto_parts", RowPlot: "row_parts"}
+"""The macro of ``charts.html.j2`` that draws a plot."""
+
+
+def draw(title: str, plots: Mapping[str, Chart | ParetoPlot | RowPlot | None]) -> str:
+    """Draw plots below each other, as one SVG document with its own style.
+
+    Args:
+        title: the heading.
+        plots: label → plot; ``None`` is left out.
+    """
+    parts, y = [], 30.0
+    for label, plot in plots.items():
+        if plot is not None:
+            parts.append((label, _MACROS[type(plot)], plot, y + _LABEL_HEIGHT))
+            y += _LABEL_HEIGHT + (plot.height if isinstance(plot, RowPlot) else HEIGHT)
+    return templates().get_template("figure.svg.j2").render(title=title, parts=parts, total_height=y)
+
+
+@cache
+def templates() -> Environment:
+    """The templates of the report. Everything that they are given is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("bertspec.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(width=WIDTH, height=HEIGHT, left=LEFT, right=RIGHT, bottom=BOTTOM, series=SERIES)
+    environment.filters["number"] = _number
+    return environment
+
+
 def claim_plot(claim: ClaimRecord) -> ClaimPlot | None:
-    """The places of a claim's numbers; none where there is no interval to draw. The infinite ones lie at the end."""
+    """The coordinates of a claim's numbers, or ``None`` without an interval. Infinite numbers are at the end."""
     if claim.interval is None:
         return None
     numbers = [claim.bound, claim.value, *claim.interval, *claim.values]
     numbers += [claim.upper] if claim.upper is not None else []
     finite = [number for number in numbers if math.isfinite(number)]
     low, high = _padded(min(finite), max(finite))
-    along = _scale(low, high, _MARGIN, _CLAIM_WIDTH - _MARGIN)
+    scale = linear(low, high, _MARGIN, _CLAIM_WIDTH - _MARGIN)
 
-    def place(number: float) -> float:
-        return along(min(number, high))
+    def x(number: float) -> float:
+        return scale(min(number, high))
 
     return ClaimPlot(
-        bound=place(claim.bound),
-        upper=place(claim.upper) if claim.upper is not None else None,
-        value=place(claim.value),
-        interval=(place(claim.interval[0]), place(claim.interval[1])),
-        seeds=tuple(place(value) for value in claim.values),
+        bound=x(claim.bound),
+        upper=x(claim.upper) if claim.upper is not None else None,
+        value=x(claim.value),
+        interval=(x(claim.interval[0]), x(claim.interval[1])),
+        seeds=tuple(x(value) for value in claim.values),
         least=_number(low),
         most=_number(high),
         side=_side(claim),
     )
 
 
-def _side(claim: ClaimRecord) -> str:
-    """A claim that is denied lies on the other side; one that a collapse or a leak decided lies on neither."""
-    if claim.rule in ("collapse", "ceiling", "overlap"):
-        return "nowhere"
-    sides = {"at least": ("right", "left"), "at most": ("left", "right"), "between": ("between", "nowhere")}
-    return sides[claim.direction][claim.denied]
+def curve_plot(losses: Sequence[NDArray[np.float64]]) -> Chart | None:
+    """The training loss over the steps: the mean over the seeds, and the band from the lowest to the highest.
 
+    Args:
+        losses: for each seed, the loss of each step, shape (steps,). Seeds that diverged are left out; long curves are
+            averaged over up to 100 parts.
 
-def curve_plot(losses: Sequence[NDArray[np.float64]]) -> CurvePlot | None:
-    """The training curves of a study, thinned, of those seeds that came to the end; none where there are none."""
+    Returns:
+        ``None`` where no seed came to its end, or after less than two steps.
+    """
     steps = max(map(len, losses), default=0)
     losses = [loss for loss in losses if len(loss) == steps and np.isfinite(loss).all()]
     if not losses or steps < 2:
         return None
-    edges = np.linspace(0, steps, min(steps, _POINTS) + 1).astype(int)
+    edges = np.linspace(0, steps, min(steps, _CURVE_POINTS) + 1).astype(int)
     thinned = np.array([[float(loss[a:b].mean()) for a, b in pairwise(edges)] for loss in losses])
     low, high = _padded(0.0, float(thinned.max()))
-    across = _scale(0, thinned.shape[1] - 1, _LEFT, WIDTH - _MARGIN)
-    down = _scale(low, high, HEIGHT - _BOTTOM, _MARGIN)
+    x, y = linear(0, thinned.shape[1] - 1, LEFT, RIGHT), linear(low, high, BOTTOM, TOP)
 
     def points(values: NDArray[np.float64]) -> list[str]:
-        return [f"{across(i):.1f},{down(float(value)):.1f}" for i, value in enumerate(values)]
+        return [f"{x(i):.1f},{y(float(value)):.1f}" for i, value in enumerate(values)]
 
-    band = points(thinned.max(axis=0)) + points(thinned.min(axis=0))[::-1]
-    return CurvePlot(" ".join(points(thinned.mean(axis=0))), " ".join(band), _number(low), _number(high), steps)
+    return Chart(
+        title="training loss",
+        marks=(),
+        lines=(Line(0, " ".join(points(thinned.mean(axis=0)))),),
+        ticks=((LEFT, "step 1"), (RIGHT, f"{steps} steps")),
+        least=_number(low),
+        most=_number(high),
+        band=" ".join(points(thinned.max(axis=0)) + points(thinned.min(axis=0))[::-1]),
+    )
+
+
+def score_plot(scores: Mapping[int, float | None]) -> Chart | None:
+    """The score of each seed, with a line at their mean; ``None`` where no seed has one."""
+    known = [score for score in scores.values() if score is not None and math.isfinite(score)]
+    if not known:
+        return None
+    y, least, most = score_axis(known)
+    columns = categories(list(scores))
+    marks = tuple(
+        Mark(columns[seed], y(score), 0, lost=False, title=f"seed {seed}: {score:.4f}")
+        if score is not None and math.isfinite(score)
+        else Mark(columns[seed], BOTTOM, 0, lost=True, title=f"seed {seed}: no score")
+        for seed, score in scores.items()
+    )
+    mean = y(sum(known) / len(known))
+    every = math.ceil(len(scores) / 10)  # more would overlap
+    ticks = tuple((x, f"seed {seed}") for position, (seed, x) in enumerate(columns.items()) if position % every == 0)
+    return Chart("seeds", marks, (Line(0, f"{LEFT:.1f},{mean:.1f} {RIGHT:.1f},{mean:.1f}"),), ticks, least, most)
+
+
+def row_plot(estimates: Sequence[Estimate]) -> RowPlot | None:
+    """Estimates below each other on one axis; ``None`` where there are none."""
+    numbers = [number for each in estimates for number in (each.mean, *each.values, *(each.interval or ()))]
+    finite = [number for number in numbers if math.isfinite(number)]
+    if not finite:
+        return None
+    low, high = _padded(min(finite), max(finite))
+    x = linear(low, high, _MARGIN, WIDTH - _MARGIN)
+    rows = tuple(
+        Row(
+            name=each.name,
+            y=_ROW_HEIGHT * (position + 1),
+            series=each.series,
+            mean=x(each.mean),
+            interval=(x(each.interval[0]), x(each.interval[1])) if each.interval else None,
+            seeds=tuple(x(value) for value in each.values),
+        )
+        for position, each in enumerate(estimates)
+    )
+    return RowPlot(rows, _ROW_HEIGHT * len(rows) + 30, _number(low), _number(high))
 
 
 def pareto_plot(points: Sequence[Point], *, less_is_better: bool = False) -> ParetoPlot | None:
-    """Quality against cost, the cheapest first; none for fewer than two points.
+    """Quality against cost, the cheapest first; ``None`` for fewer than two points.
 
     Args:
         points: the studies.
-        less_is_better: whether that holds of the quality, too, as of an error rate.
+        less_is_better: whether lower quality numbers are better, as for an error rate.
     """
     if len(points) < 2:
         return None
     ordered = sorted(points, key=lambda point: point.cost)
     cheap, dear = _padded(0.0, ordered[-1].cost)
     low, high = min(point.worst for point in points), max(point.best for point in points)
-    room = max(0.0, _LEAST_SPAN - (high - low)) / 2  # smaller differences are not worth a second look
-    low, high = _padded(low - room, high + room)
-    across, up = _scale(cheap, dear, _LEFT, WIDTH - _MARGIN), _scale(low, high, HEIGHT - _BOTTOM, _MARGIN)
+    margin = max(0.0, _LEAST_QUALITY_SPAN - (high - low)) / 2
+    low, high = _padded(low - margin, high + margin)
+    x, y = linear(cheap, dear, LEFT, RIGHT), linear(low, high, BOTTOM, TOP)
     sign = -1 if less_is_better else 1
 
     def front(point: Point) -> bool:
@@ -171,20 +354,56 @@ def pareto_plot(points: Sequence[Point], *, less_is_better: bool = False) -> Par
         )
 
     dots = tuple(
-        Dot(across(p.cost), up(p.quality), (up(p.worst), up(p.best)), p.name, p.cost, p.quality, front(p))
-        for p in ordered
+        Dot(x(p.cost), y(p.quality), (y(p.worst), y(p.best)), p.name, p.cost, p.quality, front(p)) for p in ordered
     )
     return ParetoPlot(dots, _number(low), _number(high), f"{dear:.0f}")
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
-    room = (high - low) * 0.08 or max(abs(high), 1.0) * 0.01
-    return low - room if low else 0.0, high + room
+def score_axis(scores: Sequence[float | None]) -> tuple[Scale, str, str]:
+    """A vertical axis for scores: the scale, and the numbers at its lower and its upper end."""
+    known = [score for score in scores if score is not None and math.isfinite(score)]
+    low, high = _padded(min(known), max(known))
+    return linear(low, high, BOTTOM, TOP), _number(low), _number(high)
 
 
-def _scale(low: float, high: float, first: float, last: float) -> Callable[[float], float]:
+def horizontal_axis(
+    numbers: Sequence[float], *, logarithmic: bool = False
+) -> tuple[Scale, tuple[tuple[float, str], ...]]:
+    """A horizontal axis with its ticks. It is logarithmic on request, and where the numbers span a decade or more."""
+    low, high = min(numbers), max(numbers)
+    if low > 0 and (logarithmic or high >= _DECADE * low):
+        scale = linear(math.log10(low), math.log10(high), LEFT, RIGHT)
+        decades = [10.0**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+        shown = [low, *(each for each in decades if 1.5 * low < each < high / 1.5), high]
+        return lambda number: scale(math.log10(number)), tuple((scale(math.log10(one)), f"{one:.3g}") for one in shown)
+    return linear(low, high, LEFT, RIGHT), ((LEFT, f"{low:.3g}"), (RIGHT, f"{high:.3g}"))
+
+
+def categories(values: Sequence[_Category]) -> dict[_Category, float]:
+    """The horizontal coordinate of each different value, side by side."""
+    different = list(dict.fromkeys(values))
+    step = (RIGHT - LEFT) / len(different)
+    return {value: LEFT + step * (position + 0.5) for position, value in enumerate(different)}
+
+
+def linear(low: float, high: float, first: float, last: float) -> Scale:
+    """The scale that takes ``low`` to ``first`` and ``high`` to ``last``."""
     return lambda value: first + (value - low) / (high - low) * (last - first)
 
 
+def _side(claim: ClaimRecord) -> str:
+    """A negated claim is on the other side; one that a collapse or a leak decided has no side."""
+    if claim.rule in ("collapse", "ceiling", "overlap"):
+        return "nowhere"
+    sides = {"at least": ("right", "left"), "at most": ("left", "right"), "between": ("between", "nowhere")}
+    return sides[claim.direction][claim.denied]
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    """A little more at both ends; an axis that begins at 0 stays there."""
+    padding = (high - low) * 0.08 or max(abs(high), 1.0) * 0.01
+    return low - padding if low else 0.0, high + padding
+
+
 def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"

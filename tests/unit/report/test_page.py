@@ -75,11 +75,11 @@ def test_a_claim_is_drawn_with_its_seeds_its_interval_and_its_bound(hostile: Ses
     assert 'aria-label="measured 0.500, interval 0.400 to 0.600, bound 0.900"' in page
 
 
-def test_why_a_scenario_failed_is_told_once(hostile: SessionRecord, tmp_path: Path) -> None:
+def test_the_reason_of_a_failure_is_shown_once(hostile: SessionRecord, tmp_path: Path) -> None:
     scenario = hostile.scenarios[0]
     [claim] = scenario.claims
     words = {"by its claim": f"x: FAIL: {claim.claim}: measured 0.5", "by a bug": "RuntimeError: a bug"}
-    told = {
+    pages = {
         name: html(
             hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"reason": reason}),)}),
             Store(tmp_path),
@@ -87,11 +87,11 @@ def test_why_a_scenario_failed_is_told_once(hostile: SessionRecord, tmp_path: Pa
         )
         for name, reason in words.items()
     }
-    assert "measured 0.5" not in Reader(told["by its claim"]).text
-    assert "RuntimeError: a bug" in told["by a bug"]
+    assert "measured 0.5" not in Reader(pages["by its claim"]).text
+    assert "RuntimeError: a bug" in pages["by a bug"]
 
 
-def test_a_claim_without_an_interval_is_told_and_not_drawn(hostile: SessionRecord, tmp_path: Path) -> None:
+def test_a_claim_without_an_interval_is_listed_but_not_drawn(hostile: SessionRecord, tmp_path: Path) -> None:
     scenario = hostile.scenarios[0]
     bare = ClaimRecord(claim="no seed collapses", subject="x", verdict="PASS", value=0, bound=0, rule="collapse")
     shown = hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"claims": (bare,)}),)})
@@ -102,10 +102,10 @@ def test_a_claim_without_an_interval_is_told_and_not_drawn(hostile: SessionRecor
 
 @pytest.fixture
 def studied(hostile: SessionRecord, study_config: StudyConfig, session: Session) -> tuple[SessionRecord, Any]:
-    """A shown that claims something of two runs in the store."""
-    made = study.run(study_config, session)
+    """A session with a claim about two runs in the store."""
+    trained = study.run(study_config, session)
     scenario = hostile.scenarios[0]
-    claim = scenario.claims[0].model_copy(update={"runs": tuple(run.fingerprint for run in made.runs)})
+    claim = scenario.claims[0].model_copy(update={"runs": tuple(run.fingerprint for run in trained.runs)})
     shown = hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"claims": (claim,)}),)})
     return shown, session.store
 
@@ -137,18 +137,18 @@ def test_the_hardest_rows_are_shown_with_their_text(studied: tuple[SessionRecord
     assert splits.evaluation[runs[0].config.task.text][int(np.argmax(wrong))] in page
 
 
-def test_of_a_regression_the_rows_are_shown_that_were_missed_by_most(
+def test_a_regression_shows_the_rows_that_were_furthest_off(
     hostile: SessionRecord, study_config: StudyConfig, session: Session
 ) -> None:
     update = {"head": "regression", "labels": (), "metrics": ("pearson",)}
-    made = study.run(study_config.model_copy(update={"task": study_config.task.model_copy(update=update)}), session)
-    claim = hostile.scenarios[0].claims[0].model_copy(update={"runs": tuple(run.fingerprint for run in made.runs)})
+    trained = study.run(study_config.model_copy(update={"task": study_config.task.model_copy(update=update)}), session)
+    claim = hostile.scenarios[0].claims[0].model_copy(update={"runs": tuple(run.fingerprint for run in trained.runs)})
     scenario = hostile.scenarios[0].model_copy(update={"claims": (claim,)})
     page = Reader(html(hostile.model_copy(update={"scenarios": (scenario,)}), session.store, NOWHERE)).text
-    outcomes = [run.result.outcomes for run in made.runs]
+    outcomes = [run.result.outcomes for run in trained.runs]
     off = np.mean([np.abs(one.predictions - one.references) for one in outcomes], axis=0)
     assert f"by {off.max():.2f}" in page
-    assert str(made.inputs.splits.evaluation[made.config.task.text][int(off.argmax())]) in page
+    assert str(trained.inputs.splits.evaluation[trained.config.task.text][int(off.argmax())]) in page
 
 
 def test_rows_that_have_changed_since_are_not_shown(studied: tuple[SessionRecord, Any]) -> None:
@@ -158,7 +158,7 @@ def test_rows_that_have_changed_since_are_not_shown(studied: tuple[SessionRecord
         other = provenance.model_copy(update={"data": provenance.data.model_copy(update={"sha256": "0" * 64})})
         facts = run.result.facts.model_copy(update={"provenance": other})
         store.put(dataclasses.replace(run, result=dataclasses.replace(run.result, facts=facts)))
-    assert "not at hand" in html(shown, store, NOWHERE)
+    assert "text not available" in html(shown, store, NOWHERE)
 
 
 def test_a_run_that_is_shown_in_wandb_is_linked(studied: tuple[SessionRecord, Any]) -> None:
@@ -173,7 +173,7 @@ def test_a_run_that_is_shown_in_wandb_is_linked(studied: tuple[SessionRecord, An
 
 
 def test_a_comparison_with_a_baseline_is_shown(hostile: SessionRecord, tmp_path: Path) -> None:
-    found = Compared(
+    worse = Compared(
         outcome="FAIL",
         title="bert <i>",
         quantity="accuracy",
@@ -183,7 +183,7 @@ def test_a_comparison_with_a_baseline_is_shown(hostile: SessionRecord, tmp_path:
         reason="spread",
     )
     missing = Compared(outcome="UNDECIDED", title="albert", quantity="accuracy", then=0.9, reason="it was not run")
-    shown = hostile.model_copy(update={"against": "1.0 of 2026-01-31", "compared": (found, missing)})
+    shown = hostile.model_copy(update={"against": "1.0 of 2026-01-31", "compared": (worse, missing)})
     page = html(shown, Store(tmp_path), NOWHERE)
     assert re.findall(r'data-compared="(\w+)"', page) == ["FAIL", "UNDECIDED"]
     assert "Against 1.0 of 2026-01-31" in page

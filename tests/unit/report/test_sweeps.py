@@ -1,4 +1,4 @@
-"""Sweeps on the page and in Markdown; and where their marks stand."""
+"""Sweeps on the page and in Markdown, and the coordinates of their marks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from bertspec.report import html, markdown
-from bertspec.report.sweep_plots import best_so_far, scatter
-from bertspec.report.sweeps import ranks, steps, views
+from bertspec.report.sweeps import best_so_far, ranks, scatter, steps, views
 from bertspec.results import ComparisonRecord, ContenderRecord, SessionRecord, SweepRecord, TrialRecord
 from bertspec.sources.locations import Locations
 from bertspec.store import Store
@@ -83,24 +82,26 @@ def page(session: SessionRecord, sweep: SweepRecord, folder: Path) -> str:
 def test_a_sweep_is_drawn_with_its_ranking_its_curves_and_its_trials(
     hostile: SessionRecord, swept: SweepRecord, tmp_path: Path
 ) -> None:
-    found = page(hostile, swept, tmp_path)
-    assert [found.count(f"<h4>{title}</h4>") for title in ("Ranking", "Best so far")] == [1, 1]
-    assert "<h4>accuracy against learning_rate</h4>" in found
-    assert "<h4>Sensitivity to the learning rate</h4>" in found
-    assert re.findall(r'data-contender="(\w+)"', found) == ["adamw", "sgd"]
-    assert "6 of 6 trials" in found
-    assert "trial 5, sgd: diverged on every seed" in found
-    assert "0.50 decades" in found
+    text = page(hostile, swept, tmp_path)
+    assert [text.count(f"<h4>{title}</h4>") for title in ("Ranking", "Best so far")] == [1, 1]
+    assert "<h4>accuracy against learning_rate</h4>" in text
+    assert "<h4>Sensitivity to the learning rate</h4>" in text
+    assert re.findall(r'data-contender="(\w+)"', text) == ["adamw", "sgd"]
+    assert "6 of 6 trials" in text
+    assert "trial 5, sgd: diverged on every seed" in text
+    assert "0.50 decades" in text
 
 
 def test_a_store_without_sweeps_has_no_such_section(hostile: SessionRecord, tmp_path: Path) -> None:
     assert 'id="sweeps"' not in html(hostile, Store(tmp_path), NOWHERE)
 
 
-def test_why_a_comparison_is_not_fair_is_told(hostile: SessionRecord, swept: SweepRecord, tmp_path: Path) -> None:
+def test_the_reason_of_an_unfair_comparison_is_shown(
+    hostile: SessionRecord, swept: SweepRecord, tmp_path: Path
+) -> None:
     unfair = swept.model_copy(update={"comparison": compared(contender("adamw"), unfair=("sgd had 2 trials",))})
-    assert "nothing is claimed of it: sgd had 2 trials." in page(hostile, unfair, tmp_path)
-    assert "not fair, so nothing is claimed of it: sgd had 2 trials" in markdown(hostile, [unfair])
+    assert "no claim is judged by it: sgd had 2 trials." in page(hostile, unfair, tmp_path)
+    assert "not a fair comparison, so no claim is judged by it: sgd had 2 trials" in markdown(hostile, [unfair])
 
 
 class Tags(HTMLParser):
@@ -108,15 +109,13 @@ class Tags(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: set[str] = set()
+        self.names: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.found.add(tag)
+        self.names.add(tag)
 
 
-def test_nothing_that_a_sweep_is_called_becomes_markup(
-    hostile: SessionRecord, swept: SweepRecord, tmp_path: Path
-) -> None:
+def test_names_in_a_sweep_never_become_markup(hostile: SessionRecord, swept: SweepRecord, tmp_path: Path) -> None:
     trials = tuple(
         each.model_copy(
             update={"contender": HOSTILE, "reason": HOSTILE, "parameters": {HOSTILE: each.number, "b": HOSTILE}}
@@ -124,16 +123,16 @@ def test_nothing_that_a_sweep_is_called_becomes_markup(
         for each in TRIALS
     )
     named = compared(contender(HOSTILE), contender("b"), parameter=HOSTILE, ties=((HOSTILE, "b"),), unfair=(HOSTILE,))
-    found = page(hostile, swept.model_copy(update={"name": HOSTILE, "trials": trials, "comparison": named}), tmp_path)
+    text = page(hostile, swept.model_copy(update={"name": HOSTILE, "trials": trials, "comparison": named}), tmp_path)
     tags = Tags()
-    tags.feed(found)
-    assert not {"img", "script"} & tags.found
+    tags.feed(text)
+    assert not {"img", "script"} & tags.names
     text = markdown(hostile, [swept.model_copy(update={"name": HOSTILE, "comparison": named})])
     assert "<img" not in text
     assert "](javascript" not in text
 
 
-def test_a_contender_that_was_never_confirmed_has_no_place(
+def test_a_contender_that_was_never_confirmed_has_no_rank(
     hostile: SessionRecord, swept: SweepRecord, tmp_path: Path
 ) -> None:
     lost = contender(
@@ -150,7 +149,7 @@ def test_the_markdown_of_a_sweep_is_a_short_table(hostile: SessionRecord, swept:
     assert "| 1 | adamw | 3 | 0.900 | 0.900 | 0.880 to 0.920 | 0.500 |" in text
 
 
-def test_a_sweep_that_compares_nothing_tells_its_best_trial(hostile: SessionRecord, swept: SweepRecord) -> None:
+def test_a_sweep_that_compares_nothing_shows_its_best_trial(hostile: SessionRecord, swept: SweepRecord) -> None:
     assert "- best: trial 2, 0.900" in markdown(hostile, [swept.model_copy(update={"comparison": None})])
 
 
@@ -195,7 +194,7 @@ def test_the_best_so_far_never_falls() -> None:
     assert heights[0] > heights[1] == heights[2]
 
 
-def test_steps_and_places_are_told_in_a_word() -> None:
+def test_steps_and_ranks_are_short() -> None:
     assert steps(contender("a")) == ""
     assert steps(contender("a", steps_to=(100, 150, 200, None, 125))) == "150, never on 1"
     assert steps(contender("a", steps_to=(100, None, None))) == "never on 2 of 3 seeds"
@@ -204,14 +203,14 @@ def test_steps_and_places_are_told_in_a_word() -> None:
 
 def test_a_ninth_contender_is_drawn_hollow(hostile: SessionRecord, swept: SweepRecord, tmp_path: Path) -> None:
     trials = tuple(trial(number, f"o{number}", 10.0**-number, 0.5 + number / 100) for number in range(9))
-    found = page(hostile, swept.model_copy(update={"trials": trials, "comparison": None}), tmp_path)
-    assert '<circle class="mark s0 hollow"' in found
+    text = page(hostile, swept.model_copy(update={"trials": trials, "comparison": None}), tmp_path)
+    assert '<circle class="mark s0 hollow"' in text
     assert len(views((swept,))[0].names) == 2
 
 
 def test_ties_are_named_and_where_they_are_most_what_is_apart_is_named(swept: SweepRecord) -> None:
     names = [f"o{number}" for number in range(7)]
-    ties = [(one, other) for place, one in enumerate(names[:6]) for other in names[place + 1 : 6]]
+    ties = [(one, other) for position, one in enumerate(names[:6]) for other in names[position + 1 : 6]]
     some = compared(*(contender(name) for name in names), ties=[*ties, ("o0", "o6")])
     (view,) = views((swept.model_copy(update={"comparison": some}),))
     assert [view.tied(name) for name in ("o0", "o1", "o6")] == ["all", "all but o6", "o0"]
