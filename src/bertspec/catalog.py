@@ -7,20 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from bertspec import metrics
 from bertspec.config import REFUSED, EncoderConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
 from bertspec.errors import InvalidConfig, UnknownName
+from bertspec.records import validate
 from bertspec.sources.tables import FILE_READERS
 
 __all__ = ["Catalog"]
 
 Kind = Literal["encoders", "optimizers", "recipes", "sweeps", "tasks"]
-S = TypeVar("S", bound=BaseModel)
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _YAML = (".yaml", ".yml")
@@ -56,7 +55,7 @@ class Catalog:
         file = self._find("encoders", word)
         if file is not None:
             values = _read(file)
-            return _validated(EncoderConfig, {"name": word, **_local(values, "checkpoint", file)}, file)
+            return validate(EncoderConfig, {"name": word, **_local(values, "checkpoint", file)}, where=file)
         if _is_path(word) or "/" in word:
             checkpoint = str(Path(word).expanduser().absolute()) if _is_path(word) else word
             return EncoderConfig(name=word, checkpoint=checkpoint)
@@ -81,7 +80,8 @@ class Catalog:
             values = {"dataset": str(Path(word).expanduser().absolute()) if _is_local(word) else word}
         else:
             raise UnknownName("task", word, self.names("tasks"), where=self._where("tasks"))
-        task = _validated(TaskConfig, {"name": _stem(word), **values, **(changes or {})}, file or f"the task {word!r}")
+        values = {"name": _stem(word), **values, **(changes or {})}
+        task = validate(TaskConfig, values, where=file or f"the task {word!r}")
         metrics.check(task)
         return task
 
@@ -123,7 +123,7 @@ class Catalog:
                 where=file,
             )
         stem = _stem(word)
-        return _validated(OptimizerConfig, {"name": stem, "algorithm": stem, **values}, file), beside
+        return validate(OptimizerConfig, {"name": stem, "algorithm": stem, **values}, where=file), beside
 
     def recipe(
         self,
@@ -160,7 +160,7 @@ class Catalog:
             if field in ("epochs", "steps"):
                 values.pop("steps" if field == "epochs" else "epochs", None)
         set_here = f", with {', '.join(changes)} set by the caller" if changes else ""
-        return _validated(RecipeConfig, {**values, "optimizer": chosen}, f"{file}{set_here}")
+        return validate(RecipeConfig, {**values, "optimizer": chosen}, where=f"{file}{set_here}")
 
     def study(
         self,
@@ -180,7 +180,7 @@ class Catalog:
         """
         chosen = self.recipe(recipe or encoder.recipe, encoder=encoder, optimizer=optimizer, changes=changes)
         values = {"encoder": encoder, "task": task, "recipe": chosen, "seeds": tuple(seeds)}
-        return _validated(StudyConfig, values, "the seeds of the study")
+        return validate(StudyConfig, values, where="the seeds of the study")
 
     def sweep(self, word: str) -> Path:
         """The file of the sweep of that name, or that file itself.
@@ -246,24 +246,3 @@ def _changed(old: Any, new: Any) -> Any:
     """A field with its new value; of several, only those that are named, unless the kind is another."""
     nested = isinstance(old, Mapping) and isinstance(new, Mapping) and new.get("kind") in {None, old.get("kind")}
     return {**old, **new} if nested else new
-
-
-def _validated(record: type[S], values: dict[str, Any], where: object) -> S:
-    try:
-        return record.model_validate(values)
-    except ValidationError as refusal:
-        _refuse(refusal, record, where)
-
-
-def _refuse(refusal: ValidationError, record: type[BaseModel], where: object) -> NoReturn:
-    """The first complaint, in the words of the other errors."""
-    first = refusal.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    more = f" ({refusal.error_count() - 1} more)" if refusal.error_count() > 1 else ""
-    known = ", ".join(record.model_fields) if first["type"] == "extra_forbidden" else None
-    raise InvalidConfig(
-        (f"{field}: " if field else "") + first["msg"].removeprefix("Value error, ").lower() + more,
-        given=first["input"] if field else None,
-        allowed=known,
-        where=where,
-    ) from refusal

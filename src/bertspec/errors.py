@@ -1,25 +1,27 @@
-"""What can go wrong, and how it is told.
+"""The errors that bertspec raises for a user.
 
-Every message says what is wrong, what was given, what is allowed, and where::
+Every message says what is wrong, what was given, what is allowed, and where; the error keeps these four parts::
 
     BertspecError
-    ├── InvalidConfig          a value that no run could use
-    ├── UnknownName          a word that no config, hub or folder answers to
+    ├── InvalidConfig        a value that no run could use
+    ├── UnknownName          a name that no config, hub id or folder has
     ├── DataError            rows that do not fit their task
-    ├── SourceError          a model or a data set cannot be had
-    │   ├── Unreachable      the place that may hold it does not answer
-    │   ├── HashMismatch     the content is not the content that was promised
-    │   └── UnsafeCheckpoint weights that only a pickle holds
-    ├── DeviceError          the device that was asked for is not here
-    ├── Diverged             the loss is no longer a finite number
-    └── StoreError           a stored run cannot be read or written
+    ├── SourceError          a model or a data set that cannot be had
+    │   ├── Unreachable      the service that may hold it does not answer
+    │   ├── HashMismatch     its content is not the content that was promised
+    │   └── UnsafeCheckpoint its weights are pickled, and loading a pickle runs code
+    ├── DeviceError          the requested device is not on this machine
+    ├── Diverged             the loss of a run is no longer a finite number
+    └── StoreError           a stored run, session or sweep that cannot be read or written
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
+from typing import Any
+
+from bertspec.network import redact
 
 __all__ = [
     "BertspecError",
@@ -36,16 +38,12 @@ __all__ = [
 ]
 
 
-_USERINFO = re.compile(r"(?<=://)[^/@\s'\"]+@")
-"""A name and a password in an address: no message shows them."""
-
-
 class BertspecError(Exception):
-    """The root of every error that bertspec raises for a user.
+    """The root of every error that bertspec raises for a user. It can be pickled.
 
     Args:
         problem: what is wrong, as a clause that can stand alone.
-        given: what the user gave; shown with ``repr``.
+        given: what the user gave; the message shows its ``repr``.
         allowed: what would have been accepted, in words.
         where: the file, field or scenario that holds what was given.
     """
@@ -58,14 +56,22 @@ class BertspecError(Exception):
         allowed: str | None = None,
         where: object = None,
     ) -> None:
-        parts = [problem]
-        if given is not None:
-            parts.append(f"given: {given!r}")
-        if allowed is not None:
-            parts.append(f"allowed: {allowed}")
-        if where is not None:
-            parts.append(f"where: {where}")
-        super().__init__(_USERINFO.sub("", "; ".join(parts)))
+        super().__init__(problem)
+        self.problem, self.given, self.allowed, self.where = problem, given, allowed, where
+
+    def __str__(self) -> str:
+        parts = [self.problem]
+        if self.given is not None:
+            parts.append(f"given: {self.given!r}")
+        if self.allowed is not None:
+            parts.append(f"allowed: {self.allowed}")
+        if self.where is not None:
+            parts.append(f"where: {self.where}")
+        return redact("; ".join(parts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by calling the class again: a subclass may take other arguments.
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class InvalidConfig(BertspecError, ValueError):
@@ -73,13 +79,13 @@ class InvalidConfig(BertspecError, ValueError):
 
 
 class UnknownName(BertspecError, LookupError):
-    """A word that nothing answers to; the message lists the closest known names.
+    """A name that nothing has; the message lists the closest known names.
 
     Args:
-        kind: what the word should name, such as ``"encoder"``.
-        name: the word.
+        kind: what it should name, such as ``"encoder"``; kept as ``kind``.
+        name: the name.
         known: every name that would have been accepted.
-        where: the file, field or scenario that holds the word.
+        where: the file, field or scenario that holds the name.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: object = None) -> None:
@@ -87,35 +93,36 @@ class UnknownName(BertspecError, LookupError):
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         allowed = ("did you mean " + " or ".join(close) + "? known: " if close else "") + ", ".join(names)
         super().__init__(f"unknown {kind}", given=name, allowed=allowed, where=where)
+        self.kind = kind
 
 
 class DataError(BertspecError):
-    """Rows that do not fit their task: a missing column, an empty text, a label outside the head."""
+    """Rows that do not fit their task: a missing column, an empty text, an unknown label."""
 
 
 class SourceError(BertspecError):
-    """A model or a data set cannot be had from any place that was asked."""
+    """A model or a data set that cannot be had."""
 
 
 class Unreachable(SourceError):
-    """The place that may hold it does not answer; another machine may well have it."""
+    """The service that may hold it does not answer; it may do so later, or from another machine."""
 
 
 class HashMismatch(SourceError):
-    """The content differs from the content whose hash was promised."""
+    """The content does not have the hash that was promised."""
 
 
 class UnsafeCheckpoint(SourceError):
-    """Weights that only a pickle holds; loading them would run code of theirs."""
+    """Weights that are pickled only; loading a pickle runs code."""
 
 
 class DeviceError(BertspecError):
-    """The device that was asked for is not on this machine."""
+    """The requested device is not on this machine."""
 
 
 class Diverged(BertspecError):
-    """The loss of a run that was asked for by itself is no longer a finite number; in a study it is a collapse."""
+    """The loss of a single run is no longer a finite number. In a study this counts as a collapse instead."""
 
 
 class StoreError(BertspecError):
-    """A stored run cannot be read or written."""
+    """A stored run, session or sweep that cannot be read or written."""

@@ -1,15 +1,112 @@
-"""What every config is."""
+"""The frozen records of bertspec, and how values become one."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from typing import NoReturn, TypeVar
 
-__all__ = ["Record", "Setting"]
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from bertspec.errors import BertspecError, InvalidConfig
+
+__all__ = ["FiniteRecord", "FrozenRecord", "Keys", "Setting", "refuse", "utc_now", "validate"]
 
 Setting = bool | int | float | str
+Keys = tuple[str | int, ...]
+"""The keys and indices that lead to a value, from the top."""
 
 
-class Record(BaseModel):
-    """A frozen record that knows all its fields and accepts no other."""
+class FrozenRecord(BaseModel):
+    """A frozen record that accepts no unknown field; the docstring below a field is its description."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="strings")
+
+
+class FiniteRecord(FrozenRecord):
+    """A frozen record whose numbers are finite; every config is one."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def validate(
+    record_type: type[R],
+    values: object,
+    *,
+    where: object | Callable[[Keys], object] = None,
+    problem: str | None = None,
+    error: type[BertspecError] = InvalidConfig,
+) -> R:
+    """A record of these values, or an error that names the first value at fault.
+
+    Args:
+        record_type: the record.
+        values: a mapping of its fields; bytes are JSON.
+        where: what holds the values, such as their file; or a function from the keys of the value at fault to that.
+        problem: what the value makes impossible, such as ``"the baseline is damaged"``; the message begins with it.
+        error: the type of the error.
+
+    Raises:
+        BertspecError: of the type ``error``; a value is missing, unknown or not allowed.
+    """
+    try:
+        if isinstance(values, bytes):
+            return record_type.model_validate_json(values)
+        return record_type.model_validate(values)
+    except ValidationError as refusal:
+        complaint = refusal.errors(include_url=False)[0]
+        keys, text, given, allowed = _parts(complaint, record_type)
+        more = f" ({refusal.error_count() - 1} more)" if refusal.error_count() > 1 else ""
+        raise error(
+            (f"{problem}: " if problem else "") + text + more,
+            given=_shortened(given),
+            allowed=allowed,
+            where=where(keys) if callable(where) else where,
+        ) from refusal
+
+
+def refuse(
+    problem: str, keys: Iterable[str | int], *, given: object = None, allowed: Iterable[str] | None = None
+) -> NoReturn:
+    """Raise a complaint inside a validator; :func:`validate` turns it into our error, word for word.
+
+    Args:
+        problem: what is wrong.
+        keys: the keys from the record to the value at fault.
+        given: the value.
+        allowed: what would have been accepted, in words or as a list of them.
+    """
+    words = allowed if isinstance(allowed, str) or allowed is None else ", ".join(allowed)
+    context = {"problem": problem, "keys": tuple(keys), "given": given, "allowed": words}
+    raise PydanticCustomError("refused", "{problem}", context)
+
+
+def utc_now() -> str:
+    """The time now, ISO 8601 in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _parts(complaint: ErrorDetails, record_type: type[BaseModel]) -> tuple[Keys, str, object, str | None]:
+    """The keys, the problem, what was given and what is allowed."""
+    keys: Keys = complaint["loc"]
+    field = ".".join(map(str, keys))
+    if complaint["type"] == "refused":
+        context = complaint["ctx"]
+        return (*keys, *context["keys"]), context["problem"], context["given"], context["allowed"]
+    if complaint["type"] == "missing":
+        return keys, f"{field} is missing", None, None
+    if complaint["type"] == "extra_forbidden":
+        allowed = ", ".join(record_type.model_fields) if len(keys) == 1 else None
+        return keys, f"{field} is not a known field", complaint["input"], allowed
+    message = complaint["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return keys, f"{field}: {message}" if field else message, complaint["input"] if field else None, None
+
+
+def _shortened(given: object) -> object:
+    """A whole block of values is no help in a message."""
+    return f"{str(given)[:60]}…" if isinstance(given, Mapping | list | tuple) and len(str(given)) > 80 else given

@@ -75,7 +75,7 @@ def test_a_data_set_may_be_described_where_it_is_used(tmp_path: Path) -> None:
     assert PACKAGED.task("org/data", fields).dataset == "org/data"
     assert PACKAGED.task(str(tmp_path / "x.csv"), fields).dataset == str(tmp_path / "x.csv")
     assert PACKAGED.task("glue/sst2", {"evaluation_split": "test"}).evaluation_split == "test"
-    with pytest.raises(InvalidConfig, match="head: field required"):
+    with pytest.raises(InvalidConfig, match="head is missing"):
         PACKAGED.task("org/data", {"text": "text"})
     with pytest.raises(UnknownName):
         PACKAGED.task("org/data")
@@ -94,7 +94,7 @@ def test_a_name_cannot_leave_its_folder(own: Catalog, word: str) -> None:
         ("dataset: [", "not YAML"),
         ("- a\n- b\n", "holds no fields"),
         ("dataset: x\ntext: t\nhead: regression\nmetrics: [pearson]\ncolour: red\n", "colour.*allowed: name, dataset"),
-        ("dataset: x\nhead: regression\nmetrics: [pearson]\n", "text: field required"),
+        ("dataset: x\nhead: regression\nmetrics: [pearson]\n", "text is missing"),
         ("dataset: x\ntext: t\nhead: regression\nmetrics: [persson]\n", "did you mean pearson"),
         ("dataset: x\ntext: t\nhead: regression\nmetrics: [accuracy]\n", "does not fit a regression head"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
+import pytest
+
 from bertspec import errors
 from bertspec.errors import BertspecError, UnknownName
 
@@ -21,3 +26,21 @@ def test_every_public_error_is_a_bertspec_error() -> None:
 def test_a_password_in_an_address_is_not_shown() -> None:
     error = BertspecError("refused", given="https://me:secret@hub.example/x", where="http://token@other")
     assert str(error) == "refused; given: 'https://hub.example/x'; where: http://other"
+
+
+@pytest.mark.parametrize("kind", [getattr(errors, name) for name in errors.__all__])
+def test_an_error_that_was_sent_to_another_process_says_the_same(kind: type[BertspecError]) -> None:
+    if kind is UnknownName:
+        sent: BertspecError = UnknownName("task", "x", ["y"], where="here")
+    else:
+        sent = kind("it is wrong", given=0, allowed="1 or more", where=Path("x"))
+    received = ForkingPickler.loads(ForkingPickler.dumps(sent))
+    assert type(received) is kind
+    assert str(received) == str(sent)
+    assert vars(received) == vars(sent)
+
+
+def test_an_error_keeps_its_parts() -> None:
+    error = BertspecError("it is wrong", given=0, allowed="1 or more", where="recipe x")
+    assert (error.problem, error.given, error.allowed, error.where) == ("it is wrong", 0, "1 or more", "recipe x")
+    assert UnknownName("task", "x", ["y"]).kind == "task"

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from bertspec import claims
 from bertspec.catalog import Catalog
 from bertspec.config import RunConfig
 from bertspec.errors import InvalidConfig, StoreError
+from bertspec.files import write_atomic
+from bertspec.records import FrozenRecord, validate
 from bertspec.results import ClaimRecord, SessionRecord
 from bertspec.store import Store, StoredRun
 
@@ -23,11 +23,7 @@ __all__ = ["Baseline", "Reached", "Timed", "path_of", "reached", "read", "timed"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Reached(_Part):
+class Reached(FrozenRecord):
     """What one study reached in its main metric."""
 
     key: str
@@ -49,7 +45,7 @@ class Reached(_Part):
     """Peak memory in bytes, one for each seed, where an accelerator counted it for each run alone."""
 
 
-class Timed(_Part):
+class Timed(FrozenRecord):
     """What was measured in turns: how many times as fast one encoder is as another, a ratio for each round."""
 
     key: str
@@ -59,7 +55,7 @@ class Timed(_Part):
     machine: str
 
 
-class Baseline(_Part):
+class Baseline(FrozenRecord):
     """What a session reached."""
 
     layout: int = 1
@@ -126,10 +122,7 @@ def write(baseline: Baseline, file: Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".draft")
-    draft.write_text(baseline.model_dump_json(indent=1) + "\n", "utf-8")
-    draft.replace(file)
+    write_atomic(file, baseline.model_dump_json(indent=1) + "\n")
 
 
 def read(file: Path) -> Baseline:
@@ -139,14 +132,13 @@ def read(file: Path) -> Baseline:
         StoreError: there is none, or it is damaged.
     """
     try:
-        return Baseline.model_validate_json(file.read_text("utf-8"))
+        text = file.read_bytes()
     except OSError as refusal:
         known = ", ".join(sorted(other.stem for other in file.parent.glob("*.json"))) or "none yet"
         raise StoreError(
             "there is no such baseline", given=file.stem, allowed=f"{known} (bertspec baseline save NAME)", where=file
         ) from refusal
-    except (UnicodeDecodeError, ValidationError) as damage:
-        raise StoreError(f"the baseline is damaged: {str(damage).splitlines()[0]}", where=file) from damage
+    return validate(Baseline, text, where=file, problem="the baseline is damaged", error=StoreError)
 
 
 def _runs_of(session: SessionRecord) -> Iterable[str]:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from bertspec.catalog import Catalog
 from bertspec.config import RunConfig, StudyConfig
 from bertspec.errors import InvalidConfig
+from bertspec.files import write_atomic
+from bertspec.records import FrozenRecord, validate
 
 if TYPE_CHECKING:
     from bertspec.engine import RunInputs
@@ -33,11 +35,7 @@ _NOT_RECIPE: Any = {
 }
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Measured(_Part):
+class Measured(FrozenRecord):
     """What the reference runs scored."""
 
     mean: float
@@ -47,7 +45,7 @@ class Measured(_Part):
     """Its upper 90 % limit."""
 
 
-class Record(_Part):
+class Record(FrozenRecord):
     """What a study reached, and what it was made with."""
 
     encoder: str
@@ -141,10 +139,7 @@ def write(record: Record, file: Path, *, title: str) -> None:
     values["seeds"] = _Flow(values["seeds"])
     values["metrics"] = {name: _FlowMap(measured) for name, measured in values["metrics"].items()}
     text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".draft")
-    draft.write_text(f"# {title}: what {len(record.seeds)} seeds reached. Made by bertspec calibrate.\n{text}", "utf-8")
-    draft.replace(file)
+    write_atomic(file, f"# {title}: what {len(record.seeds)} seeds reached. Made by bertspec calibrate.\n{text}")
 
 
 def _candidates(config: StudyConfig | RunConfig, catalog: Catalog) -> Iterator[Path]:
@@ -158,12 +153,13 @@ def _stem(config: StudyConfig | RunConfig) -> str:
 
 def _read(file: Path) -> Record:
     try:
-        return Record.model_validate(yaml.safe_load(file.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as damage:
+        values = yaml.safe_load(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as damage:
         first = str(damage).splitlines()[0]
         raise InvalidConfig(
             f"the calibration record cannot be read: {first}", where=file, allowed="a file that bertspec calibrate made"
         ) from damage
+    return validate(Record, values, where=file, problem="the calibration record cannot be read")
 
 
 def _hash(values: object) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
-from bertspec.records import Record, Setting
+from bertspec.records import FiniteRecord, Setting
 
 __all__ = ["REFUSED", "AveragingConfig", "EmaConfig", "OptimizerConfig", "SwaConfig"]
 
@@ -24,7 +24,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
 """Update rules that people ask for and that cannot work, with the reason."""
 
 
-class SwaConfig(Record):
+class SwaConfig(FiniteRecord):
     """Stochastic weight averaging: the arithmetic mean of the weights at regular steps of the last phase.
 
     Izmailov et al., 2018. The mean is what is scored and saved; training goes on from the weights themselves.
@@ -43,7 +43,7 @@ class SwaConfig(Record):
     """How the rate moves over these steps."""
 
 
-class EmaConfig(Record):
+class EmaConfig(FiniteRecord):
     """An exponential moving average of the weights (Polyak and Juditsky, 1992), which is scored and saved."""
 
     kind: Literal["ema"]
@@ -56,7 +56,7 @@ class EmaConfig(Record):
 AveragingConfig = Annotated[SwaConfig | EmaConfig, Field(discriminator="kind")]
 
 
-class OptimizerConfig(Record):
+class OptimizerConfig(FiniteRecord):
     """An optimizer and its hyperparameters."""
 
     name: str | None = None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal, NoReturn, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
-from pydantic_core import PydanticCustomError
 
-from bertspec.records import Record
+from bertspec.records import FiniteRecord, refuse
 
-__all__ = ["DISTRIBUTIONS", "Distribution", "ParameterConfig", "close", "refuse"]
+__all__ = ["DISTRIBUTIONS", "Distribution", "ParameterConfig", "close"]
 
 Distribution = Literal[
     "constant",
@@ -57,7 +56,7 @@ def _takes(distribution: str) -> tuple[set[str], set[str]]:
     return set(), q | ({"a", "b"} if "beta" in distribution else {"mu", "sigma"})
 
 
-class ParameterConfig(Record):
+class ParameterConfig(FiniteRecord):
     """One parameter: a constant, a list, a range, a distribution, or a group of nested ones."""
 
     value: Value = None
@@ -196,15 +195,6 @@ class ParameterConfig(Record):
 def _same(one: Any, two: Any) -> bool:
     """Whether they are the same choice: 1 and 1.0 are, 1 and true are not."""
     return bool(one == two) and isinstance(one, bool) == isinstance(two, bool)
-
-
-def refuse(
-    problem: str, path: Iterable[str], *, given: object = None, allowed: Iterable[str] | None = None
-) -> NoReturn:
-    """Raise what a record's validation raises, with the place below it and what would have been accepted."""
-    words = allowed if isinstance(allowed, str) or allowed is None else ", ".join(allowed)
-    context = {"problem": problem, "path": tuple(path), "given": given, "allowed": words}
-    raise PydanticCustomError("refused", "{problem}", context)
 
 
 def close(word: str, known: Iterable[str]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from bertspec.config.parameters import ParameterConfig, close, refuse
-from bertspec.records import Record, Setting
+from bertspec.config.parameters import ParameterConfig, close
+from bertspec.errors import InvalidConfig
+from bertspec.records import FiniteRecord, Setting, refuse, validate
 
 __all__ = ["OWN", "HyperbandConfig", "MetricConfig", "SweepConfig", "TuningConfig"]
 
@@ -29,7 +30,7 @@ _UNSUPPORTED = {
 """What W&B has beyond its documented schema, and why it is refused here: a key that is ignored would lie."""
 
 
-class MetricConfig(Record):
+class MetricConfig(FiniteRecord):
     """What the best trial is best at."""
 
     name: str
@@ -48,7 +49,7 @@ class MetricConfig(Record):
         return given
 
 
-class HyperbandConfig(Record):
+class HyperbandConfig(FiniteRecord):
     """Early stopping by W&B's rule: at each bracket, only the best 1/eta of what it has seen goes on.
 
     An iteration is one evaluation on the way, which the recipe's ``evaluate_every`` asks for.
@@ -90,14 +91,14 @@ class HyperbandConfig(Record):
         return tuple(sorted({place for place in found if 1 <= place <= iterations}))
 
 
-class ControllerConfig(Record):
+class ControllerConfig(FiniteRecord):
     """Who proposes the trials of a registered sweep."""
 
     type: Literal["cloud"]
     """W&B. A local controller is a process that somebody would have to keep alive."""
 
 
-class TuningConfig(Record):
+class TuningConfig(FiniteRecord):
     """What a sweep says besides the schema. It stands among the parameters, as a ``value``, so that agents see it."""
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (201, 202)
@@ -134,7 +135,7 @@ OWN = tuple(TuningConfig.model_fields)
 """The parameters that are the sweep's, and of no trial."""
 
 
-class SweepConfig(Record):
+class SweepConfig(FiniteRecord):
     """A sweep as its file describes it."""
 
     method: Method
@@ -165,7 +166,7 @@ class SweepConfig(Record):
         given = {name: self.parameters[name].value for name in OWN if name in self.parameters}
         if given.get("compare") is None and self.parameters.get("optimizer", _NOTHING).several:
             given["compare"] = "optimizer"
-        return TuningConfig.model_validate(given)
+        return validate(TuningConfig, given, where=lambda keys: keys)
 
     @property
     def searched(self) -> dict[str, ParameterConfig]:
@@ -281,15 +282,12 @@ class SweepConfig(Record):
 
 
 def _of_own(config: SweepConfig) -> str | None:
-    """The compared parameter; what is wrong with the sweep's own parameters is told where it stands."""
+    """The compared parameter; a complaint about the sweep's own parameters names the keys in the sweep."""
     try:
         return config.tuning.compare
-    except ValidationError as refusal:
-        first = refusal.errors(include_url=False)[0]
-        known = first.get("ctx", {}).get("path", ())
-        path = ("parameters", *(first["loc"][:1] or known))
-        given = first.get("ctx", {}).get("given") if known else first["input"]
-        refuse(first["msg"], path, given=given, allowed=first.get("ctx", {}).get("allowed"))
+    except InvalidConfig as refusal:
+        keys = refusal.where if isinstance(refusal.where, tuple) else ()
+        refuse(refusal.problem, ("parameters", *keys), given=refusal.given, allowed=refusal.allowed)
 
 
 _NOTHING = ParameterConfig(value=None)

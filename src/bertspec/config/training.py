@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from bertspec.config.optimizer import OptimizerConfig, SwaConfig
-from bertspec.records import Record, Setting
+from bertspec.records import FiniteRecord, Setting
 
 __all__ = ["EncoderConfig", "GeneratedConfig", "RecipeConfig", "RunConfig", "StudyConfig", "TaskConfig"]
 
@@ -17,7 +17,7 @@ Sabotage = Literal["shuffled labels", "leaked labels", "scored on training rows"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class EncoderConfig(Record):
+class EncoderConfig(FiniteRecord):
     """An encoder: a pretrained checkpoint, or an architecture trained from scratch.
 
     Exactly one of ``checkpoint`` and ``family`` is set.
@@ -52,7 +52,7 @@ class EncoderConfig(Record):
         return self
 
 
-class GeneratedConfig(Record):
+class GeneratedConfig(FiniteRecord):
     """How many rows a generated task makes, and how noisy their labels are."""
 
     train_rows: PositiveInt
@@ -65,7 +65,7 @@ class GeneratedConfig(Record):
     """The seed of the grammar, not of the training."""
 
 
-class TaskConfig(Record):
+class TaskConfig(FiniteRecord):
     """A data set with its columns, its head and its metrics."""
 
     name: str
@@ -122,7 +122,7 @@ class TaskConfig(Record):
         return self
 
 
-class RecipeConfig(Record):
+class RecipeConfig(FiniteRecord):
     """How an encoder is trained. Exactly one of ``epochs`` and ``steps`` is set."""
 
     optimizer: OptimizerConfig
@@ -187,7 +187,7 @@ class RecipeConfig(Record):
         return self
 
 
-class RunConfig(Record):
+class RunConfig(FiniteRecord):
     """One training with one seed."""
 
     encoder: EncoderConfig
@@ -197,7 +197,7 @@ class RunConfig(Record):
     """Decides the new weights, the order of the rows and the dropout."""
 
 
-class StudyConfig(Record):
+class StudyConfig(FiniteRecord):
     """The runs of one recipe over its seeds."""
 
     encoder: EncoderConfig

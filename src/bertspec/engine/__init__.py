@@ -7,7 +7,6 @@ knows neither where models and data come from nor where results go.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from bertspec.engine.progress import Progress
 from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.engine.training import train
 from bertspec.errors import DeviceError
+from bertspec.records import utc_now
 from bertspec.results import Outcomes, RunFacts, RunObserver, RunResult, Timings
 
 __all__ = ["Checkpoints", "RunInputs", "learning_rate_at", "outputs", "run", "steps_of"]
@@ -131,5 +131,5 @@ def _facts(
         peak_memory_bytes=device.peak_memory_bytes(),
         environment=device.environment(),
         provenance=inputs.provenance,
-        finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        finished=utc_now(),
     )

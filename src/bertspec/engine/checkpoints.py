@@ -7,10 +7,8 @@ holds the newest whole checkpoint, or the one before it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from bertspec.files import flush, sha256, write_atomic
 
 __all__ = ["Checkpoints"]
 
@@ -50,12 +50,9 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             save_file(tensors, file)
-            _flush(file)
-            record = {"tensors": file.name, "sha256": _digest(file), "state": plain}
-            draft = self.folder / f".{_RECORD}"
-            draft.write_text(json.dumps(record), "utf-8")
-            _flush(draft)
-            draft.replace(self.folder / _RECORD)
+            flush(file)
+            record = {"tensors": file.name, "sha256": sha256(file), "state": plain}
+            write_atomic(self.folder / _RECORD, json.dumps(record))
         except (OSError, SafetensorError) as refusal:
             _log.warning("the checkpoint after step %d cannot be written, training goes on: %s", step, refusal)
             return False
@@ -79,7 +76,7 @@ class Checkpoints:
 def _read(record: Path) -> dict[str, Any]:
     kept: dict[str, Any] = json.loads(record.read_text("utf-8"))
     file = record.parent / Path(kept["tensors"]).name
-    if _digest(file) != kept["sha256"]:
+    if sha256(file) != kept["sha256"]:
         raise ValueError("the tensors are not what was written")
     state: dict[str, Any] = _with_tensors(kept["state"], load_file(file))
     return state
@@ -108,14 +105,3 @@ def _with_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
         return tensors[value[_TENSOR]]
     pairs = value[_PAIRS] if _PAIRS in value else value.items()
     return {key: _with_tensors(item, tensors) for key, item in pairs}
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _flush(file: Path) -> None:
-    """On the disk, not only on its way there."""
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())

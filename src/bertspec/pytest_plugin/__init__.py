@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bertspec.arguments import positive_int
+
 if TYPE_CHECKING:
     from bertspec.pytest_plugin.collect import FeatureFile
 
@@ -45,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--checkpoint-every",
-        type=_number,
+        type=positive_int,
         metavar="STEPS",
         help="keep the state of a run every so many steps; an interrupted run goes on from there",
     )
@@ -62,13 +64,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--seed-shift",
-        type=_number,
+        type=positive_int,
         metavar="N",
         help="add this to every seed of the scenarios: their verdicts should hold with other seeds, too (try 1000)",
     )
     group.addoption(
         "--least-runs",
-        type=_number,
+        type=positive_int,
         metavar="RUNS",
         help="make at least so many runs of every study, as far as its seeds allow; a baseline needs 5",
     )
@@ -79,7 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--calibrate",
-        type=_number,
+        type=positive_int,
         metavar="RUNS",
         help="run the studies on so many reference seeds and write their records (see bertspec calibrate --help)",
     )
@@ -94,12 +96,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "which .feature files to collect: auto (those named, and those that use bertspec's steps), always, never",
         default="auto",
     )
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number, such as 500")
-    return int(text)
 
 
 def _report(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import platform
 import re
@@ -48,7 +47,9 @@ class EvidenceTaker:
 
     def pytest_sessionstart(self) -> None:
         """Look at the clock."""
-        self.started = _now()
+        from bertspec.records import utc_now
+
+        self.started = utc_now()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_bdd_before_step(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
@@ -134,6 +135,7 @@ class EvidenceTaker:
         from importlib import metadata
 
         from bertspec.pytest_plugin.fixtures import session_name
+        from bertspec.records import utc_now
         from bertspec.results import SessionRecord
 
         packages = ("bertspec", "numpy", "pytest", "pytest-bdd", "tokenizers", "torch", "transformers")
@@ -141,7 +143,7 @@ class EvidenceTaker:
             {
                 "session": session_name(config),
                 "started": self.started,
-                "finished": _now(),
+                "finished": utc_now(),
                 "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
                 "versions": {
                     "python": platform.python_version(),
@@ -229,7 +231,3 @@ def _machine() -> str:
     torch = sys.modules.get("torch")
     accelerator = [torch.cuda.get_device_name()] if torch is not None and torch.cuda.is_available() else []
     return ", ".join([processor, f"{os.cpu_count()} cores", platform.system(), *accelerator])
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+
+from bertspec.records import FrozenRecord
 
 __all__ = [
     "Curve",
@@ -27,13 +28,7 @@ __all__ = [
 Place = Literal["mirror", "installed", "hub", "folder"]
 
 
-class Fact(BaseModel):
-    """A frozen part of ``run.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Origin(Fact):
+class Origin(FrozenRecord):
     """Where a model or a data set came from, and what it held."""
 
     name: str
@@ -46,7 +41,7 @@ class Origin(Fact):
     """The hash of the content that was used."""
 
 
-class Provenance(Fact):
+class Provenance(FrozenRecord):
     """The origins of everything that a run read."""
 
     encoder: Origin
@@ -54,7 +49,7 @@ class Provenance(Fact):
     data: Origin
 
 
-class Environment(Fact):
+class Environment(FrozenRecord):
     """The machine and the software, as far as they could change a number."""
 
     device: Literal["cpu", "cuda"]
@@ -67,7 +62,7 @@ class Environment(Fact):
     """Versions of bertspec, numpy, tokenizers, torch and transformers."""
 
 
-class Timings(Fact):
+class Timings(FrozenRecord):
     """Wall-clock seconds; never judged across machines."""
 
     prepare_s: float
@@ -76,7 +71,7 @@ class Timings(Fact):
     evaluate_s: float
 
 
-class RunFacts(Fact):
+class RunFacts(FrozenRecord):
     """All that a run says about itself, apart from its arrays."""
 
     seed: int

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from bertspec.records import FrozenRecord
 
 __all__ = ["ClaimRecord", "Compared", "ScenarioRecord", "SessionRecord", "StepLine"]
 
 
-class Evidence(BaseModel):
-    """A frozen part of a session's record."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
-class ClaimRecord(Evidence):
+class ClaimRecord(FrozenRecord):
     """A judged claim."""
 
     claim: str
@@ -67,7 +63,7 @@ class ClaimRecord(Evidence):
     """The same of the study that it was compared with."""
 
 
-class StepLine(Evidence):
+class StepLine(FrozenRecord):
     """A step as it stands in the feature file, an example's words filled in."""
 
     keyword: str
@@ -81,7 +77,7 @@ class StepLine(Evidence):
     """How many claims it settled."""
 
 
-class ScenarioRecord(Evidence):
+class ScenarioRecord(FrozenRecord):
     """A scenario, or one example of an outline."""
 
     node: str
@@ -103,7 +99,7 @@ class ScenarioRecord(Evidence):
     claims: tuple[ClaimRecord, ...] = ()
 
 
-class Compared(Evidence):
+class Compared(FrozenRecord):
     """What became of one quantity since a baseline."""
 
     outcome: Literal["PASS", "FAIL", "UNDECIDED"]
@@ -123,7 +119,7 @@ class Compared(Evidence):
     reason: str | None = None
 
 
-class SessionRecord(Evidence):
+class SessionRecord(FrozenRecord):
     """Everything that one session showed."""
 
     layout: Literal[1] = 1
@@ -133,7 +129,7 @@ class SessionRecord(Evidence):
     finished: str
     command: str
     """What was typed, such as ``pytest features/ -k bert``."""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default={})
     machine: str = ""
     """The machine in a few words: processor, cores, accelerator."""
     scenarios: tuple[ScenarioRecord, ...] = ()

@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from bertspec.results.sessions import Evidence
+from bertspec.records import FrozenRecord
 
 __all__ = ["ComparisonRecord", "ContenderRecord", "Point", "Setting", "SweepRecord", "TrialRecord"]
 
 Setting = bool | int | float | str | None
 
 
-class Point(Evidence):
+class Point(FrozenRecord):
     """What a trial had reached on the way."""
 
     step: int
@@ -22,7 +22,7 @@ class Point(Evidence):
     """The sweep's metric, the mean over the trial's seeds."""
 
 
-class TrialRecord(Evidence):
+class TrialRecord(FrozenRecord):
     """One choice of parameters, with what came of it on the tuning split."""
 
     number: int
@@ -54,7 +54,7 @@ class TrialRecord(Evidence):
     """When it ended, ISO 8601 in UTC."""
 
 
-class ContenderRecord(Evidence):
+class ContenderRecord(FrozenRecord):
     """One of the things that are compared: its tuning, and its confirmation at the best trial."""
 
     name: str
@@ -89,7 +89,7 @@ class ContenderRecord(Evidence):
     """Its finished trials as (learning rate, score), rising."""
 
 
-class ComparisonRecord(Evidence):
+class ComparisonRecord(FrozenRecord):
     """Equal budgets, chosen on the tuning split, confirmed on fresh seeds, ranked with Holm's correction."""
 
     parameter: str
@@ -104,7 +104,7 @@ class ComparisonRecord(Evidence):
     """What the sensitivity counts as near the best."""
 
 
-class SweepRecord(Evidence):
+class SweepRecord(FrozenRecord):
     """A sweep, as far as it has come."""
 
     name: str

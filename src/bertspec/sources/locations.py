@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import functools
-import http.client
 import os
-import re
-import threading
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from bertspec.errors import SourceError
+from bertspec.network import answers, redact
 from bertspec.sources.pins import Pins
 
-__all__ = ["PROBE_TIMEOUT_S", "Locations"]
-
-PROBE_TIMEOUT_S = 2.0
-"""How long the hub may take to answer the one probe, name look-up included."""
+__all__ = ["Locations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +64,7 @@ class Locations:
     @property
     def address(self) -> str:
         """The hub's address as messages show it: one that carries a password is shown without."""
-        return re.sub(r"(?<=://)[^/@]+@", "", self.endpoint or "")
+        return redact(self.endpoint or "")
 
     def describe(self) -> str:
         """The locations in one line, for messages."""
@@ -80,24 +73,4 @@ class Locations:
         return f"{mirror}, what is installed, {hub}"
 
 
-@functools.cache
-def _probe(endpoint: str) -> bool:
-    """One HEAD request, in a thread because a name look-up has no time limit of its own."""
-    answered = threading.Event()
-    thread = threading.Thread(target=_head, args=(endpoint, answered), daemon=True)
-    thread.start()
-    thread.join(PROBE_TIMEOUT_S)
-    return answered.is_set()
-
-
-def _head(endpoint: str, answered: threading.Event) -> None:
-    request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 - the user's own endpoint
-    try:
-        # A new opener, because the shared one remembers the proxies of the first call in the process.
-        with urllib.request.build_opener().open(request, timeout=PROBE_TIMEOUT_S):
-            answered.set()
-    except urllib.error.HTTPError as refusal:
-        if refusal.code < 500:  # the hub is there and does not like HEAD
-            answered.set()
-    except (OSError, ValueError, http.client.HTTPException):
-        return
+_probe = functools.cache(answers)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.errors import HashMismatch, InvalidConfig, StoreError
+from bertspec.files import write_atomic
+from bertspec.records import FrozenRecord, validate
 from bertspec.results import Origin
 
 __all__ = ["LOCK_FILE", "DataPin", "EncoderPin", "Pins"]
@@ -27,9 +29,7 @@ _HEADER = "# Written by `bertspec lock`. Runs use exactly what stands here, or r
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Pin(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Pin(FrozenRecord):
     asked: str | None = None
     """The revision that the config asked for when the lock was made."""
     revision: str | None = None
@@ -57,9 +57,7 @@ class DataPin(_Pin):
     columns: tuple[str, ...]
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _File(FrozenRecord):
     encoders: tuple[EncoderPin, ...] = ()
     data: tuple[DataPin, ...] = ()
 
@@ -84,12 +82,15 @@ class Pins:
         if not file.is_file():
             return cls()
         try:
-            found = _File.model_validate(yaml.safe_load(file.read_text("utf-8")))
-        except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as refusal:
+            values = yaml.safe_load(file.read_text("utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as broken:
             raise InvalidConfig(
-                f"the lock file is not understood: {_first(refusal)}", allowed="what `bertspec lock` writes", where=file
-            ) from refusal
-        return cls(found.encoders, found.data, file)
+                f"the lock file is not understood: {' '.join(str(broken).split())}",
+                allowed="what `bertspec lock` writes",
+                where=file,
+            ) from broken
+        content = validate(_File, values, where=file, problem="the lock file is not understood")
+        return cls(content.encoders, content.data, file)
 
     def write(self, file: Path) -> None:
         """Write a lock file, for people to review.
@@ -101,10 +102,8 @@ class Pins:
             "encoders": [pin.model_dump(mode="json", exclude_none=True) for pin in self.encoders],
             "data": [pin.model_dump(mode="json", exclude_none=True) for pin in self.data],
         }
-        draft = file.with_name(f".{file.name}.draft")
         try:
-            draft.write_text(_HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
-            draft.replace(file)
+            write_atomic(file, _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
         except OSError as refusal:
             raise StoreError(f"the lock file cannot be written: {refusal.strerror}", where=file) from refusal
 
@@ -186,11 +185,3 @@ def _key(task: TaskConfig) -> dict[str, Any]:
 
 def _same(pin: DataPin, task: TaskConfig) -> bool:
     return all(getattr(pin, name) == value for name, value in _key(task).items())
-
-
-def _first(refusal: Exception) -> str:
-    """The first complaint, on one line."""
-    if isinstance(refusal, ValidationError):
-        first = refusal.errors(include_url=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()}"
-    return " ".join(str(refusal).split())

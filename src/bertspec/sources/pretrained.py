@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bertspec.config import EncoderConfig
 from bertspec.errors import HashMismatch, SourceError
+from bertspec.files import sha256
 from bertspec.results import Origin, Place
 from bertspec.sources import hub, installed, weights
 from bertspec.sources.locations import Locations
@@ -140,5 +141,4 @@ def _digest(file: Path) -> str:
 def _digest_of(file: Path, size: int, changed_ns: int) -> str:
     """Size and time are part of the key, so that an edited file is read again."""
     del size, changed_ns
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(file)

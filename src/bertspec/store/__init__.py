@@ -20,6 +20,7 @@ from typing import Self
 from filelock import FileLock
 
 from bertspec.errors import InvalidConfig, StoreError, UnknownName
+from bertspec.files import sha256
 from bertspec.store import disk, record
 from bertspec.store.record import StoredRun
 
@@ -111,9 +112,7 @@ class Store:
         """
         with self._telling("the model cannot be stored"), disk.draft(self.models / fingerprint) as draft:
             yield draft
-            (draft / _SUMS).write_text(
-                "".join(f"{disk.digest(file)}  {file.name}\n" for file in disk.files(draft)), "utf-8"
-            )
+            (draft / _SUMS).write_text("".join(f"{sha256(file)}  {file.name}\n" for file in disk.files(draft)), "utf-8")
 
     def model(self, fingerprint: str) -> Path | None:
         """The folder of a run's fine-tuned model, or none where it was not kept."""
@@ -246,7 +245,7 @@ def _damage(folder: Path) -> list[str]:
     try:
         lines = (folder / _SUMS).read_text("utf-8").splitlines()
         promised = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-        found = {file.name: disk.digest(file) for file in disk.files(folder) if file.name != _SUMS}
+        found = {file.name: sha256(file) for file in disk.files(folder) if file.name != _SUMS}
     except (OSError, ValueError):
         return [_SUMS]
     return sorted(name for name in promised.keys() | found.keys() if promised.get(name) != found.get(name))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["acquire", "digest", "draft", "files", "undo_half_replaced"]
+from bertspec.files import flush
+
+__all__ = ["acquire", "draft", "files", "undo_half_replaced"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ def draft(place: Path) -> Iterator[Path]:
     folder.mkdir(parents=True)
     try:
         yield folder
-        _flush(folder)
+        for file in files(folder):
+            flush(file)
         _replace(place, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -67,31 +68,10 @@ def _replace(place: Path, folder: Path) -> None:
             break
     else:
         folder.rename(place)
-    _flush_folder(place.parent)
+    flush(place.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def files(folder: Path) -> list[Path]:
     """The files of a folder, by name."""
     return sorted(file for file in folder.iterdir() if file.is_file())
-
-
-def digest(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _flush(folder: Path) -> None:
-    """On the disk, not only on its way there: a rename may otherwise overtake what it renames."""
-    for file in files(folder):
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from bertspec.config import RunConfig
+from bertspec.files import sha256
 from bertspec.results import Curve, Outcomes, RunFacts, RunResult
-from bertspec.store import disk
 
 __all__ = ["DAMAGE", "StoredRun", "read", "write"]
 
@@ -52,7 +52,7 @@ def write(folder: Path, run: StoredRun) -> None:
         "layout": _LAYOUT,
         "fingerprint": run.fingerprint,
         "session": run.session,
-        "arrays_sha256": disk.digest(arrays),
+        "arrays_sha256": sha256(arrays),
         "config": run.config.model_dump(mode="json"),
         "facts": run.result.facts.model_dump(mode="json"),
     }
@@ -69,7 +69,7 @@ def read(folder: Path, fingerprint: str) -> StoredRun:
     if found["fingerprint"] != fingerprint or found["layout"] != _LAYOUT:
         raise ValueError("run.json belongs to another run or another layout")
     arrays = folder / "arrays.npz"
-    if disk.digest(arrays) != found["arrays_sha256"]:
+    if sha256(arrays) != found["arrays_sha256"]:
         raise ValueError("arrays.npz is not what was written")
     with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
         outcomes = Outcomes(kept["outputs"], kept["references"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from bertspec.errors import StoreError
+from bertspec.files import write_atomic
+from bertspec.records import validate
 from bertspec.results import SessionRecord
 
 __all__ = ["latest", "read", "write"]
@@ -19,12 +19,9 @@ def write(session: SessionRecord, folder: Path) -> Path:
     Raises:
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     stamp = re.sub(r"[^0-9T]", "", session.finished.partition("+")[0])
     file = folder / f"{stamp}-{session.session[:12]}.json"
-    draft = file.with_suffix(".draft")
-    draft.write_text(session.model_dump_json(indent=1), "utf-8")
-    draft.replace(file)
+    write_atomic(file, session.model_dump_json(indent=1))
     return file
 
 
@@ -40,9 +37,7 @@ def read(file: Path) -> SessionRecord:
         StoreError: there is no such file, or it holds something else.
     """
     try:
-        return SessionRecord.model_validate_json(file.read_text("utf-8"))
+        text = file.read_bytes()
     except OSError as refusal:
         raise StoreError(f"the record of the session cannot be read: {refusal.strerror}", where=file) from refusal
-    except (UnicodeDecodeError, ValidationError) as damage:
-        first = str(damage).splitlines()[0]
-        raise StoreError(f"the record of the session is damaged: {first}", where=file) from damage
+    return validate(SessionRecord, text, where=file, problem="the record of the session is damaged", error=StoreError)

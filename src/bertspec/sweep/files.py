@@ -6,20 +6,18 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from bertspec.config import SweepConfig
 from bertspec.errors import InvalidConfig
+from bertspec.records import Keys, validate
 from bertspec.study import Session
 from bertspec.sweep import domains
 
 __all__ = ["load", "parse", "read"]
 
-Keys = tuple[str | int, ...]
-"""What leads to a value, from the top of the file."""
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -77,10 +75,7 @@ class _Places:
 
 
 def _structured(values: Any, locations: _Places, *, name: str) -> SweepConfig:
-    try:
-        config = SweepConfig.model_validate(values)
-    except ValidationError as refusal:
-        _refuse(refusal, locations)
+    config = validate(SweepConfig, values, where=locations.of)
     return config if config.name else config.model_copy(update={"name": name})
 
 
@@ -91,30 +86,6 @@ def _checked(config: SweepConfig, session: Session, locations: _Places) -> Sweep
         raise InvalidConfig(
             refused.problem, given=refused.given, allowed=refused.allowed, where=locations.of(refused.path)
         ) from refused.__cause__
-
-
-def _refuse(refusal: ValidationError, locations: _Places) -> NoReturn:
-    """The first complaint, in the words of the other errors."""
-    errors = refusal.errors(include_url=False)
-    first = errors[0]
-    context = first.get("ctx", {})
-    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-    path = (*first["loc"], *context.get("path", ()))
-    own = first["type"] == "refused"
-    given = context.get("given") if own else first["input"]
-    problem = first["msg"] if own else first["msg"].removeprefix("Value error, ").lower()
-    if first["type"] == "missing":
-        problem, given = f"the sweep lacks {path[-1]}", None
-    elif not own:
-        problem = f"{path[-1]}: {problem}" if path else problem
-    raise InvalidConfig(
-        f"{problem}{more}", given=_short(given), allowed=context.get("allowed"), where=locations.of(path)
-    ) from refusal
-
-
-def _short(given: Any) -> Any:
-    """A whole block is no help in a message."""
-    return f"{str(given)[:60]}…" if len(str(given)) > 80 else given
 
 
 class _Loader(yaml.SafeLoader):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bertspec.errors import StoreError
+from bertspec.files import write_atomic
 from bertspec.results import SweepRecord
 from bertspec.store import Store
 
@@ -92,13 +92,7 @@ class Ledger:
             StoreError: the file cannot be written; what was there stays.
         """
         with self._telling():
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self.file.with_name(f".draft-{os.getpid()}-{self.file.name}")
-            with draft.open("w", encoding="utf-8") as stream:
-                stream.write(evidence.model_dump_json(indent=1))
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(self.file)
+            write_atomic(self.file, evidence.model_dump_json(indent=1))
 
     def _set_aside(self, damage: str) -> None:
         aside = self.file.with_name(f"damaged-{self.file.stem}.txt")

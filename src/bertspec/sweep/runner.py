@@ -5,12 +5,12 @@ Nothing of a sweep file is executed here: its ``program`` and ``command`` are fo
 
 from __future__ import annotations
 
-import datetime
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bertspec.config import MetricConfig, SweepConfig
+from bertspec.records import utc_now
 from bertspec.results import SweepRecord, TrialRecord
 from bertspec.study import Session
 from bertspec.sweep import early_stopping, trial
@@ -147,7 +147,7 @@ class _Course:
     def finish(self) -> SweepRecord:
         """The sweep is over."""
         if self.evidence.finished is None:
-            self.evidence = self.evidence.model_copy(update={"finished": _now()})
+            self.evidence = self.evidence.model_copy(update={"finished": utc_now()})
             self.ledger.write(self.evidence)
         return self.evidence
 
@@ -198,7 +198,7 @@ def _failed(death: WorkerDied) -> TrialRecord:
         contender=order.contender,
         state="failed",
         reason=f"{death.why}, {_ATTEMPTS} times",
-        finished=_now(),
+        finished=utc_now(),
     )
 
 
@@ -213,9 +213,5 @@ def _begun(question: SweepPlan) -> SweepRecord:
         method=config.method,
         planned=question.planned,
         trials=(),
-        began=_now(),
+        began=utc_now(),
     )
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

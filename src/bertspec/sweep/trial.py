@@ -5,15 +5,13 @@ The same here and in a W&B agent: what a trial is, its parameters say.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from bertspec import study
 from bertspec.config import OWN, StudyConfig, TuningConfig
 from bertspec.errors import DataError, DeviceError, Diverged, InvalidConfig
+from bertspec.records import utc_now, validate
 from bertspec.results import Point, Setting, TrialRecord
 from bertspec.study import Session
 from bertspec.sweep import early_stopping
@@ -79,12 +77,8 @@ def tuning_of(parameters: Mapping[str, Any]) -> TuningConfig:
     Raises:
         InvalidConfig: a value is not allowed.
     """
-    try:
-        return TuningConfig.model_validate({name: parameters[name] for name in OWN if name in parameters})
-    except ValidationError as refusal:
-        first = refusal.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidConfig(first["msg"], given=first["input"], where=where or None) from refusal
+    own = {name: parameters[name] for name in OWN if name in parameters}
+    return validate(TuningConfig, own, where=lambda keys: ".".join(map(str, keys)) or None)
 
 
 def run(
@@ -121,10 +115,10 @@ def run(
         plan = study_of(parameters, session, seeds=seeds, tuning_share=share)
         watched = None if told is None else early_stopping.first_seed(plan, session, told)
         if watched is not None:
-            return TrialRecord.model_validate({**said, **watched.evidence(), "finished": _now()})
+            return TrialRecord.model_validate({**said, **watched.evidence(), "finished": utc_now()})
         made = study.run(plan, session)
     except _FAILURES as failure:
-        return TrialRecord.model_validate({**said, "state": "failed", "reason": str(failure), "finished": _now()})
+        return TrialRecord.model_validate({**said, "state": "failed", "reason": str(failure), "finished": utc_now()})
     return TrialRecord.model_validate({**said, **_outcome(made.runs, metric or plan.task.metrics[0])})
 
 
@@ -158,7 +152,7 @@ def _outcome(runs: Sequence[StoredRun], metric: str) -> dict[str, Any]:
         "tokens": sum(each.train_tokens for each in facts),
         "seconds": sum(each.timings.train_s for each in facts),
         "runs": tuple(run.fingerprint for run in runs),
-        "finished": _now(),
+        "finished": utc_now(),
     }
 
 
@@ -203,7 +197,3 @@ def _rate(plan: StudyConfig, factor: Any, asked: Mapping[str, Any]) -> float:
     if isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
         raise InvalidConfig("learning_rate_factor: a number above zero", given=factor)
     return plan.recipe.optimizer.learning_rate * factor
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import logging
 import netrc
 import os
-import re
-import threading
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from bertspec.errors import SourceError, Unreachable
+from bertspec.network import PROBE_TIMEOUT_S, answers, redact
 
-__all__ = ["PROBE_S", "Connection", "answers", "connection", "service_api", "without_secrets"]
+__all__ = ["Connection", "connection", "service_api", "without_secrets"]
 
 _log = logging.getLogger("bertspec.tracking")
 
-PROBE_S = 2.0
-"""How long the service may take to answer the one probe, name look-up included."""
-
 _QUESTION_S = 10
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,7 @@ def connection(mode: str = "auto") -> Connection:
     if not has_key(url):
         return Connection("offline", f"no key for {shown} (wandb login, or WANDB_API_KEY)", url)
     if not answers(url):
-        return Connection("offline", f"W&B at {shown} does not answer within {PROBE_S:g} s", url)
+        return Connection("offline", f"W&B at {shown} does not answer within {PROBE_TIMEOUT_S:g} s", url)
     return Connection("online", f"{shown} answers, with a key", url)
 
 
@@ -77,32 +69,6 @@ def has_key(url: str) -> bool:
         return False
 
 
-def answers(url: str, *, busy_counts: bool = False) -> bool:
-    """Whether a service answers one HEAD request, proxies honoured.
-
-    A service that answers with an error of its own is not there, unless a busy one counts.
-    """
-    answered = threading.Event()
-
-    def ask() -> None:
-        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the user's own endpoint
-        try:
-            # A new opener, because the shared one remembers the proxies of the first call in the process.
-            with urllib.request.build_opener().open(request, timeout=PROBE_S):
-                answered.set()
-        except urllib.error.HTTPError as refusal:
-            if refusal.code < 500 or busy_counts:
-                answered.set()
-        except (OSError, ValueError, http.client.HTTPException):
-            return
-
-    # In a thread, because a name look-up has no time limit of its own.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(PROBE_S)
-    return answered.is_set()
-
-
 def service_api() -> Any:
     """W&B's public client, once the service has answered and said who the key belongs to.
 
@@ -118,7 +84,7 @@ def service_api() -> Any:
         raise SourceError(f"there is no key for W&B at {shown}", allowed="wandb login, or WANDB_API_KEY")
     if not answers(url):
         raise Unreachable(
-            f"W&B at {shown} does not answer within {PROBE_S:g} s",
+            f"W&B at {shown} does not answer within {PROBE_TIMEOUT_S:g} s",
             allowed="the same command later; what was logged offline is kept",
         )
     try:
@@ -131,7 +97,7 @@ def service_api() -> Any:
 
 def without_secrets(text: object) -> str:
     """The same text without the user part of any address, and without any key that this process could know."""
-    said = _USERINFO.sub("", str(text))
+    said = redact(text)
     for secret in _secrets():
         said = said.replace(secret, "…")
     return said

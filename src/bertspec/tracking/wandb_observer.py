@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.config import RunConfig
+from bertspec.network import answers
 from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 from bertspec.sources import tables
 from bertspec.sources.locations import Locations
 from bertspec.statistics import Verdict, collapsed
 from bertspec.tracking import links
-from bertspec.tracking.connection import answers, without_secrets
+from bertspec.tracking.connection import without_secrets
 from bertspec.tracking.limits import abandon, within
 
 if TYPE_CHECKING:

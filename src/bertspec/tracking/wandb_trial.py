@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.config import RunConfig
+from bertspec.network import answers
 from bertspec.results import Point, RunObserver, RunResult, TrialRecord
 from bertspec.statistics import Verdict
 from bertspec.tracking import links
-from bertspec.tracking.connection import answers, without_secrets
+from bertspec.tracking.connection import without_secrets
 from bertspec.tracking.limits import abandon, within
 from bertspec.tracking.wandb_runs import WandbTracker, sampled_steps
 

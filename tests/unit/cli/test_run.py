@@ -46,12 +46,6 @@ def test_a_billion_seeds_are_a_slip() -> None:
         run.seeds("1-1000000000")
 
 
-@pytest.mark.parametrize("text", ["0", "-5", "some", "1.5"])
-def test_checkpoints_come_every_so_many_steps(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="is not a number of steps"):
-        run.steps(text)
-
-
 def test_the_table_has_a_row_for_each_seed_and_says_where_it_came_from(
     made: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:

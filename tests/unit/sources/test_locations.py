@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from bertspec.errors import SourceError
+from bertspec.network import PROBE_TIMEOUT_S
 from bertspec.sources import locations
-from bertspec.sources.locations import PROBE_TIMEOUT_S, Locations
+from bertspec.sources.locations import Locations
 
 
 class Answer(http.server.BaseHTTPRequestHandler):

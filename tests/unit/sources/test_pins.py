@@ -112,5 +112,6 @@ def test_a_file_that_is_no_lock_file_is_refused(tmp_path: Path, content: str) ->
 
 
 def test_a_lock_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
     with pytest.raises(StoreError, match="the lock file cannot be written"):
-        Pins().write(tmp_path / "nowhere" / LOCK_FILE)
+        Pins().write(tmp_path / "a file" / LOCK_FILE)

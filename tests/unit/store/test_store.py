@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from bertspec.config import StudyConfig
 from bertspec.errors import InvalidConfig, StoreError, UnknownName
+from bertspec.files import sha256
 from bertspec.results import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
 from bertspec.store import Store, StoredRun, disk
 
@@ -71,7 +72,7 @@ def test_a_run_from_before_there_were_looks_can_be_read(store: Store, run: Store
     with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
         old = {name: kept[name] for name in ("outputs", "references", "loss", "learning_rate")}
     np.savez(arrays, allow_pickle=False, **old)
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"arrays_sha256": disk.digest(arrays)}))
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"arrays_sha256": sha256(arrays)}))
     again = store.get(NAME)
     assert again is not None
     assert again.result.curve.loss.tolist() == [0.7, 0.6]

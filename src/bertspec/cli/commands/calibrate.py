@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 
+from bertspec.arguments import int_between, positive_int
 from bertspec.cli import options as shared
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
@@ -35,11 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to calibrate."""
     parser.add_argument("features", nargs="+", metavar="FEATURE", help="feature files, or folders of them")
     parser.add_argument(
-        "--runs", type=_runs, default=20, metavar="N", help="reference runs of each study (default: 20)"
+        "--runs",
+        type=int_between(_FEWEST, _MOST),
+        default=20,
+        metavar="N",
+        help="reference runs of each study (default: 20)",
     )
     parser.add_argument("-k", metavar="EXPRESSION", dest="expression", help="only scenarios that match, as in pytest")
     parser.add_argument(
-        "--workers", type=_workers, metavar="N", help="processes (needs pytest-xdist; default: this one)"
+        "--workers", type=positive_int, metavar="N", help="processes (needs pytest-xdist; default: this one)"
     )
     parser.add_argument("--tags", metavar="EXPRESSION", help="only scenarios with these tags, as pytest's -m")
     shared.add_device(parser)
@@ -61,15 +66,3 @@ def execute(arguments: argparse.Namespace) -> int:
     return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1, pytest.ExitCode.INTERRUPTED: 130}.get(
         pytest.ExitCode(status), 2
     )
-
-
-def _runs(text: str) -> int:
-    if not text.isdecimal() or not _FEWEST <= int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs from {_FEWEST} to {_MOST}")
-    return int(text)
-
-
-def _workers(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes")
-    return int(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from bertspec.arguments import int_between
 from bertspec.cli import console, options
 
 if TYPE_CHECKING:
@@ -54,17 +55,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for option in (first, second):
         options.complete_names(option, "encoder")
     parser.add_argument(
-        "--lengths", nargs="+", type=_count, default=_LENGTHS, metavar="N", help="tokens per text (default: 8 32 64)"
+        "--lengths",
+        nargs="+",
+        type=int_between(1, _MOST),
+        default=_LENGTHS,
+        metavar="N",
+        help="tokens per text (default: 8 32 64)",
     )
     parser.add_argument("--text", metavar="TEXT", help="a text to tokenise and answer, beside those of the grid")
     for count, default, meaning in _COUNTS:
-        parser.add_argument(count, type=_count, default=default, metavar="N", help=f"{meaning} (default: {default})")
+        parser.add_argument(
+            count, type=int_between(1, _MOST), default=default, metavar="N", help=f"{meaning} (default: {default})"
+        )
     recipe = parser.add_argument(
         "--recipe", metavar="NAME", help="whose precision and threads are used (default: the encoder's own)"
     )
     options.complete_names(recipe, "recipe")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="the compute type, over the recipe's")
-    parser.add_argument("--threads", type=_count, metavar="N", help="CPU threads, over the recipe's")
+    parser.add_argument("--threads", type=int_between(1, _MOST), metavar="N", help="CPU threads, over the recipe's")
     options.add_device(parser)
     parser.add_argument("--json", action="store_true", help="write the measurement for machines")
 
@@ -101,12 +109,6 @@ _COUNTS = (
     ("--rounds", 7, "how often the whole grid is measured"),
     ("--calls", 100, "single texts at each length of each round"),
 )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST}")
-    return int(text)
 
 
 def _show(found: Turns) -> None:

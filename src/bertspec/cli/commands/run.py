@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from bertspec.arguments import positive_int
 from bertspec.cli import console, options, recipe_flags
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from bertspec.statistics import Verdict
     from bertspec.study import Study
 
-__all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute", "seeds", "steps"]
+__all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute", "seeds"]
 
 NAME = "run"
 HELP = "fine-tune an encoder on a task"
@@ -53,7 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_store(how)
     how.add_argument("--fresh", action="store_true", help="train again what is stored")
     how.add_argument(
-        "--checkpoint-every", type=steps, metavar="STEPS", help="an interrupted run goes on from its last checkpoint"
+        "--checkpoint-every",
+        type=positive_int,
+        metavar="STEPS",
+        help="an interrupted run goes on from its last checkpoint",
     )
     how.add_argument("--keep-models", action="store_true", help="keep the fine-tuned encoders, beside their runs")
     how.add_argument("--json", action="store_true", help="write the result for machines")
@@ -91,13 +95,6 @@ def seeds(text: str) -> tuple[int, ...]:
             raise argparse.ArgumentTypeError(f"{text!r} is more than {_MOST_SEEDS} seeds")
         found += range(first, last + 1)
     return tuple(found)
-
-
-def steps(text: str) -> int:
-    """A positive number of steps."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of steps, such as 500")
-    return int(text)
 
 
 _MEANING = {

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from bertspec.arguments import int_between, seed
 from bertspec.cli import console, options, ranking
 
 if TYPE_CHECKING:
@@ -60,12 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument("sweep", metavar="FILE|NAME", help="a YAML file, or one of configs/sweeps")
     options.complete_names(option, "sweep")
     parser.add_argument(
-        "--trials", type=_count, metavar="N", help="trials of each contender (default: the file's run_cap in all)"
+        "--trials",
+        type=int_between(1, _MOST),
+        metavar="N",
+        help="trials of each contender (default: the file's run_cap in all)",
     )
     parser.add_argument(
-        "--processes", type=_count, metavar="N", help="trials at a time (default: what the cores allow)"
+        "--processes", type=int_between(1, _MOST), metavar="N", help="trials at a time (default: what the cores allow)"
     )
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the search (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of the search (default: 0)")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--dry-run", action="store_true", help="show the plan, and train nothing")
     instead.add_argument("--wandb", action="store_true", help="register it with W&B, for its agents to run")
@@ -282,15 +286,3 @@ def _word(value: Any) -> str:
 
 def _listed(seeds: tuple[int, ...]) -> str:
     return ", ".join(map(str, seeds))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a seed, such as 0")
-    return int(text)
