@@ -119,7 +119,7 @@ def trained(order: dict[str, Any]) -> dict[str, Any]:
         return {"error": "interrupted"}
     facts = [run.result.facts for run in made.runs]
     return {
-        "trained": made.trained,
+        "trained": len(made.trained),
         "resumed_at": [each.resumed_at for each in facts],
         "micro_batch": [each.micro_batch for each in facts],
     }

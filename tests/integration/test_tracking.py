@@ -193,7 +193,7 @@ def test_a_client_that_breaks_costs_no_run(
     (tmp_path / "in-the-way").write_text("a file where the folder should be")
     tracked = Session(session.catalog, session.locations, session.store, WandbTracker(tmp_path / "in-the-way"))
     with caplog.at_level(logging.WARNING, logger="bertspec.tracking"):
-        assert study.run(study_config, tracked).trained == 2
+        assert len(study.run(study_config, tracked).trained) == 2
     assert len(caplog.records) == 1
 
 

@@ -210,7 +210,7 @@ def test_a_refusing_service_costs_seconds_and_one_warning(
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     assert seconds(lambda: connection("auto")) < 5
     done = study.run(study_config, tracked)
-    assert done.trained == 2
+    assert len(done.trained) == 2
     assert caplog.text.count("does not answer") == 1
     assert all(find_run(tracked.store.tracking, run.fingerprint) for run in done.runs)
 
@@ -220,7 +220,7 @@ def test_a_hanging_service_costs_seconds(
 ) -> None:
     service.fault = Fault.HANGING
     assert seconds(lambda: connection("auto")) < 5
-    assert study.run(one(study_config), tracked).trained == 1
+    assert len(study.run(one(study_config), tracked).trained) == 1
     assert "does not answer within 2 s; runs are logged offline, and `bertspec sync` pushes them later" in caplog.text
 
 
@@ -263,7 +263,7 @@ def test_the_process_ends_soon_though_the_service_has_died(
         f"config = StudyConfig.model_validate_json({study_config.model_dump_json()!r})\n"
         f"store = Store(Path({str(tmp_path / 'apart')!r}))\n"
         "work = study.Session(Catalog(()), Locations(None, None), store, WandbTracker(store.tracking))\n"
-        "print(study.run(config, work).trained)\n"
+        "print(len(study.run(config, work).trained))\n"
         "work.tracker.close()\n"
     )
     began = time.monotonic()
@@ -303,7 +303,7 @@ def test_a_service_that_answers_nothing_but_503_costs_seconds_and_one_warning(
     study_config: StudyConfig, tracked: Session, service: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.fault = Fault.UNAVAILABLE
-    assert study.run(study_config, tracked).trained == 2
+    assert len(study.run(study_config, tracked).trained) == 2
     assert caplog.text.count("does not answer") == 1
     assert service.runs == {}
 

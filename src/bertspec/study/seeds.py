@@ -35,14 +35,14 @@ class Study:
     device: Device
     runs: list[StoredRun] = field(default_factory=list)
     """In the order of the seeds; runs are added, and never replaced."""
-    trained: int = 0
-    """How many of the runs were made now; the others came from the store."""
+    trained: set[str] = field(default_factory=set)
+    """The fingerprints of the runs that were trained now; the others came from the store."""
 
     @property
     def origin(self) -> str:
         """Where the runs came from, in words."""
-        kept = len(self.runs) - self.trained
-        return " and ".join([f"{self.trained} trained"] * (self.trained > 0) + [f"{kept} from the store"] * (kept > 0))
+        trained, kept = len(self.trained), len(self.runs) - len(self.trained)
+        return " and ".join([f"{trained} trained"] * (trained > 0) + [f"{kept} from the store"] * (kept > 0))
 
     def extend(self, count: int) -> None:
         """Make the runs up to that number, of the seeds that come next.
@@ -51,9 +51,9 @@ class Study:
             BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
         """
         for config in self.config.runs()[len(self.runs) : count]:
-            run, made = _run_once(config, self.inputs, self.device, self.session)
+            run, trained = _run_once(config, self.inputs, self.device, self.session)
             self.runs.append(run)
-            self.trained += made
+            self.trained |= {run.fingerprint} if trained else set()
 
     def missing(self, count: int) -> tuple[int, ...]:
         """The seeds, up to that number of runs, that would have to be trained."""

@@ -153,16 +153,15 @@ class Comparison:
             min(count, self._most),
         )
         missing = {
-            contender.name: len(contender.study.missing(count))
-            for contender in contenders
-            if contender.study is not None
+            contender.name: contender.study.missing(count) for contender in contenders if contender.study is not None
         }
         told = confirming.ahead(contenders, count, self.session, processes=self.processes, told=self.told)
         for done, contender in enumerate(contenders, 1):
             assert contender.study is not None  # noqa: S101 - only those were listed
-            trained = contender.study.trained + missing[contender.name]
-            contender.study.extend(count)
-            contender.study.trained = trained  # in other processes, too, whose runs are in the store by now
+            contender.study.extend(count)  # another process may have trained what was missing: it counts as trained
+            contender.study.trained |= {
+                run.fingerprint for run in contender.runs if run.config.seed in missing[contender.name]
+            }
             if self.told is not None and not told:
                 self.told(count * done, count * len(contenders))
 

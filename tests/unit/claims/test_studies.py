@@ -121,7 +121,7 @@ def test_a_run_that_diverges_is_a_collapse_and_stays_in_the_mean(study_config: S
     assert all(run.result.facts.diverged for run in made.runs)
     found = studies.judge(made, Claim("accuracy", "at least", 0.1), SPREAD)
     assert (found.outcome, found.rule, len(found.values)) == ("FAIL", "collapse", 3)
-    assert study.begin(made.config, session).trained == 0
+    assert len(study.begin(made.config, session).trained) == 0
 
 
 def test_a_regression_has_no_classes_to_collapse_to(study_config: StudyConfig, session: Session) -> None:

@@ -24,7 +24,7 @@ def made(study_config: StudyConfig, runs: tuple[StoredRun, StoredRun]) -> Study:
 
 def _study(config: StudyConfig, runs: tuple[StoredRun, ...]) -> Study:
     nothing: Any = None
-    return Study(config, nothing, nothing, nothing, list(runs), trained=1)
+    return Study(config, nothing, nothing, nothing, list(runs), trained={NEW})
 
 
 @pytest.mark.parametrize(

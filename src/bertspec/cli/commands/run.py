@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bertspec.arguments import positive_int
 from bertspec.cli import console, options, recipe_flags
 
 if TYPE_CHECKING:
-    from bertspec.config import RunConfig
-    from bertspec.results import RunFacts, RunObserver
-    from bertspec.statistics import Verdict
+    from bertspec.results import RunFacts
     from bertspec.study import Study
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute", "seeds"]
@@ -66,7 +63,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Plan everything, then train what is missing."""
     from bertspec import study
-    from bertspec.tracking import combine
 
     work = options.session(
         arguments,
@@ -74,11 +70,10 @@ def execute(arguments: argparse.Namespace) -> int:
         checkpoint_every=arguments.checkpoint_every,
         keep_models=arguments.keep_models,
     )
-    witness = _Witness()
     plan = work.plan(_asked(arguments))
-    made = study.run(plan, replace(work, tracker=combine(work.tracker, witness)))
+    made = study.run(plan, work)
     work.tracker.close()
-    (_show_json if arguments.json else _show)(made, witness.trained)
+    (_show_json if arguments.json else _show)(made, made.trained)
     _tell_divergence(made)
     return 0
 
@@ -103,28 +98,6 @@ _MEANING = {
     "recipe": "a name (bertspec list recipes), a YAML file (default: the encoder's own)",
     "optimizer": "a name (bertspec list optimizers) (default: the recipe's own)",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Witness:
-    """A tracker that remembers which runs were made: the store's are never observed."""
-
-    trained: set[str] = field(default_factory=set)
-
-    def settle(self) -> None:
-        """Nothing is shown here."""
-
-    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
-        from bertspec.tracking import SilentTracker
-
-        self.trained.add(fingerprint)
-        return SilentTracker().observe(config, fingerprint=fingerprint)
-
-    def judged(self, subject: str, verdict: Verdict) -> None:
-        """Nothing is judged here."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -204,7 +177,7 @@ def _show_json(made: Study, trained: set[str]) -> None:
         {
             "study": made.config.title,
             "recipe": made.config.recipe.model_dump(mode="json"),
-            "trained": made.trained,
+            "trained": len(made.trained),
             "metrics": {name: {"mean": mean, "interval": span} for name, (mean, span) in _means(made).items()},
             "runs": [
                 {
