@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from typing import Any
+from typing import Any, cast, get_args
 
 import yaml
 
 from bertspec.errors import InvalidConfig
+from bertspec.statistics import Rule
 
-__all__ = ["fields", "lengths", "seeds"]
+__all__ = ["fields", "lengths", "rule", "seeds"]
+
+_log = logging.getLogger(__name__)
 
 _RANGE = re.compile(r"(\d+)\s+to\s+(\d+)")
 
@@ -39,6 +43,20 @@ def lengths(words: str) -> tuple[int, ...]:
     if not parts or not all(part.isdigit() for part in parts):
         raise InvalidConfig("the lengths are not understood", given=words, allowed="'64', or '8, 32 and 64'")
     return tuple(int(part) for part in parts)
+
+
+def rule(word: str) -> Rule:
+    """The rule of that name; ``overlap``, as contamination was once called, still works with a warning.
+
+    Raises:
+        InvalidConfig: no rule has that name.
+    """
+    if word == "overlap":
+        _log.warning('the rule "overlap" is now called "contamination": write "by its contamination" instead')
+        return "contamination"
+    if word not in get_args(Rule):
+        raise InvalidConfig("no rule has that name", given=word, allowed=", ".join(get_args(Rule)))
+    return cast("Rule", word)
 
 
 def fields(table: list[list[str]]) -> dict[str, Any]:

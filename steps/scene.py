@@ -142,7 +142,7 @@ def _evidence(
         split_interval=verdict.split_interval,
         rule=verdict.rule,
         values=verdict.values,
-        spread=spread.limit if spread else None,
+        spread=spread.std_upper if spread else None,
         spread_source=spread.source if spread else None,
         detectable_drop=verdict.detectable_drop,
         pass_rates=verdict.pass_rates,

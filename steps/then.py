@@ -11,6 +11,7 @@ from bertspec.study import Session, Study, Timing
 from bertspec.study.timing import Act
 
 from . import tracking
+from .arguments import rule as a_rule
 from .interruption import Pair
 from .scene import Claims, Refusal
 
@@ -62,9 +63,12 @@ def the_claim_does_not_pass(metric: str, bound: float, study: Study, claims: Cla
     claims.settle(refusal, subject=study.config.title, study=study)
 
 
-@then(parsers.parse("a claim that its {metric} is at least {bound:g} does not pass, by its {rule}"))
+@then(
+    parsers.parse("a claim that its {metric} is at least {bound:g} does not pass, by its {rule}"),
+    converters={"rule": a_rule},
+)
 def the_claim_does_not_pass_by(metric: str, bound: float, rule: Rule, study: Study, claims: Claims) -> None:
-    """The same, by the rule that is meant for it: mean, collapse, ceiling or overlap."""
+    """The same, by the rule that is meant for it: mean, collapse, ceiling or contamination."""
     refusal = judging.judge(study, Claim(metric, "at least", bound)).refused(rule)
     claims.settle(refusal, subject=study.config.title, study=study)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from bertspec.sources.tables import FILE_READERS
 __all__ = ["Catalog"]
 
 Kind = Literal["encoders", "optimizers", "recipes", "sweeps", "tasks"]
+
+_log = logging.getLogger(__name__)
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _YAML = (".yaml", ".yml")
@@ -80,8 +83,10 @@ class Catalog:
             values = {"dataset": str(Path(word).expanduser().absolute()) if _is_local(word) else word}
         else:
             raise UnknownName("task", word, self.names("tasks"), where=self._where("tasks"))
-        values = {"name": _stem(word), **values, **(changes or {})}
-        task = validate(TaskConfig, values, where=file or f"the task {word!r}")
+        where, values = file or f"the task {word!r}", {"name": _stem(word), **values, **(changes or {})}
+        if "overlap_allowed" in values:
+            _log.warning("%s: overlap_allowed is now called contamination_allowed; write that instead", where)
+        task = validate(TaskConfig, values, where=where)
         metrics.check(task)
         return task
 

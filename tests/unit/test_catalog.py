@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def test_every_encoder_loads(name: str) -> None:
 @pytest.mark.parametrize("name", PACKAGED.names("tasks"))
 def test_every_task_loads(name: str) -> None:
     assert PACKAGED.task(name).name == name
+
+
+def test_the_former_name_of_a_tasks_field_works_and_warns(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        task = PACKAGED.task("bundled/sentiment", {"overlap_allowed": 0.5})
+    assert task.contamination_allowed == 0.5
+    assert "overlap_allowed is now called contamination_allowed" in caplog.text
 
 
 @pytest.mark.parametrize("name", PACKAGED.names("optimizers"))

@@ -30,6 +30,12 @@ def test_an_encoder_has_one_origin(values: dict[str, Any], message: str) -> None
         EncoderConfig(name="x", **values)
 
 
+def test_a_task_stored_under_a_former_field_name_is_read(task: TaskConfig) -> None:
+    values = task.model_dump()
+    del values["contamination_allowed"]
+    assert TaskConfig.model_validate({**values, "overlap_allowed": 0.5}).contamination_allowed == 0.5
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -34,11 +34,6 @@ def test_the_version_has_a_place_in_the_changelog() -> None:
     assert "## [Unreleased]" in changelog or f"## [{PROJECT['project']['version']}]" in changelog
 
 
-@pytest.mark.parametrize("room", sorted((ROOT / "src" / "bertspec").rglob("*.py")), ids=lambda path: path.name)
-def test_a_file_can_be_read_in_one_sitting(room: Path) -> None:
-    assert len(room.read_text("utf-8").splitlines()) <= 300
-
-
 def test_importing_the_package_and_the_plugin_does_not_import_torch() -> None:
     code = (
         "import sys, bertspec, bertspec.pytest_plugin\n"

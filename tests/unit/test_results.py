@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bertspec.results import Outcomes
+from bertspec.results import ClaimRecord, Outcomes
 
 
 def test_the_prediction_of_a_classifier_is_its_largest_output() -> None:
@@ -13,3 +13,8 @@ def test_the_prediction_of_a_classifier_is_its_largest_output() -> None:
 def test_the_prediction_of_a_regressor_is_its_output() -> None:
     outcomes = Outcomes(np.array([[0.5], [-1.0]], dtype=np.float32), np.array([1.0, 0.0]))
     assert outcomes.predictions.tolist() == [0.5, -1.0]
+
+
+def test_a_claim_recorded_under_the_former_name_of_its_rule_is_read() -> None:
+    record = {"claim": "accuracy is at least 0.9", "subject": "x", "verdict": "FAIL", "value": 0.99, "bound": 0.9}
+    assert ClaimRecord.model_validate({**record, "rule": "overlap"}).rule == "contamination"

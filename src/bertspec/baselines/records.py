@@ -168,7 +168,7 @@ def _reached(key: str, runs: list[StoredRun], catalog: Catalog) -> Reached:
         seeds=tuple(run.config.seed for run in runs),
         scores=tuple(run.result.facts.scores[metric] for run in runs),
         runs=tuple(run.fingerprint for run in runs),
-        spread=spread.limit,
+        spread=spread.std_upper,
         spread_source=spread.source,
         accelerator=accelerator,
         peaks=tuple(run.result.facts.peak_memory_bytes for run in runs) if accelerator else (),

@@ -52,10 +52,10 @@ def at_its_record(of: Study, metric: str) -> Claim:
     if found.record is None or known.name not in found.record.metrics:
         raise _missing(of.config, metric, found)
     measured, runs, lower = found.record.metrics[known.name], len(found.record.seeds), known.better == "lower"
-    bound = round(measured.mean + (1 if lower else -1) * _SPREADS_BELOW * measured.limit, 4)
+    bound = round(measured.mean + (1 if lower else -1) * _SPREADS_BELOW * measured.std_upper, 4)
     source = (
         f"calibrated: {measured.mean:.4f} in {runs} runs of {found.record.made}, "
-        f"{'plus' if lower else 'less'} 2 spreads of {measured.limit:g}"
+        f"{'plus' if lower else 'less'} 2 spreads of {measured.std_upper:g}"
     )
     return Claim(metric, "at most" if lower else "at least", bound, source=source)
 
@@ -93,10 +93,10 @@ def _by(found: Reference, quantity: str) -> Spread:
     metric = metrics.find(quantity)
     if found.record is not None and found.file is not None and metric.name in found.record.metrics:
         measured, runs = found.record.metrics[metric.name], len(found.record.seeds)
-        return Spread(measured.limit, f"{measured.limit:.4f}, calibrated on {runs} seeds", measured.mean)
+        return Spread(measured.std_upper, f"{measured.std_upper:.4f}, calibrated on {runs} seeds", measured.mean)
     prior = Spread.prior(metric.highest - metric.lowest)
     passed_over = found.stale or found.recipe
-    return Spread(prior.limit, f"{prior.source}; {passed_over}") if passed_over else prior
+    return Spread(prior.std_upper, f"{prior.source}; {passed_over}") if passed_over else prior
 
 
 def _missing(config: StudyConfig, metric: str, found: Reference) -> InvalidConfig:

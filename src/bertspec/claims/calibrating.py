@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import bertspec
-from bertspec import statistics, study
+from bertspec import study
 from bertspec.claims.calibration import Measured, Record, identity, path_of, write
 from bertspec.config import StudyConfig
 from bertspec.statistics import Spread
@@ -63,7 +63,6 @@ def _record(reference: Study) -> Record:
 def _measured(values: Sequence[float]) -> Measured:
     import numpy as np
 
-    limit = Spread.estimated(list(values), "").limit
-    mean, _ = statistics.mean_interval(values)
-    spread = float(np.std(values, ddof=1))
-    return Measured(mean=round(mean, _DIGITS), spread=round(spread, _DIGITS), limit=round(limit, _DIGITS))
+    spread = Spread.estimated(values, "")
+    mean, std = float(np.mean(values)), float(np.std(values, ddof=1))
+    return Measured(mean=round(mean, _DIGITS), std=round(std, _DIGITS), std_upper=round(spread.std_upper, _DIGITS))

@@ -6,13 +6,13 @@ import datetime
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bertspec.catalog import Catalog
 from bertspec.config import RunConfig, StudyConfig
@@ -39,10 +39,18 @@ class Measured(FrozenRecord):
     """What the reference runs scored."""
 
     mean: float
-    spread: float = Field(ge=0)
+    std: float = Field(ge=0)
     """The standard deviation over the seeds."""
-    limit: float = Field(ge=0)
+    std_upper: float = Field(ge=0)
     """Its upper 90 % limit."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_names(cls, values: Any) -> Any:
+        """Records of bertspec 0.1 call them ``spread`` and ``limit``."""
+        if not isinstance(values, Mapping):
+            return values
+        return {{"spread": "std", "limit": "std_upper"}.get(name, name): value for name, value in values.items()}
 
 
 class Record(FrozenRecord):

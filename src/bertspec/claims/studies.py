@@ -113,8 +113,9 @@ def guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: str
         zip(*(map(str, table[column]) for column in columns), strict=True)
         for table in (splits.evaluation, splits.train)
     ]
-    refused = statistics.refuse_overlap(found, statistics.overlap(*texts), allowed=task.overlap_allowed)
-    if refused.rule != "overlap" and splits.clean is not None and task.generated is not None:
+    counts = statistics.contamination(*texts)
+    refused = statistics.refuse_contamination(found, counts, allowed=task.contamination_allowed)
+    if refused.rule != "contamination" and splits.clean is not None and task.generated is not None:
         clean, outcomes = np.array(splits.clean, dtype=np.float64), [run.result.outcomes for run in runs]
         noise = task.generated.label_noise
         p_values = [statistics.leak_p(one.predictions, one.references, clean, noise) for one in outcomes]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -94,7 +95,7 @@ class TaskConfig(FiniteRecord):
     """The scores that every run reports, the main one first."""
     generated: GeneratedConfig | None = None
     """The sizes and the noise of a ``bundled/`` task."""
-    overlap_allowed: Annotated[float, Field(ge=0, le=1)] = 0.01
+    contamination_allowed: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The share of evaluation rows whose texts may also be trained on; more is a leak, and fails every claim."""
     sabotage: Sabotage | None = None
     """What is done to the rows on purpose, to see a claim refused."""
@@ -106,6 +107,14 @@ class TaskConfig(FiniteRecord):
     def outputs(self) -> int:
         """The width of the head."""
         return len(self.labels) if self.head == "classification" else 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_names(cls, values: Any) -> Any:
+        """Runs that bertspec 0.1 stored have ``overlap_allowed``."""
+        if not isinstance(values, Mapping) or "contamination_allowed" in values:
+            return values
+        return {"contamination_allowed" if name == "overlap_allowed" else name: value for name, value in values.items()}
 
     @model_validator(mode="after")
     def _labels_fit_head(self) -> Self:

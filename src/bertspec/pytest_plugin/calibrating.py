@@ -46,7 +46,7 @@ class Calibrating:
         for study in _studies(request):
             file, record = claims.calibrate(study.config, study.session, seeds=study.config.seeds)
             said = ", ".join(
-                f"{name} {measured.mean:.4f} ± {measured.spread:.4f} (limit {measured.limit:.4f})"
+                f"{name} {measured.mean:.4f} ± {measured.std:.4f} (upper limit {measured.std_upper:.4f})"
                 for name, measured in record.metrics.items()
             )
             collapsed = f", {record.collapsed} collapsed" if record.collapsed else ""

@@ -393,7 +393,7 @@ def linear(low: float, high: float, first: float, last: float) -> Scale:
 
 def _side(claim: ClaimRecord) -> str:
     """A negated claim is on the other side; one that a collapse or a leak decided has no side."""
-    if claim.rule in ("collapse", "ceiling", "overlap"):
+    if claim.rule in ("collapse", "ceiling", "contamination"):
         return "nowhere"
     sides = {"at least": ("right", "left"), "at most": ("left", "right"), "between": ("between", "nowhere")}
     return sides[claim.direction][claim.denied]

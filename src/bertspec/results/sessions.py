@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bertspec.records import FrozenRecord
 
@@ -38,7 +38,7 @@ class ClaimRecord(FrozenRecord):
     split_interval: tuple[float, float] | None = None
     """The 95 % interval that the choice of the evaluation rows leaves; it is not judged by."""
     rule: str | None = None
-    """Which rule decided: ``mean``, ``collapse``, ``ceiling``, ``overlap``, ``difference``, ``ratio``,
+    """Which rule decided: ``mean``, ``collapse``, ``ceiling``, ``contamination``, ``difference``, ``ratio``,
     ``best``, ``steps``, ``sensitivity``."""
     values: tuple[float, ...] = ()
     """What each run, or each timed round, measured, in their order; of a comparison, seed by seed."""
@@ -61,6 +61,12 @@ class ClaimRecord(FrozenRecord):
     there are values."""
     others: tuple[str, ...] = ()
     """The same of the study that it was compared with."""
+
+    @field_validator("rule")
+    @classmethod
+    def _former_name(cls, rule: str | None) -> str | None:
+        """Sessions that bertspec 0.1 recorded have ``overlap``."""
+        return "contamination" if rule == "overlap" else rule
 
 
 class StepLine(FrozenRecord):

@@ -1,17 +1,29 @@
-"""Claims and measured values → verdicts. Pure statistics: no files, no clock, no torch."""
+"""Claims and measured values → verdicts. Pure statistics: no files, no clock, no torch, no studies."""
 
 from __future__ import annotations
 
-from bertspec.statistics.best import BEST_LOOKS, BEST_TOLERANCE, judge_best
-from bertspec.statistics.collapse import collapsed, judge_collapse, refuse_collapse
-from bertspec.statistics.comparison import FEWEST_COMPARED, holm, judge_contrast, judge_ratio, relative_change
-from bertspec.statistics.contamination import CEILING_P, leak_p, overlap, refuse_leak, refuse_overlap
-from bertspec.statistics.pass_rates import PassRates, pass_rates
-from bertspec.statistics.ranking import Ranking, Scores, Standing, rank
+from bertspec.statistics.comparison import (
+    FEWEST_COMPARED,
+    holm,
+    judge_contrast,
+    judge_ratio,
+    judge_steps,
+    relative_change,
+)
+from bertspec.statistics.guards import (
+    CEILING_P,
+    collapsed,
+    contamination,
+    judge_collapse,
+    leak_p,
+    refuse_collapse,
+    refuse_contamination,
+    refuse_leak,
+)
+from bertspec.statistics.ranking import BEST_LOOKS, BEST_TOLERANCE, Ranking, Scores, Standing, judge_best, rank
 from bertspec.statistics.sensitivity import judge_sensitivity, sensitivity
-from bertspec.statistics.sequential import FEWEST_RUNS, MARGIN, judge, looks, mean_interval
-from bertspec.statistics.steps import judge_steps
-from bertspec.statistics.verdicts import LEAST_SPREAD, Claim, Outcome, Rule, Spread, Verdict
+from bertspec.statistics.sequential import FEWEST_RUNS, MARGIN, PassRates, judge, looks, mean_interval, pass_rates
+from bertspec.statistics.verdicts import LEAST_SPREAD, Claim, Direction, Outcome, Rule, Spread, Verdict
 
 __all__ = [
     "BEST_LOOKS",
@@ -22,6 +34,7 @@ __all__ = [
     "LEAST_SPREAD",
     "MARGIN",
     "Claim",
+    "Direction",
     "Outcome",
     "PassRates",
     "Ranking",
@@ -31,6 +44,7 @@ __all__ = [
     "Standing",
     "Verdict",
     "collapsed",
+    "contamination",
     "holm",
     "judge",
     "judge_best",
@@ -42,12 +56,11 @@ __all__ = [
     "leak_p",
     "looks",
     "mean_interval",
-    "overlap",
     "pass_rates",
     "rank",
     "refuse_collapse",
+    "refuse_contamination",
     "refuse_leak",
-    "refuse_overlap",
     "relative_change",
     "sensitivity",
 ]

@@ -1,4 +1,4 @@
-"""How wide the learning rates lie that are nearly as good as the best: a figure, and a claim on it."""
+"""How sensitive a contender is to its learning rate: the width of the rates that are nearly as good as the best."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec.statistics.verdicts import Claim, Outcome, Spread, Verdict
+from bertspec.statistics.verdicts import Claim, Spread, Verdict
 
 __all__ = ["judge_sensitivity", "sensitivity"]
 
 Trial = tuple[float, float | None]
-"""A learning rate, and the score that it reached; none where it could not be trained."""
+"""A learning rate and its score; None if it could not be trained."""
 
 _DRAWS = 2_000
 
@@ -22,9 +22,9 @@ _DRAWS = 2_000
 def sensitivity(trials: Sequence[Trial], *, tolerance: float, less_is_better: bool = False) -> float | None:
     """The decades of the learning rate, around the best trial, over which the score stays within the tolerance of it.
 
-    Between two trials the score is interpolated along the logarithm of the rate, and beyond the outermost it is taken
-    to be bad. Of several trials with one rate the best counts, and next to a trial that could not be trained nothing
-    is known to be good.
+    Between two trials the score is interpolated along the logarithm of the rate; beyond the outermost trials it counts
+    as bad. Of several trials with one rate the best counts. Next to a trial that could not be trained, nothing counts
+    as good.
 
     Args:
         trials: the trials, in any order; rates above zero.
@@ -32,7 +32,7 @@ def sensitivity(trials: Sequence[Trial], *, tolerance: float, less_is_better: bo
         less_is_better: whether a small score is a good one.
 
     Returns:
-        The width in powers of ten; none with fewer than two rates, which show no width.
+        The width in powers of ten; None with fewer than two rates, which show no width.
     """
     rates, scores = _curve(trials, less_is_better=less_is_better)
     if len(rates) < 2 or not np.isfinite(scores).any():
@@ -43,13 +43,13 @@ def sensitivity(trials: Sequence[Trial], *, tolerance: float, less_is_better: bo
 def judge_sensitivity(
     claim: Claim, trials: Sequence[Trial], *, tolerance: float, error: float, less_is_better: bool = False
 ) -> Verdict:
-    """Judge a claim on that width by the interval that the scores' own error leaves: it is drawn anew 2,000 times.
+    """Judge a claim on that width. Its interval comes from 2,000 draws of the scores with their error.
 
     Args:
         claim: the claim on the decades.
         trials: see :func:`sensitivity`.
-        tolerance: the same.
-        error: the standard error of one trial's score, the mean over its seeds.
+        tolerance: see :func:`sensitivity`.
+        error: the standard error of one trial's score, which is the mean over its seeds.
         less_is_better: whether a small score is a good one.
     """
     rates, scores = _curve(trials, less_is_better=less_is_better)
@@ -60,11 +60,7 @@ def judge_sensitivity(
     rng = np.random.default_rng(0)
     drawn = _widths(rates, scores + error * rng.standard_normal((_DRAWS, len(rates))), tolerance)
     low, high = min(width, float(np.quantile(drawn, 0.025))), max(width, float(np.quantile(drawn, 0.975)))
-    outcome: Outcome = "UNDECIDED"
-    if claim.holds(low) and claim.holds(high):
-        outcome = "PASS"
-    elif claim.fails(low) and claim.fails(high):
-        outcome = "FAIL"
+    outcome = claim.outcome(low, high)
     swept = float(rates[-1] - rates[0])
     reason = None if outcome == "PASS" else f"the trials leave {low:.2f} to {high:.2f} decades, of {swept:.2f} swept"
     if outcome != "PASS" and claim.direction == "at least" and swept < claim.bound:
@@ -74,18 +70,18 @@ def judge_sensitivity(
         outcome=outcome,
         interval=(low, high),
         reason=reason,
-        detectable_drop=f"it is seen through scores that are known to ± {1.96 * error:.4f}",
+        detectable_drop=f"each trial's score has an error of ± {1.96 * error:.4f}",
     )
 
 
 def _curve(trials: Sequence[Trial], *, less_is_better: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The logarithms of the rates, rising, and the best score at each, more being better; the least is -infinity."""
+    """The logarithms of the rates, rising, and the best score at each, where more is better and -infinity is worst."""
     sign, best = -1.0 if less_is_better else 1.0, dict[float, float]()
     for rate, score in trials:
-        place = math.log10(rate)
-        best[place] = max(best.get(place, -math.inf), -math.inf if score is None else sign * score)
+        logarithm = math.log10(rate)
+        best[logarithm] = max(best.get(logarithm, -math.inf), -math.inf if score is None else sign * score)
     rates = np.array(sorted(best))
-    return rates, np.array([best[place] for place in rates.tolist()])
+    return rates, np.array([best[rate] for rate in rates.tolist()])
 
 
 def _widths(rates: NDArray[np.float64], scores: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
@@ -94,18 +90,18 @@ def _widths(rates: NDArray[np.float64], scores: NDArray[np.float64], tolerance: 
     limits = scores.max(axis=1) - tolerance
     return np.array(
         [
-            _reach(rates, row, place, limit, 1) + _reach(rates, row, place, limit, -1)
-            for row, place, limit in zip(scores, top.tolist(), limits.tolist(), strict=True)
+            _reach(rates, row, index, limit, 1) + _reach(rates, row, index, limit, -1)
+            for row, index, limit in zip(scores, top.tolist(), limits.tolist(), strict=True)
         ]
     )
 
 
-def _reach(rates: NDArray[np.float64], scores: NDArray[np.float64], place: int, limit: float, way: int) -> float:
+def _reach(rates: NDArray[np.float64], scores: NDArray[np.float64], index: int, limit: float, step: int) -> float:
     """How far from the best trial the score stays above the limit, in one direction."""
-    reached = 0.0
-    while 0 <= place + way < len(rates):
-        here, there, length = scores[place], scores[place + way], abs(float(rates[place + way] - rates[place]))
+    reach = 0.0
+    while 0 <= index + step < len(rates):
+        here, there, length = scores[index], scores[index + step], abs(float(rates[index + step] - rates[index]))
         if there < limit:
-            return reached + (length * float((here - limit) / (here - there)) if np.isfinite(there) else 0.0)
-        reached, place = reached + length, place + way
-    return reached
+            return reach + (length * float((here - limit) / (here - there)) if np.isfinite(there) else 0.0)
+        reach, index = reach + length, index + step
+    return reach

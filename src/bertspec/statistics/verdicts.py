@@ -1,32 +1,34 @@
-"""What is claimed, what the spread over seeds is taken to be, and what came of it."""
+"""What is claimed, the assumed spread over seeds, and the verdict."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
 
-__all__ = ["LEAST_SPREAD", "Claim", "Outcome", "Rule", "Spread", "Verdict"]
+__all__ = ["LEAST_SPREAD", "Claim", "Direction", "Outcome", "Rule", "Spread", "Verdict", "percent"]
 
+Direction = Literal["at least", "at most", "between"]
 Outcome = Literal["PASS", "FAIL", "UNDECIDED"]
-Rule = Literal["mean", "collapse", "ceiling", "overlap", "difference", "ratio", "best", "steps", "sensitivity"]
+Rule = Literal["mean", "collapse", "ceiling", "contamination", "difference", "ratio", "best", "steps", "sensitivity"]
 
 _PRIOR = 0.025
 """Mosbach et al. (2021, table 1) report at most 0.024 for a stable recipe on GLUE (RTE, 25 seeds)."""
 LEAST_SPREAD = 0.005
-"""Twenty runs that agree to the last digit do not show what one seed in fifty does."""
+"""The smallest spread that is assumed: twenty runs that agree to the last digit do not rule out a rare outlier."""
 _CONFIDENCE = 0.90
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a Then line says of a number."""
+    """What a Then line claims about a number."""
 
     quantity: str
     """What is measured, such as ``accuracy``."""
-    direction: Literal["at least", "at most", "between"]
+    direction: Direction
     bound: float
     """The bound; of a range, the lower one."""
     upper: float | None = None
@@ -34,27 +36,26 @@ class Claim:
     source: str | None = None
     """Where the bound comes from."""
     words: str | None = None
-    """The claim as it is told, where its numbers alone would not tell it."""
+    """The claim in words, where its numbers alone do not say it."""
     denied: bool = False
-    """Whether the opposite is claimed: that this does not pass."""
+    """Whether the opposite is claimed: that this claim does not pass."""
 
     @property
     def highest(self) -> float:
         """The bound; of a range, the upper one."""
         return self.bound if self.upper is None else self.upper
 
-    def holds(self, value: float, *, margin: float = 0.0) -> bool:
-        """Whether a value is on the claimed side, that far from the bound."""
-        above, below = value - margin >= self.bound, value + margin <= self.highest
-        return {"at least": above, "at most": below, "between": above and below}[self.direction]
-
-    def fails(self, value: float, *, margin: float = 0.0) -> bool:
-        """Whether a value is on the other side, further than that from the bound."""
-        below, above = value + margin < self.bound, value - margin > self.highest
-        return {"at least": below, "at most": above, "between": above or below}[self.direction]
+    def outcome(self, low: float, high: float) -> Outcome:
+        """PASS if the whole interval is on the claimed side, FAIL if none of it is, else UNDECIDED."""
+        above, below = low >= self.bound, high <= self.highest
+        if {"at least": above, "at most": below, "between": above and below}[self.direction]:
+            return "PASS"
+        too_low, too_high = high < self.bound, low > self.highest
+        off = {"at least": too_low, "at most": too_high, "between": too_low or too_high}[self.direction]
+        return "FAIL" if off else "UNDECIDED"
 
     def passing_now(self, low: float, high: float) -> str:
-        """The bound that an interval would pass, in words: rounded outward, so that it really would."""
+        """The bound that an interval would pass, in words; it is rounded outward, so that it really would."""
         least, most = math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
         if self.direction == "between":
             return f"a range from {least:.3f} to {most:.3f}"
@@ -70,74 +71,77 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How far the runs of a study lie apart: a standard deviation over seeds, from its cautious end."""
+    """The assumed standard deviation of a study's scores over seeds."""
 
-    limit: float
-    """What the rule goes by: the upper 90 % limit of the estimate, or a conservative prior."""
+    std_upper: float
+    """The value that the rules use: the upper 90 % limit of the estimate, or a conservative prior."""
     source: str
     """Where it comes from, in words."""
     mean: float | None = None
-    """The mean of the reference runs, where there were any."""
+    """The mean of the reference runs, if there were any."""
 
     @classmethod
-    def estimated(cls, values: list[float] | tuple[float, ...], source: str) -> Self:
-        """From reference runs, at least three. The limit of 20 runs is 1.28 times the estimate; of 5, 1.94 times."""
+    def estimated(cls, values: Sequence[float], source: str) -> Self:
+        """Estimate it from at least three reference runs.
+
+        The upper limit is 1.28 times the estimate for 20 runs, and 1.94 times for 5 runs.
+        """
         from scipy import stats  # late: it takes a second
 
         degrees_of_freedom = len(values) - 1
-        limit = float(np.std(values, ddof=1)) * math.sqrt(
+        std_upper = float(np.std(values, ddof=1)) * math.sqrt(
             degrees_of_freedom / float(stats.chi2.ppf(1 - _CONFIDENCE, degrees_of_freedom))
         )
-        return cls(max(limit, LEAST_SPREAD), source, float(np.mean(values)))
+        return cls(max(std_upper, LEAST_SPREAD), source, float(np.mean(values)))
 
     @classmethod
     def prior(cls, scale: float = 1.0) -> Self:
-        """What is assumed where nothing was measured.
+        """The spread that is assumed for a study without a calibration record.
 
         Args:
-            scale: the length of the metric's scale, against accuracy's, which runs from 0 to 1.
+            scale: the length of the metric's scale; accuracy, from 0 to 1, has 1.
         """
         return cls(_PRIOR * scale, f"prior {_PRIOR * scale:g}, not calibrated")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A judged claim with its evidence."""
+    """A judged claim and what it was judged by."""
 
     outcome: Outcome
     claim: Claim
     value: float
-    """What was measured: a mean over seeds, a difference of means, a ratio or a count."""
+    """The measured value: a mean over seeds, a difference of means, a ratio or a count."""
     rule: Rule = "mean"
     """The rule that decided."""
     interval: tuple[float, float] | None = None
-    """The 95 % interval of the value: it must lie on the claimed side, whole."""
+    """The 95 % interval of the value; the claim passes if the whole interval lies on the claimed side."""
     split_interval: tuple[float, float] | None = None
-    """The 95 % interval that the choice of the evaluation rows leaves; the same on every rerun, and not judged by."""
+    """The 95 % interval from the choice of the evaluation rows. Every rerun has the same rows; no rule uses it."""
     values: tuple[float, ...] = ()
-    """What each run, or each round, measured, of those that were looked at."""
+    """The measurement of each run or round that was looked at."""
     spread: Spread | None = None
-    """What the spread over seeds was taken to be."""
+    """The assumed spread over seeds."""
     detectable_drop: str | None = None
-    """What the claim's own rule refuses, whatever came of it; none where there are too few runs for it."""
+    """The truth that the rule refuses with 95 % probability; None with too few runs."""
     pass_rates: str | None = None
-    """How often the claim passes by that rule at the bound, and two spreads either side."""
+    """How often the claim passes with the truth at the bound, and two spreads on either side."""
     reason: str | None = None
     """Why the claim does not pass, and what would settle it."""
     more: int | None = None
-    """How many runs the next look needs; none where there is none."""
+    """How many runs the next look needs; None if there is no next look."""
 
     @property
     def passed(self) -> bool:
-        """Only PASS passes."""
+        """Whether the outcome is PASS; UNDECIDED does not pass."""
         return self.outcome == "PASS"
 
     def overruled(self, rule: Rule, reason: str) -> Verdict:
-        """FAIL, by a rule that holds whatever the mean."""
+        """The verdict with outcome FAIL, by a rule that holds whatever the mean is."""
         return replace(self, outcome="FAIL", rule=rule, reason=reason, more=None)
 
     def refused(self, rule: Rule | None = None) -> Verdict:
-        """The verdict on the opposite: that the claim does not pass, by the rule that is named."""
+        """The verdict on the opposite claim: that this one does not pass, by the given rule if one is given."""
         by = self.rule == rule or rule is None
         reason = None if by else f"it was decided by the {self.rule}, not by the {rule}"
         if self.passed:
@@ -151,3 +155,10 @@ class Verdict:
         interval = f" [{self.interval[0]:.4f}, {self.interval[1]:.4f}]" if self.interval else ""
         rest = "".join(f"; {part}" for part in (self.reason, self.detectable_drop, self.pass_rates) if part)
         return f"{self.outcome}: {self.claim}: measured {self.value:.4f}{interval}{rest}"
+
+
+def percent(share: float) -> str:
+    """A probability as a percentage; a simulated rate is never called 0 % or 100 %."""
+    if share < 0.0005:
+        return "under 0.1 %"
+    return "over 99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"

@@ -78,7 +78,7 @@ class Contender:
         """The standard error of a trial's score, by the seeds of the better half; a prior where each has one seed."""
         several = [trial for trial in self.trials if trial.state == "finished" and len(trial.scores) > 1]
         if not several:
-            return statistics.Spread.prior().limit
+            return statistics.Spread.prior().std_upper
         several.sort(key=lambda trial: -self._sign * float(np.mean(trial.scores)))
         better = several[: (len(several) + 1) // 2]
         deviation = math.sqrt(float(np.mean([np.var(trial.scores, ddof=1) for trial in better])))

@@ -238,7 +238,7 @@ def log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> Non
 
 
 def _row(subject: str, v: Verdict) -> list[Any]:
-    spread = (v.spread.limit, v.spread.source) if v.spread else (None, None)
+    spread = (v.spread.std_upper, v.spread.source) if v.spread else (None, None)
     interval, seeds = v.interval or (None, None), ", ".join(f"{value:.6g}" for value in v.values)
     judged = [subject, str(v.claim), v.outcome, v.value, *interval, v.claim.bound, v.rule, seeds, *spread]
     return [*judged, v.pass_rates, v.detectable_drop, v.reason, v.claim.source]

@@ -30,8 +30,8 @@ def test_a_record_says_what_many_seeds_reached(study_config: StudyConfig, own: S
     scores = study.run(study_config.model_copy(update={"seeds": SEEDS}), own).scores("accuracy")
     measured = record.metrics["accuracy"]
     assert measured.mean == pytest.approx(np.mean(scores), abs=1e-6)
-    assert measured.spread == pytest.approx(np.std(scores, ddof=1), abs=1e-6)
-    assert measured.limit >= measured.spread
+    assert measured.std == pytest.approx(np.std(scores, ddof=1), abs=1e-6)
+    assert measured.std_upper >= measured.std
     assert record.seeds == SEEDS
     assert set(record.metrics) == {"accuracy", "f1"}
     assert file.is_relative_to(own.catalog.folders[0] / "calibrations" / "bundled" / "sentiment")
@@ -51,7 +51,7 @@ def test_a_verdict_goes_by_the_record_of_its_study(study_config: StudyConfig, ow
     made = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
     found = claims.judge(made, Claim("accuracy", "at least", 0.01))
     assert found.spread is not None
-    assert found.spread.limit == record.metrics["accuracy"].limit
+    assert found.spread.std_upper == record.metrics["accuracy"].std_upper
     assert "calibrated on 4 seeds" in found.spread.source
 
 
@@ -59,7 +59,7 @@ def test_without_a_record_a_prior_is_used_and_said(study_config: StudyConfig, ow
     made = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
     found = claims.judge(made, Claim("accuracy", "at least", 0.01))
     assert found.spread is not None
-    assert (found.spread.limit, found.spread.source) == (0.025, "prior 0.025, not calibrated")
+    assert (found.spread.std_upper, found.spread.source) == (0.025, "prior 0.025, not calibrated")
 
 
 @pytest.mark.parametrize(("metric", "limit"), [("accuracy", 0.025), ("matthews", 0.05)])
@@ -71,7 +71,7 @@ def test_the_prior_grows_with_the_scale_of_the_metric(
     made = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
     spread = claims.judge(made, Claim(metric, "at least", -1.0)).spread
     assert spread is not None
-    assert spread.limit == limit
+    assert spread.std_upper == limit
 
 
 def test_another_recipe_is_another_study_without_a_record(study_config: StudyConfig, own: Session) -> None:
@@ -98,7 +98,7 @@ def test_a_record_of_other_rows_is_stale_and_not_used(
     with caplog.at_level(logging.WARNING):
         found = claims.judge(made, Claim("accuracy", "at least", 0.01))
     assert found.spread is not None
-    assert found.spread.limit == 0.025
+    assert found.spread.std_upper == 0.025
     assert "is stale: another data since" in found.spread.source
     assert "is not used" in caplog.text
 
@@ -141,7 +141,7 @@ def test_a_calibrated_bound_lies_two_spreads_below_the_mean(study_config: StudyC
     _, record = claims.calibrate(study_config, own, seeds=SEEDS)
     made = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
     claim, measured = claims.at_its_record(made, "accuracy"), record.metrics["accuracy"]
-    assert claim.bound == pytest.approx(measured.mean - 2 * measured.limit, abs=1e-4)
+    assert claim.bound == pytest.approx(measured.mean - 2 * measured.std_upper, abs=1e-4)
     assert f"in 4 runs of {record.made}" in str(claim.source)
 
 
@@ -150,7 +150,10 @@ def test_the_calibrated_bound_of_an_error_rate_lies_above_its_mean(study_config:
     config = study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)})
     _, record = claims.calibrate(config, own, seeds=SEEDS)
     claim, measured = claims.at_its_record(study.begin(config, own), "error rate"), record.metrics["error_rate"]
-    assert (claim.direction, claim.bound) == ("at most", pytest.approx(measured.mean + 2 * measured.limit, abs=1e-4))
+    assert (claim.direction, claim.bound) == (
+        "at most",
+        pytest.approx(measured.mean + 2 * measured.std_upper, abs=1e-4),
+    )
 
 
 def test_a_bound_without_a_record_is_refused(study_config: StudyConfig, own: Session) -> None:
@@ -168,3 +171,12 @@ def test_a_damaged_record_is_named(study_config: StudyConfig, own: Session, text
     file.write_text(text, "utf-8")
     with pytest.raises(InvalidConfig, match=f"the calibration record cannot be read.*{file.name}"):
         claims.require(study_config, own, ("accuracy",))
+
+
+def test_a_record_with_the_former_field_names_is_read(study_config: StudyConfig, own: Session) -> None:
+    file, record = claims.calibrate(study_config, own, seeds=SEEDS)
+    former = file.read_text("utf-8").replace("std_upper:", "limit:").replace("std:", "spread:")
+    assert "limit:" in former
+    file.write_text(former, "utf-8")
+    inputs = study.gather(study_config, own.locations)
+    assert calibration.find(study_config, inputs, own.catalog).record == record

@@ -78,12 +78,12 @@ def test_rows_that_were_trained_on_fail_a_claim(study_config: StudyConfig, sessi
     made = study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), session)
     perfect = says(made, made.runs[0].result.outcomes.references)
     found = studies.judge(perfect, CLAIM, SPREAD)
-    assert (found.outcome, found.rule) == ("FAIL", "overlap")
+    assert (found.outcome, found.rule) == ("FAIL", "contamination")
     assert "40 of 40 scored rows were trained on" in str(found)
 
 
-def test_a_declared_overlap_is_allowed(study_config: StudyConfig, session: Session) -> None:
-    task = study_config.task.model_copy(update={"sabotage": "scored on training rows", "overlap_allowed": 1.0})
+def test_a_declared_contamination_is_allowed(study_config: StudyConfig, session: Session) -> None:
+    task = study_config.task.model_copy(update={"sabotage": "scored on training rows", "contamination_allowed": 1.0})
     made = study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), session)
     assert studies.judge(says(made, made.runs[0].result.outcomes.references), CLAIM, SPREAD).passed
 

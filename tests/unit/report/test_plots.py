@@ -53,7 +53,7 @@ def test_what_is_denied_was_claimed_to_lie_on_the_other_side(direction: str, sid
     assert plot.side == side
 
 
-@pytest.mark.parametrize("rule", ["collapse", "ceiling", "overlap"])
+@pytest.mark.parametrize("rule", ["collapse", "ceiling", "contamination"])
 def test_no_side_of_the_bound_is_shaded_where_the_mean_did_not_decide(rule: str) -> None:
     plot = claim_plot(claim("at least").model_copy(update={"denied": True, "rule": rule}))
     assert plot is not None

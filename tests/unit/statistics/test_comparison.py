@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from bertspec.statistics import Claim, Spread, holm, judge_contrast, judge_ratio, relative_change
+from bertspec.statistics import Claim, Spread, holm, judge_contrast, judge_ratio, judge_steps, relative_change
 
 LEAD = Claim("lead", "at least", 0.1)
 MULTIPLE = Claim("multiple", "at least", 1.5)
+TWICE = Claim("ratio of steps", "at most", 2.0)
 KNOWN = Spread(0.02, "known")
 
 
@@ -42,7 +45,7 @@ def test_the_interval_of_a_difference_covers_it_as_often_as_it_says() -> None:
     assert covered == pytest.approx(0.95, abs=0.012)
 
 
-def test_the_teeth_of_a_difference_refuse_95_percent() -> None:
+def test_the_detectable_drop_of_a_difference_is_refused_95_percent() -> None:
     rng = np.random.default_rng(0)
     detectable_drop = judge_contrast(LEAD, [0.9] * 5, [0.5] * 5, spreads=(KNOWN, KNOWN)).detectable_drop
     assert detectable_drop is not None
@@ -56,7 +59,7 @@ def test_the_teeth_of_a_difference_refuse_95_percent() -> None:
     assert np.mean(refused) == pytest.approx(0.95, abs=0.015)
 
 
-def test_a_multiple_is_told_as_a_multiple() -> None:
+def test_a_multiple_is_reported_as_a_multiple() -> None:
     found = judge_contrast(MULTIPLE, [0.9] * 5, [0.5] * 5, spreads=(KNOWN, KNOWN), multiple=True)
     half = 1.96 * 0.02 * np.sqrt((1 + 1.5**2) / 5) / 0.5
     assert (found.outcome, found.value) == ("PASS", pytest.approx(1.8))
@@ -94,13 +97,13 @@ def test_an_open_difference_says_what_would_settle_it() -> None:
     assert judge_contrast(Claim("lead", "at least", 0.085), [0.9] * 5, [0.79] * 5, spreads=(KNOWN, KNOWN)).passed
 
 
-def test_what_no_seeds_can_settle_is_said() -> None:
+def test_a_difference_that_no_number_of_seeds_settles_says_so() -> None:
     found = judge_contrast(LEAD, [0.9] * 5, [0.79] * 5, spreads=(KNOWN, KNOWN), sampling_variance=0.0001)
-    assert "no seeds would settle it, the rows' own chance leaves ± 0.0196" in str(found.reason)
+    assert "no number of seeds would settle it: the choice of the rows alone leaves ± 0.0196" in str(found.reason)
 
 
 @pytest.mark.parametrize("other", [0.5, 0.79, 0.85], ids=["PASS", "UNDECIDED", "FAIL"])
-def test_every_comparison_tells_its_teeth_and_its_odds(other: float) -> None:
+def test_every_comparison_gives_its_detectable_drop_and_its_pass_rates(other: float) -> None:
     found = judge_contrast(LEAD, [0.9] * 5, [other] * 5, spreads=(KNOWN, KNOWN))
     assert found.detectable_drop == "a true value below 0.104 is refused 95 % of the time (seed spread: known)"
     assert found.pass_rates == (
@@ -108,7 +111,7 @@ def test_every_comparison_tells_its_teeth_and_its_odds(other: float) -> None:
     )
 
 
-def test_the_odds_of_a_difference_are_those_that_come_true() -> None:
+def test_the_pass_rates_of_a_difference_come_true() -> None:
     rng = np.random.default_rng(0)
 
     def passing(truth: float) -> float:
@@ -145,7 +148,7 @@ def test_an_open_ratio_says_what_would_settle_it() -> None:
     )
 
 
-def test_the_odds_of_a_ratio_are_those_that_come_true() -> None:
+def test_the_pass_rates_of_a_ratio_come_true() -> None:
     rng, claim = np.random.default_rng(0), Claim("speed", "at least", 1.0)
 
     def passing(truth: float) -> float:
@@ -173,9 +176,52 @@ def test_the_interval_of_a_ratio_covers_the_median_at_least_as_often_as_it_says(
     assert np.mean([i[0] <= 1.0 <= i[1] for i in intervals if i]) >= 0.94
 
 
+def test_steps_are_compared_seed_by_seed() -> None:
+    found = judge_steps(TWICE, [150, 160, 140, 150, 155], [100, 100, 100, 100, 100])
+    assert (found.outcome, found.rule, found.value) == ("PASS", "steps", 1.5)
+    assert found.interval == (1.4, 1.6)
+
+
+def test_one_that_never_arrives_needs_infinitely_many_steps() -> None:
+    found = judge_steps(TWICE, [None] * 5, [100] * 5)
+    assert (found.outcome, found.value) == ("FAIL", math.inf)
+    assert "5 of 5 seeds of the first never reached the target, 0 of the second" in str(found)
+
+
+def test_one_seed_that_never_arrives_leaves_five_seeds_open() -> None:
+    found = judge_steps(TWICE, [150, 150, 150, 150, None], [100] * 5)
+    assert found.outcome == "UNDECIDED"
+    assert found.interval == (1.5, math.inf)
+    assert "would pass now" not in str(found)
+
+
+def test_one_of_ten_seeds_may_never_arrive() -> None:
+    assert judge_steps(TWICE, [150] * 9 + [None], [100] * 10).passed
+
+
+def test_the_other_that_never_arrives_needs_more() -> None:
+    assert judge_steps(TWICE, [150] * 5, [None] * 5).passed
+
+
+@pytest.mark.parametrize("direction", ["at most", "at least"])
+def test_where_neither_arrives_the_claim_does_not_pass(direction: str) -> None:
+    claim = Claim("ratio of steps", direction, 2.0)  # type: ignore[arg-type]
+    assert judge_steps(claim, [None] * 5, [None] * 5).outcome == "FAIL"
+
+
+def test_fewer_than_five_seeds_decide_nothing() -> None:
+    assert "4 seeds decide nothing" in str(judge_steps(TWICE, [1] * 4, [1] * 4))
+
+
+def test_infinite_ratios_are_left_out_of_the_spread() -> None:
+    found = judge_ratio(TWICE, [1.0, 1.5, 1.8, math.inf, math.inf, 1.2])
+    assert found.outcome == "UNDECIDED"
+    assert "2 infinite rounds left out" in str(found)
+
+
 def test_holm_rejects_step_by_step() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == (True, False, False, True)
-    assert holm([]) == ()
+    assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == [True, False, False, True]
+    assert holm([]).tolist() == []
 
 
 def test_holm_rarely_rejects_a_truth_among_many() -> None:
@@ -188,13 +234,13 @@ def test_a_change_that_is_allowed_is_rarely_called_too_large() -> None:
     rng, wrong, covered = np.random.default_rng(0), 0, 0
     for _ in range(2000):
         before, after = rng.lognormal(0.0, 0.05, 5), rng.lognormal(np.log(0.9), 0.05, 5)
-        chance, (low, high) = relative_change(before.tolist(), after.tolist(), beyond=-0.1)
-        wrong += chance < 0.05
+        p, (low, high) = relative_change(before.tolist(), after.tolist(), beyond=-0.1)
+        wrong += p < 0.05
         covered += low <= -0.1 <= high
     assert wrong / 2000 == pytest.approx(0.05, abs=0.012)
     assert covered / 2000 == pytest.approx(0.95, abs=0.012)
 
 
-def test_a_large_change_is_seen_even_without_any_noise() -> None:
+def test_a_large_change_is_detected_even_without_any_noise() -> None:
     assert relative_change([100.0] * 5, [106.0] * 5, beyond=0.05)[0] < 1e-6
     assert relative_change([100.0] * 5, [104.0] * 5, beyond=0.05)[0] > 1 - 1e-6

@@ -49,12 +49,12 @@ def test_what_is_open_at_the_end_does_not_pass_and_says_what_would_settle_it() -
     "claim", [AT_LEAST, Claim("error", "at most", 0.91), Claim("accuracy", "between", 0.9, 0.95)], ids=str
 )
 def test_what_would_pass_now_really_would(claim: Claim) -> None:
-    said = str(judge(claim, [0.9051] * 10, spread=SPREAD).reason)
-    low, *high = (float(number) for number in re.findall(r"0\.\d{3}", said.partition(", or a ")[2]))
+    reason = str(judge(claim, [0.9051] * 10, spread=SPREAD).reason)
+    low, *high = (float(number) for number in re.findall(r"0\.\d{3}", reason.partition(", or a ")[2]))
     assert judge(
         dataclasses.replace(claim, bound=low, upper=high[0] if high else None), [0.9051] * 10, spread=SPREAD
     ).passed
-    assert "seeds would settle it" in said
+    assert "seeds would settle it" in reason
 
 
 def test_runs_that_came_after_a_decision_change_nothing() -> None:
@@ -95,7 +95,7 @@ def test_the_spread_of_the_same_three_runs_is_not_used() -> None:
     assert judge(AT_LEAST, wide, spread=SPREAD).interval == judge(AT_LEAST, narrow, spread=SPREAD).interval
 
 
-def test_every_pass_prints_its_odds_and_its_teeth() -> None:
+def test_every_pass_gives_its_pass_rates_and_its_detectable_drop() -> None:
     verdict = judge(AT_LEAST, [0.95] * 3, spread=Spread(0.01, "0.0100, calibrated on 20 seeds", 0.95), allowance=10)
     assert verdict.pass_rates == (
         "passes 5.0 % of the time with the truth at the bound, over 99.9 % two spreads better, under 0.1 % two worse"
@@ -106,7 +106,7 @@ def test_every_pass_prints_its_odds_and_its_teeth() -> None:
     )
 
 
-def test_the_odds_and_the_teeth_of_a_range_are_of_both_its_bounds() -> None:
+def test_pass_rates_and_detectable_drop_of_a_range_are_of_both_its_bounds() -> None:
     wide, narrow = (Claim("accuracy", "between", 0.9, high) for high in (0.99, 0.92))
     known = Spread(0.01, "known")
     found = judge(wide, [0.95] * 3, spread=known, allowance=10)
@@ -125,25 +125,25 @@ def test_the_odds_and_the_teeth_of_a_range_are_of_both_its_bounds() -> None:
     assert "in the middle of the range" in str(middle[0].pass_rates)
 
 
-def test_the_teeth_of_a_single_look_are_where_it_refuses_95_percent() -> None:
+def test_the_detectable_drop_of_a_single_look_is_refused_95_percent_of_the_time() -> None:
     refused = pass_rates((3,), MARGIN).refused
     assert refused == pytest.approx((2.0 - 1.645) / np.sqrt(3), abs=0.02)
 
 
 def test_a_prior_is_wider_than_a_good_record_and_says_so() -> None:
     prior = Spread.prior()
-    assert prior.limit == 0.025
+    assert prior.std_upper == 0.025
     assert "not calibrated" in prior.source
 
 
 @pytest.mark.parametrize(("count", "factor"), [(20, 1.28), (10, 1.47), (5, 1.94)])
 def test_the_upper_limit_of_a_spread_grows_with_fewer_runs(count: int, factor: float) -> None:
     values = np.random.default_rng(0).normal(0.9, 0.03, count).tolist()
-    assert Spread.estimated(values, "").limit / np.std(values, ddof=1) == pytest.approx(factor, abs=0.005)
+    assert Spread.estimated(values, "").std_upper / np.std(values, ddof=1) == pytest.approx(factor, abs=0.005)
 
 
 def test_runs_that_agree_to_the_last_digit_still_leave_a_spread() -> None:
-    assert Spread.estimated([0.95] * 20, "").limit == 0.005
+    assert Spread.estimated([0.95] * 20, "").std_upper == 0.005
 
 
 def test_students_interval_covers_the_true_mean_as_often_as_it_says() -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bertspec.statistics import MARGIN, Claim, Spread, judge, looks
-from bertspec.statistics.pass_rates import margins, rates
+from bertspec.statistics.sequential import margins, rates
 
 STUDIES = 200_000
 LOOKS = looks(10)
@@ -80,8 +80,8 @@ def test_the_rates_of_a_calibrated_bound(
         means = np.stack([(seeds[:, :look].mean(axis=1) - bound) / limit for look in LOOKS], axis=1)
         limits = margins(LOOKS, MARGIN)
         decided = (means >= limits) | (means < -limits)
-        made = np.array([*LOOKS, LOOKS[-1]])[np.where(decided.any(axis=1), decided.argmax(axis=1), len(LOOKS))]
-        return *rates(means, limits), float(made.mean())
+        runs = np.array([*LOOKS, LOOKS[-1]])[np.where(decided.any(axis=1), decided.argmax(axis=1), len(LOOKS))]
+        return *rates(means, limits), float(runs.mean())
 
     honest = drop(0.0)
     print(f"\nmargin {margin} s+: unchanged is not passed {1 - honest[0]:.3%}, {honest[3]:.1f} runs", end="")

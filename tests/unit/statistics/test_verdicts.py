@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertspec.statistics import Claim, Spread, Verdict, judge
+from bertspec.statistics import Claim, Direction, Spread, Verdict, judge
 
 CLAIM = Claim("accuracy", "at least", 0.9)
 SPREAD = Spread(0.01, "known")
@@ -19,8 +19,30 @@ def test_a_claim_reads_as_its_sentence() -> None:
 
 def test_a_range_may_end_at_zero() -> None:
     negative = Claim("correlation", "between", -1.0, 0.0)
-    assert negative.holds(-0.5)
-    assert negative.fails(0.5)
+    assert negative.outcome(-0.5, -0.5) == "PASS"
+    assert negative.outcome(0.5, 0.5) == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("direction", "low", "high", "outcome"),
+    [
+        ("at least", 0.5, 0.9, "PASS"),
+        ("at least", 0.49, 0.9, "UNDECIDED"),
+        ("at least", 0.3, 0.49, "FAIL"),
+        ("at most", 0.3, 0.5, "PASS"),
+        ("at most", 0.3, 0.51, "UNDECIDED"),
+        ("at most", 0.51, 0.9, "FAIL"),
+        ("between", 0.5, 0.6, "PASS"),
+        ("between", 0.4, 0.7, "UNDECIDED"),
+        ("between", 0.3, 0.4, "FAIL"),
+        ("between", 0.7, 0.8, "FAIL"),
+    ],
+)
+def test_an_interval_passes_on_the_claimed_side_and_fails_on_the_other(
+    direction: Direction, low: float, high: float, outcome: str
+) -> None:
+    upper = 0.6 if direction == "between" else None
+    assert Claim("accuracy", direction, 0.5, upper).outcome(low, high) == outcome
 
 
 def test_a_verdict_shows_its_evidence_in_one_line() -> None:
@@ -52,14 +74,14 @@ def test_a_passed_claim_is_not_refused_whatever_rule_is_named() -> None:
     assert (found.passed, found.reason) == (False, "the claim passes")
 
 
-@pytest.mark.parametrize("rule", ["collapse", "ceiling", "overlap"])
+@pytest.mark.parametrize("rule", ["collapse", "ceiling", "contamination"])
 def test_a_verdict_that_is_overruled_fails_and_says_why(rule: str) -> None:
     found = verdict(0.95).overruled(rule, "because")  # type: ignore[arg-type]
     assert (found.outcome, found.rule, found.reason) == ("FAIL", rule, "because")
 
 
 @pytest.mark.parametrize("found", [verdict(0.95), verdict(0.9), verdict(0.5), verdict(0.5).refused()])
-def test_every_verdict_tells_what_its_rule_does(found: Verdict) -> None:
+def test_every_verdict_states_what_its_rule_refuses_and_how_often_it_passes(found: Verdict) -> None:
     assert "is refused 95 % of the time" in str(found.detectable_drop)
     assert "of the time with the truth at the bound" in str(found.pass_rates)
     assert str(found).endswith(f"{found.detectable_drop}; {found.pass_rates}")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import logging
+
 import pytest
-from bertspec.steps.arguments import fields, lengths, seeds
+from bertspec.steps.arguments import fields, lengths, rule, seeds
 
 from bertspec.errors import InvalidConfig
 
@@ -29,6 +31,19 @@ def test_lengths_are_read_as_people_write_them(words: str, expected: tuple[int, 
 def test_lengths_that_are_not_understood_are_refused(words: str) -> None:
     with pytest.raises(InvalidConfig, match="'64', or '8, 32 and 64'"):
         lengths(words)
+
+
+def test_a_rule_is_named_and_its_former_name_warns(caplog: pytest.LogCaptureFixture) -> None:
+    assert rule("contamination") == "contamination"
+    assert caplog.text == ""
+    with caplog.at_level(logging.WARNING):
+        assert rule("overlap") == "contamination"
+    assert 'write "by its contamination" instead' in caplog.text
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    with pytest.raises(InvalidConfig, match="no rule has that name; given: 'meen'; allowed: mean, collapse"):
+        rule("meen")
 
 
 def test_a_table_holds_fields_with_or_without_a_header() -> None:
