@@ -81,7 +81,7 @@ class Recipe:
             session.catalog.recipe(self.name or encoder.recipe, encoder=encoder, changes=self.changes)
             for encoder in encoders
         ]
-        device = measuring.footing(recipes, session.device)
+        device = measuring.common_device(recipes, session.device)
         return measuring.measure(encoders, grid, locations=session.locations, device=device, benchmark=benchmark)
 
 

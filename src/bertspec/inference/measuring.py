@@ -1,21 +1,26 @@
-"""Encoders measured as their users meet them: one text at a time, and many at once.
+"""Latency, throughput, memory and energy of encoders that answer texts.
 
-Latency is what one text takes from token ids to its answer on the host, building the batch included; p95 means that
-95 of 100 such calls took at most as long. Throughput is texts a second in batches, by the median batch of the median
-round. The texts are drawn from the ordinary words of the vocabulary and have exactly the length that is told, so that
-a batch has no padding; a text of one's own shows what its tokenising adds. The weights of the head are new: speed does
-not depend on them.
+Latency is the time of one text, from token ids to the answer on the host, building the batch included; p95 is the time
+that 95 of 100 calls stayed within. Throughput is texts per second in batches, by the median batch of the median round.
+The texts are random ordinary words of the vocabulary and all have exactly the requested length, so a batch has no
+padding; a text of your own adds the time of its tokenization. The weights of the task head are new: speed does not
+depend on them.
 
-Two encoders answer in turns, call by call and batch by batch, in one process, every other time in the other order, so
-that what else the machine does falls on both. Only ratios of such turns are claimed; seconds alone, which are of one
-machine and one hour, are shown and never judged. One round warms up, and counts for nothing. Energy is counted over
-the batches, where the processor's counters can be read (see :mod:`bertspec.inference.energy`).
+Two encoders answer in turns, call by call and batch by batch, in one process and in alternating order, so that other
+load on the machine slows both. Claims are about ratios of such turns only. Seconds depend on the machine and the hour;
+they are shown and never judged. One round warms up and is not counted.
+
+Energy is read from the processor's own counters (RAPL) over the batches. Linux has them in ``/sys/class/powercap``;
+since 2020 only root may read them, because they leak what others compute, and virtual machines have none. They count
+whole processor packages, whatever runs on them, about a thousand times a second; DRAM and the rest of the machine are
+not included. The energy of a GPU is not measured yet; it would come from NVML.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -29,28 +34,59 @@ from bertspec.study.timing import Benchmark
 if TYPE_CHECKING:
     from bertspec.data.tokens import Tokens
     from bertspec.device import Device
-    from bertspec.inference.energy import Meter
     from bertspec.inference.subject import Subject
 
-__all__ = ["Repetition", "footing", "measure"]
+__all__ = ["Counter", "Meter", "Repetition", "common_device", "find_meter", "measure"]
+
+_POWERCAP = Path("/sys/class/powercap")
 
 
-def footing(recipes: Sequence[RecipeConfig], kind: Literal["auto", "cpu", "cuda"]) -> Device:
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """The file that counts the energy of one processor package."""
+
+    file: Path
+    range_uj: int
+    """The largest value, in microjoules; the counter then starts again at zero."""
+
+    def read_uj(self) -> int:
+        """Microjoules since some moment in the past."""
+        return int(self.file.read_text("ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """The counters of all processor packages, or the reason why there are none."""
+
+    counters: tuple[Counter, ...] = ()
+    lacks: str | None = None
+
+    def read_uj(self) -> tuple[int, ...]:
+        """The current value of each counter."""
+        return tuple(counter.read_uj() for counter in self.counters)
+
+    def joules(self, before: tuple[int, ...], after: tuple[int, ...]) -> float:
+        """The energy between two readings, at most one range of a counter (minutes) apart; 0 without counters."""
+        used = zip(self.counters, before, after, strict=True)
+        return sum((end - start) % (counter.range_uj + 1) for counter, start, end in used) / 1e6
+
+
+def common_device(recipes: Sequence[RecipeConfig], kind: Literal["auto", "cpu", "cuda"]) -> Device:
     """The one device, precision and number of threads on which encoders with these recipes are measured.
 
     Raises:
         DeviceError: the device is not on this machine, or lacks what a recipe asks for.
-        InvalidConfig: the recipes ask for different ones.
+        InvalidConfig: the recipes ask for different precisions or numbers of threads.
     """
     from bertspec import device
 
     chosen = [device.choose(kind, recipe) for recipe in recipes]
     if len(set(chosen)) > 1:
         raise InvalidConfig(
-            "encoders are compared in one precision and with as many threads",
+            "encoders are compared in the same precision and with the same number of threads",
             given=" and ".join(f"{each.precision} with {each.threads}" for each in chosen),
-            allowed="one recipe for both, or a precision and a number of threads",
-            where="their recipes",
+            allowed="one recipe for both, or an explicit precision and number of threads",
+            where="the recipes of the encoders",
         )
     return chosen[0]
 
@@ -58,17 +94,16 @@ def footing(recipes: Sequence[RecipeConfig], kind: Literal["auto", "cpu", "cuda"
 def measure(
     encoders: Sequence[EncoderConfig], grid: Grid, *, locations: Locations, device: Device, benchmark: Benchmark
 ) -> Turns:
-    """Measure one encoder, or two in turns. Nothing is stored: a timing is of here and now.
+    """Measure one encoder, or two in turns. Timings are never stored.
 
     Raises:
-        BertspecError: an encoder cannot be had, has fewer positions than the grid has tokens, or does not know the
-            text; or a batch does not fit the memory.
+        BertspecError: an encoder is not available, has fewer positions than the grid has tokens, or does not know the
+            text; or a batch does not fit into memory.
     """
-    from bertspec.inference import energy
     from bertspec.inference.subject import Subject
 
     rounds: list[_Round] = []
-    meter = energy.find(device)
+    meter = find_meter(device)
     with device.session(0):
         subjects = [Subject.load(encoder, locations, device) for encoder in encoders]
         for subject in subjects:
@@ -77,7 +112,7 @@ def measure(
         parts += [] if grid.text is None else [_of_text(grid.text, subjects, grid)]
 
         def one_round() -> None:
-            rounds.append({part.what: _in_turns(part, device, meter) for part in parts})
+            rounds.append({part.key: _in_turns(part, device, meter) for part in parts})
 
         device.forget_peak()
         try:
@@ -86,48 +121,79 @@ def measure(
             if not device.is_out_of_memory(error):
                 raise
             raise DeviceError(
-                "a batch does not fit the memory",
+                "a batch does not fit into memory",
                 given=f"{grid.batch_size} texts of {max(grid.lengths)} tokens",
                 allowed="smaller batches",
                 where=f"{' and '.join(encoder.name for encoder in encoders)} on {device.kind}",
             ) from error
-    told = rounds[-grid.rounds :]
-    measured = tuple(_measurement(place, subject, grid, told, meter) for place, subject in enumerate(subjects))
+    counted = rounds[-grid.rounds :]
+    measured = tuple(_measurement(index, subject, grid, counted, meter) for index, subject in enumerate(subjects))
     return Turns(grid, measured, device.peak_memory_bytes(), meter.lacks, device.environment())
 
 
+def find_meter(device: Device, powercap: Path = _POWERCAP) -> Meter:
+    """The energy meter of a device.
+
+    Args:
+        device: where the computation runs.
+        powercap: the folder in which Linux shows the counters.
+    """
+    if device.kind == "cuda":
+        return Meter(lacks="the energy of a GPU is not measured yet (it would be read from NVML)")
+    try:
+        meter = Meter(tuple(_counter(zone) for zone in _packages(powercap)))
+        meter.read_uj()
+    except (OSError, ValueError) as refusal:
+        return Meter(lacks=f"the processor's energy counters cannot be read: {refusal}")
+    if not meter.counters:
+        return Meter(lacks=f"{powercap} has no energy counter of a processor (a virtual machine has none)")
+    return meter
+
+
 class Repetition:
-    """A benchmark outside of pytest: so many rounds, and nothing else."""
+    """A benchmark outside of pytest: it repeats the target and records nothing."""
 
     def __init__(self) -> None:
         self.extra_info: dict[str, Any] = {}
 
     def pedantic(self, target: Callable[[], object], *, rounds: int, warmup_rounds: int) -> object:
-        """Call the target so often."""
+        """Call the target ``warmup_rounds + rounds`` times."""
         for _ in range(warmup_rounds + rounds):
             target()
         return None
 
 
+def _packages(powercap: Path) -> list[Path]:
+    """One zone for each processor package. The others are parts of it, or repeat it by another interface (mmio)."""
+    zones = [zone for zone in sorted(powercap.glob("intel-rapl:*")) if (zone / "energy_uj").exists()]
+    by_name = {(zone / "name").read_text("ascii").strip(): zone for zone in reversed(zones)}
+    return [zone for name, zone in sorted(by_name.items()) if name.startswith("package")]
+
+
+def _counter(zone: Path) -> Counter:
+    return Counter(zone / "energy_uj", int((zone / "max_energy_range_uj").read_text("ascii")))
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What is timed over and over in a round."""
+    """A call that each round times repeatedly."""
 
-    what: tuple[str, int]
-    acts: Sequence[Callable[[int], object]]
-    """One for each subject, told how often it was called before."""
+    key: tuple[str, int]
+    """``one``, ``many`` or ``text``, and the number of tokens."""
+    calls: Sequence[Callable[[int], object]]
+    """One for each subject; its argument counts the repetitions from 0."""
     times: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
-    """What one subject took for one part of one round."""
+class _Cost:
+    """The cost of one part of one round for one subject."""
 
     seconds: tuple[float, ...]
     joules: float
 
 
-_Round = dict[tuple[str, int], list[_Taken]]
+_Round = dict[tuple[str, int], list[_Cost]]
 
 
 def _of_length(length: int, subjects: Sequence[Subject], grid: Grid) -> Iterator[_Part]:
@@ -146,7 +212,7 @@ def _of_length(length: int, subjects: Sequence[Subject], grid: Grid) -> Iterator
 
 def _of_text(text: str, subjects: Sequence[Subject], grid: Grid) -> _Part:
     for subject in subjects:
-        subject.tokens_of(text)  # one that is not understood is told before anything is measured
+        subject.tokens_of(text)  # refuses a text that the tokenizer does not know before anything is measured
 
     def whole(subject: Subject) -> Callable[[int], object]:
         return lambda _: subject.answer(subject.tokens_of(text), np.arange(1))
@@ -154,28 +220,28 @@ def _of_text(text: str, subjects: Sequence[Subject], grid: Grid) -> _Part:
     return _Part(("text", 0), list(map(whole, subjects)), grid.calls)
 
 
-def _in_turns(part: _Part, device: Device, meter: Meter) -> list[_Taken]:
-    """A B, B A, A B, ...: each act so many times."""
-    seconds: list[list[float]] = [[] for _ in part.acts]
-    joules = [0.0 for _ in part.acts]
-    order = list(range(len(part.acts)))
-    for call in range(part.times):
-        for place in order:
-            shown = meter.read_uj()
+def _in_turns(part: _Part, device: Device, meter: Meter) -> list[_Cost]:
+    """Time A B, B A, A B, ..."""
+    seconds: list[list[float]] = [[] for _ in part.calls]
+    joules = [0.0 for _ in part.calls]
+    order = list(range(len(part.calls)))
+    for repetition in range(part.times):
+        for subject in order:
+            energy_before = meter.read_uj()
             began = device.clock()
-            part.acts[place](call)
-            seconds[place].append(device.clock() - began)
-            joules[place] += meter.joules(shown, meter.read_uj())
+            part.calls[subject](repetition)
+            seconds[subject].append(device.clock() - began)
+            joules[subject] += meter.joules(energy_before, meter.read_uj())
         order.reverse()
-    return [_Taken(tuple(each), energy) for each, energy in zip(seconds, joules, strict=True)]
+    return [_Cost(tuple(each), energy) for each, energy in zip(seconds, joules, strict=True)]
 
 
-def _measurement(place: int, subject: Subject, grid: Grid, rounds: Sequence[_Round], meter: Meter) -> Measurement:
-    def taken(what: str, length: int) -> list[_Taken]:
-        return [each[what, length][place] for each in rounds]
+def _measurement(index: int, subject: Subject, grid: Grid, rounds: Sequence[_Round], meter: Meter) -> Measurement:
+    def costs(kind: str, length: int) -> list[_Cost]:
+        return [each[kind, length][index] for each in rounds]
 
-    def latencies(what: str, length: int) -> Latencies:
-        return Latencies(tuple(each.seconds for each in taken(what, length)))
+    def latencies(kind: str, length: int) -> Latencies:
+        return Latencies(tuple(each.seconds for each in costs(kind, length)))
 
     return Measurement(
         encoder=subject.name,
@@ -184,8 +250,8 @@ def _measurement(place: int, subject: Subject, grid: Grid, rounds: Sequence[_Rou
                 length=length,
                 batch_size=grid.batch_size,
                 latencies=latencies("one", length),
-                batches_s=tuple(each.seconds for each in taken("many", length)),
-                joules=None if meter.lacks else sum(each.joules for each in taken("many", length)),
+                batches_s=tuple(each.seconds for each in costs("many", length)),
+                joules=None if meter.lacks else sum(each.joules for each in costs("many", length)),
             )
             for length in grid.lengths
         ),

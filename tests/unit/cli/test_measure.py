@@ -11,7 +11,7 @@ import pytest
 
 from bertspec.cli import main
 from bertspec.cli.commands import measure
-from bertspec.inference import energy
+from bertspec.inference import measuring
 from bertspec.inference.subject import Subject
 
 MICRO = """
@@ -46,7 +46,7 @@ def micro(folder: Path) -> Path:
 def test_an_encoder_is_measured_over_the_grid(
     micro: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(energy, "find", lambda _: energy.Meter(lacks="nothing to read"))
+    monkeypatch.setattr(measuring, "find_meter", lambda _: measuring.Meter(lacks="nothing to read"))
     assert main(QUICK) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "cpu · fp32 · 1 thread · 5 rounds of 3 single texts and 4 batches of 2"
@@ -86,8 +86,8 @@ def test_energy_is_shown_where_it_can_be_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "energy_uj").write_text("0")
-    meter = energy.Meter((energy.Counter(tmp_path / "energy_uj", 10**9),))
-    monkeypatch.setattr(energy, "find", lambda _: meter)
+    meter = measuring.Meter((measuring.Counter(tmp_path / "energy_uj", 10**9),))
+    monkeypatch.setattr(measuring, "find_meter", lambda _: meter)
     assert main(QUICK) == 0
     said = capsys.readouterr().out
     assert "J/1000 texts" in said
@@ -124,7 +124,7 @@ def test_numbers_that_are_none_are_bad_usage(wrong: list[str], capsys: pytest.Ca
     assert "is not a number from 1 to 1000000" in capsys.readouterr().err
 
 
-def test_encoders_with_recipes_of_their_own_need_one_footing(micro: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_encoders_with_their_own_recipes_need_the_same_device(micro: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (micro / "configs" / "encoders" / "other.yaml").write_text(MICRO.replace("from-scratch", "threaded"))
     (micro / "configs" / "recipes").mkdir()
     (micro / "configs" / "recipes" / "threaded.yaml").write_text(THREADED)

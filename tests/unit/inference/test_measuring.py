@@ -13,8 +13,8 @@ from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, RecipeConfig
 from bertspec.device import Device
 from bertspec.errors import DataError, DeviceError, InvalidConfig
-from bertspec.inference import energy, measuring
-from bertspec.inference.measuring import footing, measure
+from bertspec.inference import measuring
+from bertspec.inference.measuring import common_device, measure
 from bertspec.inference.records import Grid, Turns
 from bertspec.inference.subject import Subject
 from bertspec.sources.locations import Locations
@@ -146,7 +146,7 @@ def test_energy_is_counted_over_the_batches_alone(
     zone.mkdir()
     for name, words in (("name", "package-0"), ("energy_uj", "0"), ("max_energy_range_uj", "999999999")):
         (zone / name).write_text(words)
-    meter = energy.find(DEVICE, tmp_path)
+    meter = measuring.find_meter(DEVICE, tmp_path)
     honest = Subject.answer
 
     def answer(self: Subject, tokens: Any, rows: Any) -> Any:
@@ -155,7 +155,7 @@ def test_energy_is_counted_over_the_batches_alone(
         return honest(self, tokens, rows)
 
     monkeypatch.setattr(Subject, "answer", answer)
-    monkeypatch.setattr(energy, "find", lambda _: meter)
+    monkeypatch.setattr(measuring, "find_meter", lambda _: meter)
     found = measured(encoder)
     at = found.measurements[0].at(5)
     assert (at.joules, at.joules_per_1000, found.no_energy) == (2 * 2 * 3 * 30.0, 30_000.0, None)
@@ -164,8 +164,8 @@ def test_energy_is_counted_over_the_batches_alone(
 def test_energy_that_cannot_be_read_is_none_with_its_reason(
     encoder: EncoderConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meter = energy.find(DEVICE, tmp_path)
-    monkeypatch.setattr(energy, "find", lambda _: meter)
+    meter = measuring.find_meter(DEVICE, tmp_path)
+    monkeypatch.setattr(measuring, "find_meter", lambda _: meter)
     found = measured(encoder)
     assert (found.measurements[0].at(5).joules_per_1000, found.no_energy) == (None, meter.lacks)
 
@@ -185,12 +185,12 @@ def test_a_batch_that_does_not_fit_the_memory_is_told_as_such(
         measured(encoder)
 
 
-def test_two_encoders_stand_on_one_footing(recipe: RecipeConfig) -> None:
-    assert footing([recipe, recipe], "cpu") == DEVICE
+def test_two_encoders_stand_on_one_common_device(recipe: RecipeConfig) -> None:
+    assert common_device([recipe, recipe], "cpu") == DEVICE
     with pytest.raises(
-        InvalidConfig, match="one precision and with as many threads; given: 'fp32 with 1 and fp32 with 2"
+        InvalidConfig, match="same precision and with the same number of threads; given: 'fp32 with 1 and fp32 with 2"
     ):
-        footing([recipe, recipe.model_copy(update={"threads": 2})], "cpu")
+        common_device([recipe, recipe.model_copy(update={"threads": 2})], "cpu")
 
 
 @pytest.mark.parametrize("name", ["albert-tiny", "distilbert-tiny", "electra-tiny", "modernbert-tiny", "roberta-tiny"])
@@ -200,4 +200,4 @@ def test_every_family_answers(name: str, tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_loaded_with_the_module() -> None:
-    assert not {"torch", "energy", "Subject"} & set(vars(measuring))
+    assert not {"torch", "Subject"} & set(vars(measuring))

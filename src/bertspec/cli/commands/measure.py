@@ -97,7 +97,7 @@ def execute(arguments: argparse.Namespace) -> int:
     asked = {name: getattr(arguments, name) for name in ("precision", "threads")}
     changes = {name: value for name, value in asked.items() if value is not None}
     recipes = [catalog.recipe(arguments.recipe or each.recipe, encoder=each, changes=changes) for each in encoders]
-    device = measuring.footing(recipes, arguments.device)
+    device = measuring.common_device(recipes, arguments.device)
     locations = Locations.from_environment(project_root())
     found = measuring.measure(encoders, grid, locations=locations, device=device, benchmark=measuring.Repetition())
     (_show_json if arguments.json else _show)(found)

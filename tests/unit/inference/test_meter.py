@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from bertspec.device import Device
-from bertspec.inference import energy
+from bertspec.inference.measuring import find_meter
 
 CPU = Device("cpu", "fp32", 1)
 
 
 def zone(powercap: Path, folder: str, name: str, *, shown: int) -> Path:
-    made = powercap / folder
-    made.mkdir(parents=True)
-    (made / "name").write_text(f"{name}\n")
-    (made / "energy_uj").write_text(f"{shown}\n")
-    (made / "max_energy_range_uj").write_text("999999999\n")
-    return made / "energy_uj"
+    path = powercap / folder
+    path.mkdir(parents=True)
+    (path / "name").write_text(f"{name}\n")
+    (path / "energy_uj").write_text(f"{shown}\n")
+    (path / "max_energy_range_uj").write_text("999999999\n")
+    return path / "energy_uj"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_every_package_counts_once(package: Path, tmp_path: Path) -> None:
-    meter = energy.find(CPU, tmp_path)
+    meter = find_meter(CPU, tmp_path)
     assert meter.lacks is None
     assert meter.read_uj() == (1_000, 7)
     before = meter.read_uj()
@@ -41,7 +41,7 @@ def test_every_package_counts_once(package: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("package")
 def test_a_counter_that_began_again_at_zero_is_understood(tmp_path: Path) -> None:
-    meter = energy.find(CPU, tmp_path)
+    meter = find_meter(CPU, tmp_path)
     assert meter.joules((999_999_000, 7), (1_000, 7)) == pytest.approx(0.002)
 
 
@@ -55,17 +55,17 @@ def test_counters_that_only_root_may_read_are_a_reason(
 
     honest = Path.read_text
     monkeypatch.setattr(Path, "read_text", refused)
-    meter = energy.find(CPU, tmp_path)
+    meter = find_meter(CPU, tmp_path)
     assert (meter.counters, meter.read_uj(), meter.joules((), ())) == ((), (), 0)
     assert str(meter.lacks).startswith("the processor's energy counters cannot be read: [Errno 13] Permission denied")
     assert str(package) in str(meter.lacks)
 
 
 def test_a_machine_without_counters_is_a_reason(tmp_path: Path) -> None:
-    assert "no energy counter of a processor is in" in str(energy.find(CPU, tmp_path).lacks)
-    assert "no energy counter" in str(energy.find(CPU, tmp_path / "nowhere").lacks)
+    assert "has no energy counter of a processor" in str(find_meter(CPU, tmp_path).lacks)
+    assert "no energy counter" in str(find_meter(CPU, tmp_path / "nowhere").lacks)
 
 
 def test_a_gpu_is_not_measured_by_the_processor_s_counters(package: Path, tmp_path: Path) -> None:
     assert package.exists()
-    assert "NVML" in str(energy.find(Device("cuda", "bf16", 1), tmp_path).lacks)
+    assert "NVML" in str(find_meter(Device("cuda", "bf16", 1), tmp_path).lacks)
