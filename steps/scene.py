@@ -131,6 +131,7 @@ def _evidence(
     return ClaimRecord(
         claim=str(claim),
         subject=subject,
+        quantity=claim.quantity,
         verdict=verdict.outcome,
         value=verdict.value,
         bound=claim.bound,

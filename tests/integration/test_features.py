@@ -78,11 +78,18 @@ def test_a_claim_is_trained_judged_kept_and_logged(project: pytest.Pytester, mon
     And every run is in the store with its provenance
     And every run can be read back from its W&B record
 """
-    result = run(project, scenarios)
+    result = run(project, scenarios, "-v")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*claims*", "*PASS*accuracy is at most 0.95*3 trained*", "3 claims: 3 PASS*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*= scenarios =*",
+            "PASS     It learns  *≤ 0.95*",
+            "*PASS*accuracy is at most 0.95*3 trained*",
+            "3 claims: 3 PASS*",
+        ]
+    )
     assert len(stored(project)) == 3
-    again = run(project, scenarios)
+    again = run(project, scenarios, "-v")
     again.assert_outcomes(passed=1)
     again.stdout.fnmatch_lines(["*3 from the store*"])
 

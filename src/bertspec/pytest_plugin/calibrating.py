@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bertspec.pytest_plugin.collect import ScenarioItem
+from bertspec.pytest_plugin.collection import ScenarioItem
 
 if TYPE_CHECKING:
     from pytest_bdd.parser import Feature, Scenario

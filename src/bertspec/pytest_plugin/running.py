@@ -1,8 +1,12 @@
-"""What happens around a scenario while pytest runs: left out, run, reported, counted."""
+"""The hooks around scenarios: which run, which worker runs them, how they fail, and the exit status.
+
+:class:`StepCheck` replaces the run with ``--check-steps``.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,52 +15,76 @@ import pytest
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
 from bertspec.errors import BertspecError, Unreachable
-from bertspec.pytest_plugin import bound, summary
+from bertspec.pytest_plugin import internals
 from bertspec.pytest_plugin.capabilities import REMOTE, Machine
-from bertspec.pytest_plugin.collect import SELECTING, ScenarioItem
-from bertspec.pytest_plugin.definitions import AnyStep, undefined
-from bertspec.pytest_plugin.messages import FAILED_STEP
+from bertspec.pytest_plugin.collection import FAILED_STEP, SELECTING, FeatureFile, ScenarioItem, deselect_bound
+from bertspec.pytest_plugin.definitions import AnyStep, ambiguous, undefined
 
-__all__ = ["CLAIM", "Running"]
+__all__ = ["CLAIM", "Running", "StepCheck", "group", "is_ours_or_severe", "scheduler"]
 
 CLAIM = "bertspec.claim"
-"""The user property under which a Then line leaves its claim with the report."""
+"""The user property in which a Then step leaves its claim."""
+
+_NOT_RUN = "not run: "
+_THIRD_PARTIES = (
+    "datasets",
+    "filelock",
+    "fsspec",
+    "httpcore",
+    "httpx",
+    "huggingface_hub",
+    "transformers",
+    "urllib3",
+    "wandb",
+)
+"""The loggers whose records below ERROR are left out of failure reports."""
 
 
 @dataclass(eq=False)
 class Running:
-    """The hooks around scenarios; one object for each pytest session."""
+    """The hooks around scenarios; one object per pytest session."""
 
     machine: Machine
-    record: summary.Record = field(default_factory=summary.Record)
+    tags: set[str] = field(default_factory=set)
+    """The tags of all selected scenarios."""
+    ran: int = 0
+    """The number of tests that ran, including Python tests."""
+    not_run: int = 0
+    """The number of scenarios that this machine could not run."""
+    unmet: list[str] = field(default_factory=list)
+    """A message for each capability of ``--require`` that no scenario tested."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(
         self, session: pytest.Session, items: list[pytest.Item]
     ) -> Generator[None, Any, Any]:
-        """Leave to test modules what they bind; and let ``-k`` look at scenarios, not at the folders they lie in."""
-        bound.give_way(session, items)
+        """Deselect what a test module binds; while ``-k`` selects, hide the names of folders."""
+        deselect_bound(session, items)
         session.stash[SELECTING] = True
         try:
             return (yield)
         finally:
             session.stash[SELECTING] = False
 
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keep third parties' log messages out of failure reports."""
+        internals.filter_reported_logs(session.config, is_ours_or_severe)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Leave out a scenario that this machine cannot run, before any fixture is made for it."""
+        """Skip a scenario that this machine cannot run, before any fixture is set up for it."""
         if not isinstance(item, ScenarioItem):
             return
         reason = self.machine.why_not(item.tags)
         if reason is None:
             return
         if not self.machine.requires(item.tags):
-            pytest.skip(f"not run: {reason}")
+            pytest.skip(f"{_NOT_RUN}{reason}")
         item.refusal = f"required, but it could not run: {reason}"
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_bdd_before_scenario(self, request: pytest.FixtureRequest, scenario: Any) -> None:
-        """Refuse a scenario with an undefined step before an earlier step has trained for minutes."""
+        """Fail a scenario with an undefined step before an earlier step trains for minutes."""
         item = request.node
         if not isinstance(item, ScenarioItem):
             return
@@ -68,68 +96,59 @@ class Running:
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_bdd_step_error(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
-        """Remember where a scenario stopped."""
+        """Record at which step a scenario failed."""
         request.node.stash[FAILED_STEP] = step
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_bdd_step_func_lookup_error(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
-        """Remember which step is not defined."""
+        """Record which step is undefined."""
         request.node.stash[FAILED_STEP] = step
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach to the report what the summary tells, in a form that survives the way from a worker."""
+        """Report a scenario whose source did not answer as skipped; attach its tags, as plain values for ``-n``."""
         report = yield
         if isinstance(item, ScenarioItem):
-            reason = self._left_out(item, call)
+            reason = self._reason_not_run(item, call)
             if reason is not None:
                 path, line, _ = item.reportinfo()
                 report.outcome = "skipped"
-                report.longrepr = (str(path), line + 1, f"Skipped: not run: {reason}")
-            report.bertspec = {"title": item.example.title, "tags": sorted(item.tags), "not_run": reason}  # type: ignore[attr-defined]
+                report.longrepr = (str(path), line + 1, f"Skipped: {_NOT_RUN}{reason}")
+            report.bertspec = {"tags": sorted(item.tags), "not_run": reason}  # type: ignore[attr-defined]
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Enter a report into the record; with ``-n`` this is where those of all workers meet."""
+        """Count the report; with ``-n`` those of all workers arrive here."""
         if hasattr(self.machine.config, "workerinput"):
             return
         facts: dict[str, Any] = getattr(report, "bertspec", {})
-        if facts:
-            self.record.tags.update(facts["tags"])
+        self.tags.update(facts.get("tags", ()))
         if facts.get("not_run") is not None:
-            self.record.not_run.append((facts["not_run"], facts["title"]))
+            self.not_run += 1
         elif report.when == "call":
-            self.record.ran += 1
-            found: list[tuple[str, Any]] = report.user_properties
-            title = facts.get("title")
-            self.record.claims += [summary.ClaimLine.of(value, title=title) for name, value in found if name == CLAIM]
+            self.ran += 1
         report.user_properties = list(_readable(report.user_properties))  # --junitxml writes str() of each
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Set the exit status: 5 where every scenario was left out, 1 where a requirement went untested."""
+        """Set the exit status: 5 if no scenario could run, 1 if a requirement was not tested."""
         config = session.config
         if hasattr(config, "workerinput") or config.option.collectonly or session.shouldfail or session.shouldstop:
             return
-        if exitstatus == pytest.ExitCode.OK and self.record.not_run and not self.record.ran:
+        if exitstatus == pytest.ExitCode.OK and self.not_run and not self.ran:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED):
-            self.record.unmet = list(self._unmet(sorted(self.machine.required - self.record.tags)))
-            if self.record.unmet:
+            self.unmet = list(self._unmet(sorted(self.machine.required - self.tags)))
+            if self.unmet:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show the claims, and what was not run."""
-        summary.write(self.record, terminalreporter)
-
-    def _left_out(self, item: ScenarioItem, call: pytest.CallInfo[None]) -> str | None:
-        """Why a scenario was not run, or none where it was."""
+    def _reason_not_run(self, item: ScenarioItem, call: pytest.CallInfo[None]) -> str | None:
         error = call.excinfo.value if call.excinfo else None
-        if isinstance(error, pytest.skip.Exception) and str(error).startswith("not run: "):
-            return str(error).removeprefix("not run: ")
+        if isinstance(error, pytest.skip.Exception) and str(error).startswith(_NOT_RUN):
+            return str(error).removeprefix(_NOT_RUN)
         if isinstance(error, Unreachable) and not REMOTE.isdisjoint(item.tags) and not self.machine.requires(item.tags):
             return str(error)
         return None
@@ -144,9 +163,77 @@ class Running:
                 yield f"--require={name}: no selected scenario is tagged @{name}, and this machine {reason}"
 
 
+class StepCheck:
+    """The hooks of ``--check-steps``."""
+
+    def __init__(self) -> None:
+        self._scenarios = 0
+        self._problems: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Check the steps of all collected scenarios instead of running them."""
+        items = [item for item in session.items if isinstance(item, ScenarioItem)]
+        self._scenarios = len(items)
+        by_file: dict[FeatureFile, list[ScenarioItem]] = {}
+        for item in items:
+            by_file.setdefault(item.feature_file, []).append(item)
+        for file, scenarios in by_file.items():
+            self._problems += _step_problems(file, scenarios)
+        return True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail if a step has no definition or several."""
+        if self._problems:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """List the undefined and ambiguous steps, or say that there are none."""
+        if self._problems:
+            terminalreporter.write_sep("=", "steps")
+        for line in self._problems:
+            terminalreporter.write_line(line)
+        if not self._problems and not terminalreporter.stats.get("error"):
+            noun = "scenario" if self._scenarios == 1 else "scenarios"
+            terminalreporter.write_line(f"{self._scenarios} {noun}, all steps defined")
+
+
+def is_ours_or_severe(record: logging.LogRecord) -> bool:
+    """Return whether a log record belongs in a failure report: not below ERROR from a library that we use."""
+    return record.levelno >= logging.ERROR or record.name.partition(".")[0] not in _THIRD_PARTIES
+
+
+def group(nodeid: str) -> str | None:
+    """Return the bracketed id of an example, or ``None`` for any other test.
+
+    Examples with the same id, in any feature file, name the same encoder, task and optimizer. ``--dist loadgroup``
+    keeps them on one worker, which saves waiting; the store's lock is what prevents training a run twice.
+    """
+    path, _, rest = nodeid.partition("::")
+    if not path.endswith(".feature") or "[" not in rest:
+        return None
+    return rest.partition("[")[2].removesuffix("]")
+
+
+def scheduler(config: pytest.Config, log: Any) -> Any:
+    """Return the scheduler for ``--dist loadgroup``, or ``None`` to leave other choices to xdist."""
+    return internals.scheduler(config, log, group) if config.getoption("dist") == "loadgroup" else None
+
+
 def _readable(properties: Sequence[tuple[str, Any]]) -> Generator[tuple[str, Any]]:
     """The properties of a report, its claims as numbered lines of JSON."""
     count = 0
     for name, value in properties:
         count += name == CLAIM
         yield (f"{CLAIM}.{count}", json.dumps(value, ensure_ascii=False)) if name == CLAIM else (name, value)
+
+
+def _step_problems(file: FeatureFile, scenarios: Sequence[ScenarioItem]) -> list[str]:
+    """One message per line: the rows of an outline, and a background, repeat their steps."""
+    definitions = file.definitions()
+    steps = [step for item in scenarios for step in item.steps]
+    by_line: dict[int, str] = {}
+    for problem in (*undefined(steps, definitions), *ambiguous(steps, definitions)):
+        by_line.setdefault(problem.line, f"{file.shown_path}:{problem.line}: {problem.text}")
+    return [by_line[line] for line in sorted(by_line)]

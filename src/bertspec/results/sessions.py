@@ -21,6 +21,8 @@ class ClaimRecord(FrozenRecord):
     """The claim in words, such as ``accuracy is at least 0.9``."""
     subject: str
     """What it is about, such as ``bert-tiny · bundled/sentiment · adamw``."""
+    quantity: str = ""
+    """What was measured, such as ``accuracy``."""
     verdict: Literal["PASS", "FAIL", "UNDECIDED"]
     value: float
     """What was measured: a mean over seeds, a difference, a ratio or a count; infinite where it never came."""

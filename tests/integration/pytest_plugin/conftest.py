@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bertspec.pytest_plugin import shipped
+from bertspec.pytest_plugin import definitions
 
 STEPS = """
 from pytest_bdd import given, parsers, then, when
@@ -49,11 +49,15 @@ def its_score(bound, network, request):
     entry = {
         "claim": f"score is at least {bound:g}",
         "subject": f"{network} \\u00b7 toy",
+        "quantity": "score",
         "value": 0.912,
+        "values": [0.9, 0.912, 0.924],
         "interval": [0.9, 0.924],
         "bound": bound,
         "verdict": "PASS" if passed else "FAIL",
+        "reason": None if passed else "the whole interval is below the bound",
         "detectable_drop": "would have refused 0.02 less" if passed else None,
+        "pass_rates": "passes now and then",
         "origin": "3 trained",
     }
     request.node.user_properties.append(("bertspec.claim", entry))
@@ -61,10 +65,10 @@ def its_score(bound, network, request):
 """
 
 CONFTEST = """
-from bertspec.pytest_plugin import shipped
+from bertspec.pytest_plugin import definitions
 
-shipped.MODULES = ("our_steps",)
-shipped.TELLING = ("a net", "a board")
+definitions.MODULES = ("our_steps",)
+definitions.KEY_WORDS = ("a net", "a board")
 """
 
 LEARNING = """
@@ -122,8 +126,8 @@ class Project:
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose own steps stand in for those that bertspec ships."""
-    monkeypatch.setattr(shipped, "MODULES", ("our_steps",))
-    monkeypatch.setattr(shipped, "TELLING", ("a net", "a board"))
+    monkeypatch.setattr(definitions, "MODULES", ("our_steps",))
+    monkeypatch.setattr(definitions, "KEY_WORDS", ("a net", "a board"))
     monkeypatch.delenv("BERTSPEC_MIRROR", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     pytester.syspathinsert()

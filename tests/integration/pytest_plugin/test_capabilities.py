@@ -44,8 +44,9 @@ def test_a_scenario_beyond_this_machine_is_not_run_with_its_reason(project: Proj
         [
             "*= not run =*",
             "1 scenario: needs a CUDA device",
-            "    the one",
-            "0 claims: 0 PASS, 0 FAIL, 0 UNDECIDED; 1 scenario not run",
+            "      1  One",
+            "1 scenario: 0 PASS, 0 FAIL, 0 UNDECIDED, 1 not run",
+            "0 claims: 0 PASS, 0 FAIL, 0 UNDECIDED",
             "SKIPPED * features/one.feature:3: not run: needs a CUDA device",
         ]
     )
@@ -92,7 +93,7 @@ def test_deselected_scenarios_ask_for_nothing(learning: Project, asked: list[str
 
 @pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize("tag", ["@hub", "@mirror"])
-def test_a_place_that_does_not_answer_leaves_a_tagged_scenario_not_run(project: Project, tag: str) -> None:
+def test_a_source_that_does_not_answer_leaves_a_tagged_scenario_not_run(project: Project, tag: str) -> None:
     project.scenario(IS_AWAY, tags=tag)
     result = project.run("features")
     result.assert_outcomes(skipped=1)
@@ -100,7 +101,7 @@ def test_a_place_that_does_not_answer_leaves_a_tagged_scenario_not_run(project: 
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_place_that_does_not_answer_fails_an_untagged_scenario(project: Project) -> None:
+def test_a_source_that_does_not_answer_fails_an_untagged_scenario(project: Project) -> None:
     project.scenario(IS_AWAY)
     project.run("features").assert_outcomes(failed=1)
 
@@ -149,12 +150,20 @@ def test_times_are_taken_in_one_quiet_process(project: Project) -> None:
     project.run("features").assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("argument", ["--benchmark-disable", "-n1"])
-def test_times_are_not_taken_in_company(project: Project, argument: str) -> None:
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("--benchmark-disable", "timings are switched off by --benchmark-disable"),
+        ("-n1", "timings need the machine to themselves; run it without -n"),
+    ],
+)
+def test_no_times_are_taken_beside_other_workers_or_when_switched_off(
+    project: Project, argument: str, reason: str
+) -> None:
     project.scenario(PASSES, tags="@performance")
     result = project.run("features", argument)
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["1 scenario: timings need the machine to themselves*"])
+    result.stdout.fnmatch_lines([f"1 scenario: {reason}"])
 
 
 def test_what_takes_hours_runs_only_where_it_is_named(project: Project) -> None:

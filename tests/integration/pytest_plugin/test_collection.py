@@ -63,7 +63,7 @@ def test_two_rows_with_one_id_are_refused_with_both_lines(learning: Project) -> 
     )
     result = learning.run("features/twice.feature")
     result.stdout.fnmatch_lines(
-        ["features/twice.feature:9: the id 'encoder_learns[[]albert]' belongs to line 8 already*"]
+        ["features/twice.feature:9: the test id 'encoder_learns[[]albert]' is already used on line 8*"]
     )
 
 
@@ -149,10 +149,10 @@ def test_a_step_of_the_users_with_the_same_text_overrides_ours(learning: Project
     learning.write(
         "conftest.py",
         """
-        from bertspec.pytest_plugin import shipped
+        from bertspec.pytest_plugin import definitions
         from pytest_bdd import given, parsers
 
-        shipped.MODULES = ("our_steps",)
+        definitions.MODULES = ("our_steps",)
 
         @given(parsers.parse('a network "{name}"'), target_fixture="network")
         def a_network_of_mine(name):

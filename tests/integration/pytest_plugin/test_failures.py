@@ -22,35 +22,35 @@ def failure(project: Project, *arguments: str) -> list[str]:
     return lines[start + 1 : end]
 
 
-def test_a_claim_that_does_not_pass_is_its_step_and_its_message(project: Project) -> None:
+def test_a_claim_that_does_not_pass_is_its_message_and_its_step(project: Project) -> None:
     project.scenario(FAILS)
     assert failure(project) == [
-        "features/one.feature:5: Then its score is at least 0.95",
         "x: 0.912 is not above 0.95",
+        "features/one.feature:5: Then its score is at least 0.95",
     ]
 
 
-def test_an_error_for_users_is_its_step_and_its_message(project: Project) -> None:
+def test_an_error_for_users_is_its_message_and_its_step(project: Project) -> None:
     project.scenario(MISSPELT)
     assert failure(project) == [
-        'features/one.feature:5: When it learns with "adamw"',
         "no such encoder; given: 'misspelt-net'",
+        'features/one.feature:5: When it learns with "adamw"',
     ]
 
 
 def test_an_undefined_step_is_one_line_and_what_comes_close(project: Project) -> None:
     project.scenario('Given a network "x"\nThen its scores is at least 0.95')
     assert failure(project) == [
-        "features/one.feature:5: Then its scores is at least 0.95",
         "undefined step; did you mean 'Then its score is at least {bound:g}'?",
+        "features/one.feature:5: Then its scores is at least 0.95",
     ]
 
 
 def test_a_forgotten_step_is_named_with_what_to_write(project: Project) -> None:
     project.scenario('Given a board\n| x |\nWhen it learns with "adamw"')
     assert failure(project) == [
+        "no earlier step gives the network; write one such as 'Given a network \"{name}\"'",
         'features/one.feature:6: When it learns with "adamw"',
-        "no step before this one gives the network; write one such as 'Given a network \"{name}\"'",
     ]
 
 
@@ -81,7 +81,7 @@ def test_a_bare_assertion_shows_what_was_compared(project: Project) -> None:
         "from pytest_bdd import then\n\n@then('one is two')\ndef one():\n    one = 1\n    assert one == 2\n",
     )
     project.scenario('Given a network "x"\nThen one is two')
-    assert failure(project) == ["features/one.feature:5: Then one is two", "assert 1 == 2"]
+    assert failure(project) == ["assert 1 == 2", "features/one.feature:5: Then one is two"]
 
 
 @pytest.mark.parametrize("argument", ["--full-trace", "--tb=long", "--tb=native"])

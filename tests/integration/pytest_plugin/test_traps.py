@@ -17,14 +17,14 @@ STEP = 'Given a network "x"'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("", "wrong.feature:1: there is no Feature in this file", id="empty"),
-        pytest.param("Feature: A\n", "wrong.feature:1: there is no scenario in this file", id="no scenario"),
+        pytest.param("", "wrong.feature:1: the file has no Feature", id="empty"),
+        pytest.param("Feature: A\n", "wrong.feature:1: the file has no scenario", id="no scenario"),
         pytest.param(
             f"\ufeffFeature: A\n  Scenario: a\n    {STEP}\n", "wrong.feature:1: *byte-order mark*", id="byte-order mark"
         ),
         pytest.param(
             f"Feature: A\n  Scenario: a\n    {STEP}\n  Scenario: a\n    {STEP}\n",
-            "wrong.feature:4: the title 'a' stands on line 2 already",
+            "wrong.feature:4: the title 'a' is already used on line 2",
             id="same title twice",
         ),
         pytest.param("Feature: A\n  Scenario: a\n", "wrong.feature:2: the scenario has no steps*", id="no steps"),
@@ -45,9 +45,7 @@ STEP = 'Given a network "x"'
         ),
     ],
 )
-def test_what_plain_pytest_bdd_passes_over_is_refused_with_file_and_line(
-    project: Project, text: str, message: str
-) -> None:
+def test_a_trap_of_plain_pytest_bdd_is_refused_with_file_and_line(project: Project, text: str, message: str) -> None:
     project.write("features/right.feature", f"Feature: A\n  Scenario: a\n    {STEP}\n")
     project.write("features/wrong.feature", text)
     result = project.run("features/wrong.feature")
@@ -55,7 +53,7 @@ def test_what_plain_pytest_bdd_passes_over_is_refused_with_file_and_line(
     result.stdout.fnmatch_lines([f"features/{message}"])
 
 
-def test_all_problems_of_a_file_are_told_at_once(rejected: Callable[[str], str]) -> None:
+def test_all_errors_of_a_file_are_reported_at_once(rejected: Callable[[str], str]) -> None:
     message = rejected(
         """
         Feature: A
@@ -68,7 +66,7 @@ def test_all_problems_of_a_file_are_told_at_once(rejected: Callable[[str], str])
         """
     )
     assert "features/wrong.feature:2: <encodr> has no value" in message
-    assert "features/wrong.feature:5: the column 'bound' is used by neither the title nor a step" in message
+    assert "features/wrong.feature:5: neither the title nor a step uses the column 'bound'" in message
 
 
 def test_a_column_may_serve_a_docstring_or_a_table_only(project: Project) -> None:

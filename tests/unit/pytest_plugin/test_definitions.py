@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pytest_bdd import parsers
 
-from bertspec.pytest_plugin.definitions import ambiguous, undefined
+from bertspec.pytest_plugin.definitions import ambiguous, feature_files_in, may_be_ours, undefined
 from bertspec.pytest_plugin.internals import Definition
 
 
@@ -24,6 +25,7 @@ def defined(pattern: str, *, kind: str | None = "given", module: str = "ours", v
     return Definition(kind, pattern, parser, module, visible_from, f"{module}.py:1")
 
 
+FEATURES = Path(__file__).parents[3] / "features"
 ENCODER = defined('the encoder "{name}"')
 
 
@@ -38,7 +40,7 @@ def test_a_definition_of_another_kind_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("text", ['the encodr "distilbert-base-uncased"', 'an encoder "x"', "the encoder x"])
-def test_a_step_that_nearly_matches_is_told_what_comes_close(text: str) -> None:
+def test_an_undefined_step_is_reported_with_similar_texts(text: str) -> None:
     [problem] = undefined([Line(text)], [ENCODER, defined("something else altogether")])
     assert problem.text.endswith("did you mean 'Given the encoder \"{name}\"'?")
 
@@ -58,3 +60,36 @@ def test_the_same_pattern_twice_in_one_module_is_ambiguous() -> None:
 def test_the_same_pattern_in_a_conftest_overrides(visible_from: str) -> None:
     own = defined(ENCODER.pattern, module="conftest", visible_from=visible_from)
     assert list(ambiguous([Line('the encoder "x"')], [ENCODER, own])) == []
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    for name in ("a/one.feature", "a/b/two.feature", "venv/three.feature", "a/test_it.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return tmp_path
+
+
+def test_feature_files_are_found_below_a_folder_but_not_in_skipped_ones(folders: Path) -> None:
+    assert sorted(path.name for path in feature_files_in(folders, ["ven*"])) == ["one.feature", "two.feature"]
+
+
+def test_a_feature_file_is_found_in_itself(folders: Path) -> None:
+    assert list(feature_files_in(folders / "a/one.feature")) == [folders / "a/one.feature"]
+
+
+def test_a_python_file_holds_none(folders: Path) -> None:
+    assert list(feature_files_in(folders / "a/test_it.py")) == []
+
+
+@pytest.mark.parametrize("path", sorted(FEATURES.rglob("*.feature")), ids=lambda path: path.name)
+def test_every_feature_file_of_ours_holds_one_of_our_words(path: Path) -> None:
+    assert may_be_ours(path)
+
+
+@pytest.mark.parametrize("line", ['Given the task "buy milk"', "Then its price is at least 5", ""])
+def test_what_anybody_could_write_is_not_ours(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "others.feature"
+    file.write_text(f"Feature: Others\n  Scenario: One\n    {line}\n")
+    assert not may_be_ours(file)

@@ -1,4 +1,4 @@
-"""A canary: each private name that the plugin stands on, asked for by itself."""
+"""A canary: each private name that the plugin uses, looked up by itself."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PRIVATE = [
 @pytest.mark.parametrize("name", PRIVATE)
 def test_a_private_name_is_still_there(name: str) -> None:
     module, _, path = name.partition(":")
-    found = importlib.import_module(module)
+    attribute = importlib.import_module(module)
     for part in path.split("."):
-        found = getattr(found, part)
-    assert found is not None
+        attribute = getattr(attribute, part)
+    assert attribute is not None
 
 
 def test_pytest_bdd_is_a_release_that_was_looked_at() -> None:
@@ -39,6 +39,11 @@ def test_a_session_still_has_its_fixture_manager(request: pytest.FixtureRequest)
     assert hasattr(request.session, "_fixturemanager")
 
 
+def test_the_logging_plugin_still_has_the_handler_of_its_report_sections(pytestconfig: pytest.Config) -> None:
+    plugin = pytestconfig.pluginmanager.get_plugin("logging-plugin")
+    assert callable(plugin.report_handler.addFilter)
+
+
 def test_a_terminal_reporter_still_has_its_stream(pytestconfig: pytest.Config) -> None:
     reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
@@ -47,7 +52,7 @@ def test_a_terminal_reporter_still_has_its_stream(pytestconfig: pytest.Config) -
     assert hasattr(reporter._tw, "_file")
 
 
-def test_a_step_definition_still_carries_what_is_read_of_it() -> None:
+def test_a_step_definition_still_has_its_fields() -> None:
     from pytest_bdd.steps import StepFunctionContext
 
     assert {"type", "step_func", "parser"} <= StepFunctionContext.__dataclass_fields__.keys()

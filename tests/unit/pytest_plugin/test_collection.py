@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertspec.pytest_plugin.messages import said
+from bertspec.pytest_plugin.collection import _assertion_message
 
 
 @pytest.mark.parametrize(
@@ -14,5 +14,5 @@ from bertspec.pytest_plugin.messages import said
         ("", ""),
     ],
 )
-def test_an_assertion_says_what_its_author_wrote(text: str, message: str) -> None:
-    assert said(AssertionError(text)) == message
+def test_an_assertion_is_reported_with_the_message_of_its_author(text: str, message: str) -> None:
+    assert _assertion_message(AssertionError(text)) == message

@@ -28,7 +28,7 @@ Feature: Learning
       | field | value |
       | steps | 4     |
 
-  Rule: What is said must hold
+  Rule: Claims must hold
 
     Scenario Outline: <network> learns
       Given a network "<network>"
@@ -46,14 +46,14 @@ Feature: Learning
     When it learns with "adamw"
     Then its score is at least 0.1
 
-  Scenario: Trouble is told
+  Scenario: A misspelt name is reported
     Given a network "misspelt-net"
     When it learns with "adamw"
     Then its score is at least 0.1
 """
 
 
-def evidence(project: Project, *options: str) -> SessionRecord:
+def record_of(project: Project, *options: str) -> SessionRecord:
     project.write("features/learning.feature", FEATURE)
     project.run("features", *options)
     file = sessions.latest(project.pytester.path / ".bertspec" / "sessions")
@@ -62,21 +62,21 @@ def evidence(project: Project, *options: str) -> SessionRecord:
 
 
 @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
-def test_every_scenario_is_recorded_with_what_came_of_it(project: Project, options: tuple[str, ...]) -> None:
-    session = evidence(project, *options)
+def test_every_scenario_is_recorded_with_its_outcome(project: Project, options: tuple[str, ...]) -> None:
+    session = record_of(project, *options)
     assert {one.title: one.outcome for one in session.scenarios} == {
         "distilbert learns": "passed",
         "albert learns": "failed",
         "A network of the hub learns": "not run",
-        "Trouble is told": "failed",
+        "A misspelt name is reported": "failed",
     }
     assert "features" in session.command.split()
     assert session.started <= session.finished
 
 
 def test_a_scenario_is_recorded_in_its_own_words(project: Project) -> None:
-    one = next(one for one in evidence(project).scenarios if one.title == "distilbert learns")
-    assert (one.feature, one.rule, one.path) == ("Learning", "What is said must hold", "features/learning.feature")
+    one = next(one for one in record_of(project).scenarios if one.title == "distilbert learns")
+    assert (one.feature, one.rule, one.path) == ("Learning", "Claims must hold", "features/learning.feature")
     assert one.description.strip() == "Small networks learn fast."
     assert [(step.keyword, step.text) for step in one.steps] == [
         ("Given", "a board"),
@@ -90,16 +90,21 @@ def test_a_scenario_is_recorded_in_its_own_words(project: Project) -> None:
 
 
 def test_a_claim_is_recorded_whether_it_passed_or_not(project: Project) -> None:
-    claims = {one.title: one.claims for one in evidence(project).scenarios}
+    claims = {one.title: one.claims for one in record_of(project).scenarios}
     assert [(c.verdict, c.value, c.bound) for c in claims["distilbert learns"]] == [("PASS", 0.912, 0.8)]
     assert [(c.verdict, c.value, c.bound) for c in claims["albert learns"]] == [("FAIL", 0.912, 0.95)]
 
 
-def test_what_stopped_a_scenario_is_recorded(project: Project) -> None:
-    found = {one.title: one for one in evidence(project).scenarios}
-    assert "no such encoder" in str(found["Trouble is told"].reason)
-    assert [step.outcome for step in found["Trouble is told"].steps] == ["passed", "passed", "failed", "skipped"]
-    assert "mirror" in str(found["A network of the hub learns"].reason)
+def test_the_reason_why_a_scenario_stopped_is_recorded(project: Project) -> None:
+    scenarios = {one.title: one for one in record_of(project).scenarios}
+    assert "no such encoder" in str(scenarios["A misspelt name is reported"].reason)
+    assert [step.outcome for step in scenarios["A misspelt name is reported"].steps] == [
+        "passed",
+        "passed",
+        "failed",
+        "skipped",
+    ]
+    assert "mirror" in str(scenarios["A network of the hub learns"].reason)
 
 
 @pytest.mark.parametrize("option", ["--collect-only", "--check-steps"])
@@ -120,10 +125,15 @@ def test_a_scenario_that_a_test_module_binds_is_recorded_as_any_other(
     project.run("tests", "--spec-report=out.ndjson", *options)
     file = sessions.latest(project.pytester.path / ".bertspec" / "sessions")
     assert file is not None
-    found = {one.title: one for one in sessions.read(file).scenarios}
-    assert [claim.verdict for claim in found["distilbert learns"].claims] == ["PASS"]
-    assert (found["albert learns"].path, found["albert learns"].line) == ("features/learning.feature", 20)
-    assert [step.outcome for step in found["Trouble is told"].steps] == ["passed", "passed", "failed", "skipped"]
+    scenarios = {one.title: one for one in sessions.read(file).scenarios}
+    assert [claim.verdict for claim in scenarios["distilbert learns"].claims] == ["PASS"]
+    assert (scenarios["albert learns"].path, scenarios["albert learns"].line) == ("features/learning.feature", 20)
+    assert [step.outcome for step in scenarios["A misspelt name is reported"].steps] == [
+        "passed",
+        "passed",
+        "failed",
+        "skipped",
+    ]
     assert '"FAILED"' in (project.pytester.path / "out.ndjson").read_text("utf-8")
 
 
@@ -133,7 +143,7 @@ def test_a_skip_of_the_users_own_is_no_failure(project: Project) -> None:
         "features/conftest.py",
         "import pytest\n\n@pytest.fixture(autouse=True)\ndef moody():\n    pytest.skip('not today')\n",
     )
-    one = next(one for one in evidence(project).scenarios if one.title == "distilbert learns")
+    one = next(one for one in record_of(project).scenarios if one.title == "distilbert learns")
     assert (one.outcome, one.reason) == ("not run", "not today")
 
 
@@ -174,7 +184,7 @@ def meddle():
 """
 
 
-def test_a_report_that_cannot_be_made_is_told_and_breaks_nothing(project: Project) -> None:
+def test_a_report_that_cannot_be_written_is_reported_and_breaks_nothing(project: Project) -> None:
     project.write("features/learning.feature", FEATURE)
     project.write("features/conftest.py", MEDDLING)
     result = project.run("features", "--spec-report=out.ndjson", "-k", "distilbert")
@@ -186,7 +196,7 @@ def test_a_report_of_an_unknown_kind_is_refused_at_once(project: Project) -> Non
     project.write("features/learning.feature", FEATURE)
     result = project.run("features", "--spec-report=spec.pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; it ends in .html, .md, .ndjson*"])
+    result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; its name must end in .html, .md, .ndjson*"])
 
 
 @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
@@ -203,7 +213,7 @@ def test_junit_xml_carries_the_values_of_the_claims(project: Project, options: t
 
 
 def fits_its_schema(envelope: dict[str, Any]) -> bool:
-    """By the types that Cucumber makes of its JSON Schema: nothing lacks, nothing is unknown, and all has its type."""
+    """Whether it has all required fields, no unknown ones, and the types that Cucumber generates from its schema."""
     try:
         read = message_converter.from_dict(envelope, Envelope)
         TypeAdapter(Envelope).validate_python(asdict(read))
@@ -217,13 +227,13 @@ def fits_its_schema(envelope: dict[str, Any]) -> bool:
     [{"meta": {}}, {"nonsense": {}}, {"testRunStarted": {}}, {"testRunStarted": {"timestamp": "today"}}],
     ids=str,
 )
-def test_what_is_no_cucumber_message_is_found_out(wrong: dict[str, Any]) -> None:
+def test_an_invalid_cucumber_message_is_detected(wrong: dict[str, Any]) -> None:
     assert fits_its_schema({"testRunStarted": {"timestamp": {"seconds": 1, "nanos": 2}}})
     assert not fits_its_schema(wrong)
 
 
 @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
-def test_cucumber_messages_are_what_their_schema_says(project: Project, options: tuple[str, ...]) -> None:
+def test_cucumber_messages_fit_their_schema(project: Project, options: tuple[str, ...]) -> None:
     project.write("features/learning.feature", FEATURE)
     project.run("features", "--spec-report=out.ndjson", *options)
     lines = (project.pytester.path / "out.ndjson").read_text("utf-8").splitlines()
@@ -235,7 +245,7 @@ def test_cucumber_messages_are_what_their_schema_says(project: Project, options:
     assert envelopes[-1]["testRunFinished"]["success"] is False
 
 
-def test_cucumber_messages_tell_what_failed_and_what_was_not_run(project: Project) -> None:
+def test_cucumber_messages_hold_failures_and_what_was_not_run(project: Project) -> None:
     project.write("features/learning.feature", FEATURE)
     project.run("features", "--spec-report=out.ndjson")
     lines = (project.pytester.path / "out.ndjson").read_text("utf-8").splitlines()

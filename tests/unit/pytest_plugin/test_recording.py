@@ -7,12 +7,12 @@ from typing import Any, Literal
 import pytest
 
 from bertspec import baselines
-from bertspec.pytest_plugin import against
+from bertspec.pytest_plugin.recording import AgainstBaseline
 from bertspec.results import Compared, SessionRecord
 
 
 @pytest.fixture
-def hooks(tmp_path: Path) -> against.Against:
+def hooks(tmp_path: Path) -> AgainstBaseline:
     """Those of a session that is compared with a baseline of nothing."""
     empty = SessionRecord(session="s", started="", finished="", command="pytest", versions={})
     baselines.write(
@@ -21,8 +21,8 @@ def hooks(tmp_path: Path) -> against.Against:
     )
     options = {"against": "1.0", "bertspec_store": str(tmp_path / "store")}
     config: Any = SimpleNamespace(getoption=options.get, rootpath=tmp_path)
-    taker: Any = SimpleNamespace(evidence=lambda _: empty, against=None, compared=())
-    return against.Against(config, taker)
+    recorder: Any = SimpleNamespace(record=lambda _: empty, baseline=None, compared=())
+    return AgainstBaseline(config, recorder)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_a_regression_fails_a_session_that_passed_otherwise(
     outcome: Literal["PASS", "FAIL", "UNDECIDED"],
     before: pytest.ExitCode,
     after: pytest.ExitCode,
-    hooks: against.Against,
+    hooks: AgainstBaseline,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = (Compared(outcome=outcome, title="bert", quantity="accuracy"),)
-    monkeypatch.setattr(baselines, "compare", lambda *_: found)
+    compared = (Compared(outcome=outcome, title="bert", quantity="accuracy"),)
+    monkeypatch.setattr(baselines, "compare", lambda *_: compared)
     session: Any = SimpleNamespace(exitstatus=before)
     hooks.pytest_sessionfinish(session)
     assert session.exitstatus == after
-    assert (hooks.taker.against, hooks.taker.compared) == ("1.0 of 2026-01-31", found)
+    assert (hooks.recorder.baseline, hooks.recorder.compared) == ("1.0 of 2026-01-31", compared)

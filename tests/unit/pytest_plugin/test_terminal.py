@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bertspec.pytest_plugin.terminal import bound, cut, fitted, measured, shorten, totals, verdict_of
+from bertspec.results import ClaimRecord, ScenarioRecord
+
+
+def claim(**fields: Any) -> ClaimRecord:
+    known = {"claim": "accuracy is at least 0.9", "subject": "bert", "value": 0.91234, "verdict": "PASS", "bound": 0.9}
+    return ClaimRecord.model_validate(known | fields)
+
+
+def scenario(*verdicts: str, outcome: str = "passed") -> ScenarioRecord:
+    fields: dict[str, Any] = {"node": "n", "path": "f", "line": 1, "feature": "F", "title": "bert learns"}
+    return ScenarioRecord(**fields, outcome=outcome, claims=tuple(claim(verdict=verdict) for verdict in verdicts))
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"value": 0.91234}, "0.912"),
+        ({"value": -0.5}, "-0.500"),
+        ({"value": 12345.6}, "12,346"),
+        ({"value": float("inf")}, "inf"),
+        ({"value": 0, "rule": "collapse"}, "0"),
+        ({"quantity": "accuracy"}, "accuracy 0.912"),
+        ({"value": 0.9, "interval": (0.89, 0.91)}, "0.900 ± 0.010"),
+        ({"value": 2, "interval": (1.5, 3.0), "rule": "ratio"}, "2.000 [1.500, 3.000]"),
+        ({"value": float("inf"), "interval": (1.5, float("inf"))}, "inf"),
+    ],
+)
+def test_a_measured_value_is_shown_with_half_of_its_interval(fields: dict[str, Any], shown: str) -> None:
+    assert measured(claim(**fields)) == shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"bound": 0.9}, "≥ 0.9"),
+        ({"bound": 0.123456}, "≥ 0.1235"),
+        ({"direction": "at most"}, "≤ 0.9"),
+        ({"direction": "between", "upper": 0.95}, "0.9–0.95"),
+        ({"denied": True}, "not ≥ 0.9"),
+    ],
+)
+def test_a_bound_is_shown_with_its_sign(fields: dict[str, Any], shown: str) -> None:
+    assert bound(claim(**fields)) == shown
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "outcome", "verdict"),
+    [
+        (["PASS"], "passed", "PASS"),
+        ([], "passed", "PASS"),
+        (["PASS", "UNDECIDED"], "failed", "UNDECIDED"),
+        (["FAIL", "UNDECIDED"], "failed", "FAIL"),
+        (["PASS"], "failed", "FAIL"),
+        ([], "failed", "FAIL"),
+    ],
+)
+def test_a_scenario_is_undecided_if_only_an_open_claim_stopped_it(
+    verdicts: list[str], outcome: str, verdict: str
+) -> None:
+    assert verdict_of(scenario(*verdicts, outcome=outcome)) == verdict
+
+
+def test_columns_are_aligned_and_empty_ones_are_left_out() -> None:
+    rows = [("a", "heading", "b"), ("long", "", "x"), ("y", "", "z")]
+    assert fitted(rows, width=80, flexible=0) == ["a     b", "long  x", "y     z"]
+
+
+def test_the_flexible_column_is_shortened_to_fit_the_width() -> None:
+    rows = [("verdict", "title", "n"), ("PASS", "one and two and three", "1"), ("FAIL", "short", "22")]
+    assert fitted(rows, width=26, flexible=1) == [
+        "verdict  title          n",
+        "PASS     one an… three  1",
+        "FAIL     short          22",
+    ]
+
+
+def test_a_text_is_shortened_in_its_middle() -> None:
+    assert shorten("bert learns with adamw", 11) == "bert …adamw"
+    assert shorten("bert", 4) == "bert"
+
+
+def test_a_text_is_cut_at_its_end() -> None:
+    assert cut("one two three", 9) == "one two…"
+    assert cut("one two three", 10, "...") == "one two..."
+
+
+def test_the_totals_count_scenarios_and_claims() -> None:
+    scenarios = [
+        scenario("PASS", "PASS"),
+        scenario("PASS", "FAIL", outcome="failed"),
+        scenario("UNDECIDED", outcome="failed"),
+        scenario(outcome="not run"),
+    ]
+    parts = ["4 scenarios: 1 PASS, 1 FAIL, 1 UNDECIDED, 1 not run", "5 claims: 3 PASS, 1 FAIL, 1 UNDECIDED"]
+    assert totals(scenarios, width=100) == ["; ".join(parts)]
+    assert totals(scenarios, width=80) == parts
+
+
+def test_one_scenario_is_counted_in_the_singular() -> None:
+    assert totals([scenario("PASS")], width=100) == [
+        "1 scenario: 1 PASS, 0 FAIL, 0 UNDECIDED, 0 not run; 1 claim: 1 PASS, 0 FAIL, 0 UNDECIDED"
+    ]
