@@ -76,7 +76,7 @@ def the_texts_are_cut(tokens: int, recipe: Recipe) -> Recipe:
 @given(parsers.parse("the learning rate is {factor:g} times its own"), target_fixture="recipe")
 def the_learning_rate_is_multiplied(factor: float, recipe: Recipe) -> Recipe:
     """The optimizer's learning rate for such an encoder, multiplied."""
-    return replace(recipe, faster=factor)
+    return replace(recipe, changes={**recipe.changes, "learning_rate_factor": factor})
 
 
 @given(parsers.parse('bounds from "{source}"'), target_fixture="claims")

@@ -30,8 +30,6 @@ class Recipe:
     """None means the encoder's own."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields that the scenario sets itself."""
-    faster: float = 1.0
-    """What the optimizer's learning rate is multiplied by."""
     promised: tuple[str, ...] = ()
     """The metrics that the scenario's Then lines claim something about."""
     calibrated: tuple[str, ...] = ()
@@ -58,15 +56,9 @@ class Recipe:
             metrics.check(task.model_copy(update={"metrics": self.promised}))
         for metric, bound in self.bounds:
             metrics.check_bound(metric, bound)
-        plan = session.catalog.study(
-            encoder, task, seeds=seeds, recipe=self.name, optimizer=optimizer, changes=self.changes
+        plan = session.catalog.plan(
+            encoder=encoder, task=task, seeds=seeds, recipe=self.name, optimizer=optimizer, **self.changes
         )
-        if self.faster != 1.0:
-            rate = plan.recipe.optimizer.learning_rate * self.faster
-            changes = {**self.changes, "learning_rate": rate}
-            plan = session.catalog.study(
-                encoder, task, seeds=seeds, recipe=self.name, optimizer=optimizer, changes=changes
-            )
         if not session.reference_seeds:
             claims.require(plan, session, self.calibrated)
         return plan

@@ -73,10 +73,10 @@ class Scene:
                 given=self.task.name,
                 allowed="a task as its config has it, or one of your own in configs/tasks",
             )
-        if self.recipe.faster != 1.0:
+        if "learning_rate_factor" in self.recipe.changes:
             raise InvalidConfig(
                 "a sweep sets its own learning rates",
-                given=f"{self.recipe.faster:g} times its own",
+                given=f"{self.recipe.changes['learning_rate_factor']:g} times its own",
                 allowed="the table",
             )
         named = {"recipe": self.recipe.name} if self.recipe.name is not None else {}

@@ -100,4 +100,6 @@ def they_answer_in_turns(
 def a_fine_tuning_is_asked_for(datatable: list[list[str]], bertspec_session: Session) -> Refusal:
     """Anything may be wrong with what is asked for; the error is kept."""
     asked = fields(datatable)
-    return refused(lambda: studies.run(bertspec_session.plan(asked), bertspec_session), bertspec_session.store.count)
+    return refused(
+        lambda: studies.run(bertspec_session.catalog.plan(**asked), bertspec_session), bertspec_session.store.count
+    )

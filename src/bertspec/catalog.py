@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import logging
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +20,7 @@ from bertspec.errors import InvalidConfig, UnknownName
 from bertspec.records import validate
 from bertspec.sources.tables import FILE_READERS
 
-__all__ = ["Catalog"]
+__all__ = ["PLAN_FIELDS", "Catalog"]
 
 Kind = Literal["encoders", "optimizers", "recipes", "sweeps", "tasks"]
 
@@ -29,6 +31,19 @@ _YAML = (".yaml", ".yml")
 _STARTS = ("pretrained", "from_scratch")
 _BESIDE = {"schedule", "warmup_fraction"}
 """The fields of a recipe that an optimizer's config may set."""
+
+PLAN_FIELDS = (
+    "encoder",
+    "task",
+    "recipe",
+    "optimizer",
+    "seeds",
+    "tuning_share",
+    "learning_rate_factor",
+    *(name for name in RecipeConfig.model_fields if name != "optimizer"),
+    *(name for name in OptimizerConfig.model_fields if name not in {"name", "algorithm"}),
+)
+"""What :meth:`Catalog.plan` may be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +70,7 @@ class Catalog:
             UnknownName: nothing is called so, and it has not the form of a hub id.
             InvalidConfig: its file holds something else than an encoder.
         """
-        file = self._find("encoders", word)
+        file = self._find("encoders", _name("encoder", word))
         if file is not None:
             values = _read(file)
             return validate(EncoderConfig, {"name": word, **_local(values, "checkpoint", file)}, where=file)
@@ -75,7 +90,7 @@ class Catalog:
             UnknownName: nothing is called so, or its metrics are not known.
             InvalidConfig: its file holds something else than a task, or a metric does not fit its head.
         """
-        file = self._find("tasks", word)
+        file = self._find("tasks", _name("task", word))
         values: dict[str, Any]
         if file is not None:
             values = _local(_read(file), "dataset", file)
@@ -103,7 +118,7 @@ class Catalog:
         return self._optimizer(word, encoder)[0]
 
     def _optimizer(self, word: str, encoder: EncoderConfig) -> tuple[OptimizerConfig, Mapping[str, Any]]:
-        file = self._find("optimizers", word)
+        file = self._find("optimizers", _name("optimizer", word))
         if file is None:
             if word in REFUSED:
                 raise InvalidConfig(REFUSED[word], given=word, allowed=", ".join(self.names("optimizers")))
@@ -146,20 +161,23 @@ class Catalog:
             word: its name, or its YAML file.
             encoder: what it will train; an optimizer's learning rate depends on it.
             optimizer: the optimizer to use instead of the recipe's own.
-            changes: fields to set, of the recipe or (``learning_rate``, ``weight_decay``, ``averaging``, ``settings``
-                and others) its optimizer; of the last two, only the fields that are named.
+            changes: fields to set, of the recipe or of its optimizer, and ``learning_rate_factor``. Of ``averaging``
+                and ``settings``, only the fields that are named.
 
         Raises:
             UnknownName: nothing is called so.
             InvalidConfig: a value is not allowed.
         """
-        file = self._find("recipes", word)
+        file = self._find("recipes", _name("recipe", word))
         if file is None:
             raise UnknownName("recipe", word, self.names("recipes"), where=self._where("recipes"))
         values = _read(file)
-        found, beside = self._optimizer(optimizer or str(values.get("optimizer")), encoder)
-        chosen, values = found.model_dump(), {**values, **beside}
+        config, beside = self._optimizer(values.get("optimizer", "") if optimizer is None else optimizer, encoder)
+        chosen, values = config.model_dump(), {**values, **beside}
         for field, value in (changes or {}).items():
+            if field == "learning_rate_factor":
+                chosen["learning_rate"] *= _factor(value, changes or {})
+                continue
             target = chosen if field in OptimizerConfig.model_fields else values
             target[field] = _changed(target.get(field), value)
             if field in ("epochs", "steps"):
@@ -167,24 +185,49 @@ class Catalog:
         set_here = f", with {', '.join(changes)} set by the caller" if changes else ""
         return validate(RecipeConfig, {**values, "optimizer": chosen}, where=f"{file}{set_here}")
 
-    def study(
-        self,
-        encoder: EncoderConfig,
-        task: TaskConfig,
-        *,
-        seeds: Sequence[int],
-        recipe: str | None = None,
-        optimizer: str | None = None,
-        changes: Mapping[str, Any] | None = None,
-    ) -> StudyConfig:
-        """The study of an encoder on a task, under the encoder's own recipe where none is named.
+    def plan(self, **fields: Any) -> StudyConfig:
+        """The study that these fields describe. Everything that is trained was planned here.
+
+        Args:
+            fields: of those in ``PLAN_FIELDS``; ``encoder`` and ``task`` are required.
+
+                - ``encoder``, ``task``: a name (see :meth:`encoder` and :meth:`task`), or a config;
+                - ``recipe``: a name; the encoder's own unless given;
+                - ``optimizer``: a name; the recipe's own unless given;
+                - ``seeds``: one seed, or several; 1 to 3 unless given;
+                - ``tuning_share``: the share of the training rows that is scored instead of the evaluation split;
+                - ``learning_rate_factor``: what the optimizer's own learning rate is multiplied by;
+                - any field of a recipe or an optimizer. What is nested may be a mapping or have its names joined by
+                  dots: ``settings.momentum``, ``averaging.start``.
 
         Raises:
-            UnknownName: the recipe or the optimizer is not known.
-            InvalidConfig: a value is not allowed, there are no seeds, or a seed stands twice.
+            UnknownName: a name is not known.
+            InvalidConfig: a field is unknown or missing, a value is not allowed, or a seed stands twice.
         """
-        chosen = self.recipe(recipe or encoder.recipe, encoder=encoder, optimizer=optimizer, changes=changes)
-        values = {"encoder": encoder, "task": task, "recipe": chosen, "seeds": tuple(seeds)}
+        given = _nested(fields)
+        _check_fields(given)
+        encoder, task = given.pop("encoder"), given.pop("task")
+        encoder = encoder if isinstance(encoder, EncoderConfig) else self.encoder(encoder)
+        task = task if isinstance(task, TaskConfig) else self.task(task)
+        recipe, optimizer, seeds = (
+            given.pop("recipe", None),
+            given.pop("optimizer", None),
+            given.pop("seeds", (1, 2, 3)),
+        )
+        share = given.pop("tuning_share", None)
+        if share is not None:
+            task = validate(TaskConfig, {**task.model_dump(), "tuning_share": share}, where=f"the task {task.name!r}")
+        values = {
+            "encoder": encoder,
+            "task": task,
+            "recipe": self.recipe(
+                encoder.recipe if recipe is None else recipe,
+                encoder=encoder,
+                optimizer=optimizer,
+                changes=given,
+            ),
+            "seeds": tuple(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str) else (seeds,),
+        }
         return validate(StudyConfig, values, where="the seeds of the study")
 
     def sweep(self, word: str) -> Path:
@@ -215,6 +258,43 @@ class Catalog:
 
     def _where(self, kind: Kind) -> str:
         return " and ".join(str(folder / kind) for folder in self.folders)
+
+
+def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``settings.momentum`` → ``settings: {momentum: ...}``."""
+    nested: dict[str, Any] = {}
+    for name, value in fields.items():
+        top, dot, below = name.partition(".")
+        nested[top] = {**nested.get(top, {}), below: value} if dot else value
+    return nested
+
+
+def _check_fields(given: Mapping[str, Any]) -> None:
+    problems = [f"{word} is missing" for word in ("encoder", "task") if word not in given]
+    for name in given:
+        if name not in PLAN_FIELDS:
+            close = difflib.get_close_matches(name, PLAN_FIELDS, n=1, cutoff=0.6)
+            problems.append(f"{name} is not a known field" + (f" (did you mean {close[0]}?)" if close else ""))
+    if problems:
+        raise InvalidConfig(" and ".join(problems), given=", ".join(given), allowed=", ".join(PLAN_FIELDS))
+
+
+def _name(kind: str, word: object) -> str:
+    if not isinstance(word, str):
+        raise InvalidConfig(f"{kind} is a name", given=word)
+    return word
+
+
+def _factor(factor: object, changes: Mapping[str, Any]) -> float:
+    if "learning_rate" in changes:
+        raise InvalidConfig(
+            "learning_rate and learning_rate_factor are both given",
+            given=f"{changes['learning_rate']} and {factor}",
+            allowed="one of the two",
+        )
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < math.inf:
+        raise InvalidConfig("learning_rate_factor is not a number above zero", given=factor)
+    return factor
 
 
 def _is_path(word: str) -> bool:

@@ -102,6 +102,8 @@ def _parts(complaint: ErrorDetails, record_type: type[BaseModel]) -> tuple[Keys,
     if complaint["type"] == "extra_forbidden":
         allowed = ", ".join(record_type.model_fields) if len(keys) == 1 else None
         return keys, f"{field} is not a known field", complaint["input"], allowed
+    if complaint["type"] == "union_tag_not_found":
+        return keys, f"{field} lacks its {complaint['ctx']['discriminator']}", complaint["input"], None
     message = complaint["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     return keys, f"{field}: {message}" if field else message, complaint["input"] if field else None, None

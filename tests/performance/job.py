@@ -135,7 +135,7 @@ def job_of(
 
     catalog = Catalog.beside(Path.cwd())
     asked = catalog.task(task)
-    plan = catalog.study(catalog.encoder(encoder), asked, seeds=(seed,), recipe=recipe, changes=changes)
+    plan = catalog.plan(encoder=encoder, task=asked, seeds=(seed,), recipe=recipe, **changes)
     inputs = study.gather(plan, Locations.from_environment(Path.cwd()))
     splits = inputs.splits
     fewer = dataclasses.replace(

@@ -20,7 +20,7 @@ def catalog(session: Session) -> Catalog:
 @pytest.mark.parametrize("name", ["bert-tiny", "distilbert-tiny", "bert-mini"])
 def test_a_short_training(name: str, catalog: Catalog, nowhere: Locations, benchmark: BenchmarkFixture) -> None:
     encoder, task = catalog.encoder(name), catalog.task("bundled/sentiment")
-    plan = catalog.study(encoder, task, seeds=(1,), changes={"steps": 60})
+    plan = catalog.plan(encoder=encoder, task=task, seeds=(1,), steps=60)
     inputs, chosen = study.gather(plan, nowhere), device.choose("cpu", plan.recipe)
     config = plan.runs()[0]
     observer = SilentTracker().observe(config, fingerprint="")

@@ -83,7 +83,7 @@ def stepping(name: str, places: Locations) -> Callable[[], torch.Tensor]:
     catalog = Catalog.beside(Path("/nowhere"))
     encoder, task = catalog.encoder("bert-tiny"), catalog.task("bundled/sentiment")
     changes = {"learning_rate": 1e-6, "steps": 1}
-    config = catalog.study(encoder, task, seeds=[1], optimizer=name, changes=changes).runs()[0]
+    config = catalog.plan(encoder=encoder, task=task, seeds=[1], optimizer=name, **changes).runs()[0]
     inputs = RunInputs(pretrained.find(encoder, places), tables.load(task, places))
     context = preparation.prepare(config, inputs, device.choose("cpu", config.recipe), None)
     progress = Progress(loss=np.empty(1), rate=np.empty(1), micro_batch=32)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -194,4 +195,75 @@ def test_an_optimizer_that_cannot_work_is_refused_with_the_reason(word: str) -> 
 def test_a_seed_that_stands_twice_is_refused() -> None:
     encoder, task = PACKAGED.encoder("bert-tiny"), PACKAGED.task("bundled/sentiment")
     with pytest.raises(InvalidConfig, match=r"seeds \[1\] stand twice"):
-        PACKAGED.study(encoder, task, seeds=[1, 2, 1])
+        PACKAGED.plan(encoder=encoder, task=task, seeds=[1, 2, 1])
+
+
+TINY = {"encoder": "bert-tiny", "task": "bundled/sentiment"}
+
+
+def test_words_become_a_study() -> None:
+    plan = PACKAGED.plan(**TINY, optimizer="sgd", steps=3, seeds=7)
+    assert (plan.seeds, plan.recipe.steps, plan.recipe.optimizer.algorithm) == ((7,), 3, "sgd")
+
+
+def test_a_study_has_three_seeds_and_the_encoders_own_recipe_unless_it_says_so() -> None:
+    plan = PACKAGED.plan(**TINY)
+    assert plan.seeds == (1, 2, 3)
+    assert plan.recipe == PACKAGED.recipe("from-scratch", encoder=PACKAGED.encoder("bert-tiny"))
+
+
+def test_configs_are_as_good_as_names() -> None:
+    encoder, task = PACKAGED.encoder("bert-tiny"), PACKAGED.task("bundled/sentiment")
+    assert PACKAGED.plan(encoder=encoder, task=task) == PACKAGED.plan(**TINY)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"task": "bundled/sentiment"}, "encoder is missing; given: 'task'; allowed: encoder, task, recipe"),
+        (
+            {"encoder": "bert-tiny", "stepz": 3},
+            "task is missing and stepz is not a known field (did you mean steps?); given: 'encoder, stepz'",
+        ),
+        ({**TINY, "colour.shade": "red"}, "colour is not a known field"),
+        ({**TINY, "algorithm": "sgd"}, "algorithm is not a known field"),
+        ({**TINY, "encoder": 3}, "encoder is a name; given: 3"),
+        ({**TINY, "optimizer": 3}, "optimizer is a name; given: 3"),
+        ({**TINY, "learning_rate": 0.1, "learning_rate_factor": 2}, "learning_rate and learning_rate_factor are both"),
+        ({**TINY, "learning_rate_factor": -2}, "learning_rate_factor is not a number above zero; given: -2"),
+        ({**TINY, "averaging.start": 0.5}, "optimizer.averaging lacks its 'kind'"),
+        ({**TINY, "tuning_share": 2}, "tuning_share: input should be less than 1; given: 2"),
+        ({**TINY, "seeds": "one"}, "seeds.0: input should be a valid integer"),
+    ],
+)
+def test_fields_that_describe_no_study_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidConfig, match=re.escape(message)):
+        PACKAGED.plan(**fields)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_factor_multiplies_the_optimizers_own_rate(optimizer: str) -> None:
+    own, faster = (PACKAGED.plan(**TINY, optimizer=optimizer, learning_rate_factor=factor) for factor in (1, 2.5))
+    assert faster.recipe.optimizer.learning_rate == 2.5 * own.recipe.optimizer.learning_rate
+
+
+def test_nested_and_dotted_names_are_the_same() -> None:
+    dotted = PACKAGED.plan(**TINY, optimizer="sgd", **{"settings.momentum": 0.5})
+    assert dotted == PACKAGED.plan(**TINY, optimizer="sgd", settings={"momentum": 0.5})
+    assert dotted.recipe.optimizer.settings == {"momentum": 0.5, "nesterov": False}
+
+
+def test_one_field_of_an_average_may_be_set() -> None:
+    plan = PACKAGED.plan(**TINY, optimizer="swa", **{"averaging.start": 0.5})
+    own = PACKAGED.plan(**TINY, optimizer="swa").recipe.optimizer.averaging
+    assert own is not None
+    assert plan.recipe.optimizer.averaging == own.model_copy(update={"start": 0.5})
+
+
+def test_every_field_of_an_optimizer_may_be_set() -> None:
+    optimizer = PACKAGED.plan(**TINY, layer_decay=0.9, decay_exempt="none", weight_decay=0.2).recipe.optimizer
+    assert (optimizer.layer_decay, optimizer.decay_exempt, optimizer.weight_decay) == (0.9, "none", 0.2)
+
+
+def test_a_tuning_share_is_a_field_of_the_task() -> None:
+    assert PACKAGED.plan(**TINY, tuning_share=0.2).task.tuning_share == 0.2

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from bertspec.catalog import Catalog
-from bertspec.config import RecipeConfig, StudyConfig
-from bertspec.errors import InvalidConfig
 from bertspec.sources.locations import Locations
 from bertspec.store import Store, project_root
 from bertspec.tracking import Tracker, WandbTracker, combine
 
 __all__ = ["Session"]
-
-_WORDS = ("encoder", "task", "recipe", "optimizer", "seeds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,37 +74,3 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.tracker.close()
-
-    def plan(self, asked: Mapping[str, Any]) -> StudyConfig:
-        """Words → a study, everything in them checked.
-
-        Args:
-            asked: ``encoder`` and ``task`` (required), ``seeds``, ``recipe``, ``optimizer``, and any field of
-                a recipe or an optimizer.
-
-        Raises:
-            UnknownName: a word names nothing.
-            InvalidConfig: a value is not allowed, or a required word is missing.
-        """
-        missing = [word for word in ("encoder", "task") if word not in asked]
-        unknown = sorted(
-            set(asked) - {*_WORDS, *RecipeConfig.model_fields, "learning_rate", "weight_decay", "settings"}
-        )
-        if missing or unknown:
-            raise InvalidConfig(
-                "a fine-tuning is not described by these fields",
-                given=", ".join(asked),
-                allowed=", ".join((*_WORDS, *RecipeConfig.model_fields, "learning_rate", "weight_decay", "settings")),
-            )
-        return self.catalog.study(
-            self.catalog.encoder(str(asked["encoder"])),
-            self.catalog.task(str(asked["task"])),
-            seeds=_sequence(asked.get("seeds", (1, 2, 3))),
-            recipe=asked.get("recipe"),
-            optimizer=asked.get("optimizer"),
-            changes={field: value for field, value in asked.items() if field not in _WORDS},
-        )
-
-
-def _sequence(seeds: Any) -> Sequence[int]:
-    return seeds if isinstance(seeds, list | tuple) else (seeds,)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertspec import metrics
-from bertspec.config import OWN, MetricConfig, ParameterConfig, RecipeConfig, StudyConfig, SweepConfig
+from bertspec.catalog import PLAN_FIELDS
+from bertspec.config import OWN, MetricConfig, ParameterConfig, StudyConfig, SweepConfig
 from bertspec.config.parameters import close
 from bertspec.errors import BertspecError
 from bertspec.study import Session
@@ -16,21 +16,10 @@ from bertspec.sweep.trial import LOSS, study_of
 
 __all__ = ["NAMES", "Refused", "checked"]
 
-NAMES = tuple(
-    dict.fromkeys(
-        (
-            "encoder",
-            "task",
-            "recipe",
-            "optimizer",
-            "learning_rate",
-            "learning_rate_factor",
-            "weight_decay",
-            *(name for name in RecipeConfig.model_fields if name != "optimizer"),
-        )
-    )
-)
-"""The parameters that a trial may have, besides ``settings`` and what is nested in it."""
+_NESTED = ("settings", "averaging")
+"""The parameters that have parameters nested in them."""
+NAMES = tuple(name for name in PLAN_FIELDS if name not in (*OWN, *_NESTED))
+"""The parameters that a trial may have, besides those nested in ``settings`` and ``averaging``."""
 
 
 class Refused(Exception):
@@ -78,15 +67,15 @@ def checked(config: SweepConfig, session: Session) -> SweepConfig:
 
 
 def _check_names(config: SweepConfig) -> None:
-    known = (*NAMES, "settings", *OWN)
+    known = (*NAMES, *_NESTED, *OWN)
     for name in config.searched:
         top, dot, below = name.partition(".")
         path = ("parameters", *_place(config, name))
         if top not in known:
             raise Refused(f"unknown parameter{close(top, known)}", path, given=name, allowed=", ".join(known))
-        if bool(dot) != (top == "settings") or "." in below:
+        if bool(dot) != (top in _NESTED) or "." in below:
             raise Refused(
-                "only settings has parameters nested in it, one level deep",
+                "only settings and averaging have parameters nested in them, one level deep",
                 path,
                 given=name,
                 allowed="settings: {parameters: {momentum: {values: [0, 0.9]}}}",
@@ -105,12 +94,18 @@ def _check_searched(config: SweepConfig) -> None:
 
 def _planned(config: SweepConfig, session: Session, base: Mapping[str, Any]) -> StudyConfig:
     """The study of every parameter's first value; the parameter at fault is found by leaving it out."""
+    for word, find in (("encoder", session.catalog.encoder), ("task", session.catalog.task)):
+        try:
+            find(base[word])
+        except BertspecError as refusal:
+            at = next(_extremes(config.searched[word]))[0]
+            raise _refused(refusal, ("parameters", word, *at), base[word]) from refusal
     try:
         return study_of(base, session, seeds=(0,), tuning_share=None)
     except BertspecError as refusal:
         for name in base:
             rest = {other: value for other, value in base.items() if other != name}
-            if name in ("encoder", "task"):
+            if name in ("encoder", "task"):  # without them there is no study
                 continue
             try:
                 study_of(rest, session, seeds=(0,), tuning_share=None)
@@ -118,10 +113,7 @@ def _planned(config: SweepConfig, session: Session, base: Mapping[str, Any]) -> 
                 continue
             at = next(_extremes(config.searched[name]))[0]
             raise _refused(refusal, ("parameters", *_place(config, name), *at), base[name]) from refusal
-        said = str(refusal)
-        word = next((w for w in ("encoder", "task") if said.startswith((f"unknown {w}", f"{w} is a name"))), None)
-        path = ("parameters", word, *next(_extremes(config.searched[word]))[0]) if word else ("parameters",)
-        raise _refused(refusal, path, base[word] if word else None) from refusal
+        raise _refused(refusal, ("parameters",), None) from refusal
 
 
 def _plan(session: Session, parameters: Mapping[str, Any], path: tuple[str | int, ...], value: Any) -> StudyConfig:
@@ -132,10 +124,7 @@ def _plan(session: Session, parameters: Mapping[str, Any], path: tuple[str | int
 
 
 def _refused(refusal: BertspecError, path: tuple[str | int, ...], value: Any) -> Refused:
-    """What the recipe, the optimizer or the catalog says of it; where that is, is the sweep file's line."""
-    said = re.split(r"; (?:given|where): ", str(refusal))[0]
-    allowed = re.search(r"; allowed: (.*?)(?:; where: |$)", str(refusal))
-    return Refused(said, path, given=value, allowed=allowed[1] if allowed else None)
+    return Refused(refusal.problem, path, given=value, allowed=refusal.allowed)
 
 
 def _metric(given: MetricConfig | None, plan: StudyConfig) -> MetricConfig:

@@ -38,9 +38,8 @@ def study_of(
     """The study that a trial's parameters describe.
 
     Args:
-        parameters: ``encoder`` and ``task``, and any of ``recipe``, ``optimizer``, ``learning_rate_factor``,
-            ``settings.NAME`` and the fields of a recipe or an optimizer. Nested mappings are as good as names joined
-            by dots. What is the sweep's own, such as ``seeds``, is passed over.
+        parameters: the fields of :meth:`bertspec.catalog.Catalog.plan`, except those that are the sweep's own, such as
+            ``seeds``, which are ignored.
         session: its catalog knows the words.
         seeds: one run for each.
         tuning_share: the share of the training rows that is scored; none scores the evaluation split.
@@ -49,15 +48,8 @@ def study_of(
         UnknownName: a word names nothing.
         InvalidConfig: a value is not allowed, or a required word is missing.
     """
-    asked = _nested(settings_of(parameters))
-    for word in ("encoder", "task", "recipe", "optimizer"):
-        if word in asked and not isinstance(asked[word], str):
-            raise InvalidConfig(f"{word} is a name", given=asked[word])
-    factor = asked.pop("learning_rate_factor", None)
-    plan = session.plan({**asked, "seeds": tuple(seeds)})
-    if factor is not None:
-        plan = session.plan({**asked, "seeds": tuple(seeds), "learning_rate": _rate(plan, factor, asked)})
-    return plan.model_copy(update={"task": plan.task.model_copy(update={"tuning_share": tuning_share})})
+    asked = settings_of(parameters)
+    return session.catalog.plan(**asked, seeds=tuple(seeds), tuning_share=tuning_share)
 
 
 def settings_of(parameters: Mapping[str, Any]) -> dict[str, Setting]:
@@ -173,27 +165,3 @@ def losses(run: StoredRun) -> NDArray[np.float64]:
     highest = outputs.max(axis=1, keepdims=True)
     normal = highest[:, 0] + np.log(np.exp(outputs - highest).sum(axis=1))
     return np.asarray(normal - outputs[np.arange(len(outputs)), references.astype(int)])
-
-
-def _nested(flat: Mapping[str, Setting]) -> dict[str, Any]:
-    """``settings.momentum`` → ``settings: {momentum: …}``."""
-    found: dict[str, Any] = {}
-    for name, value in flat.items():
-        top, dot, below = name.partition(".")
-        if dot:
-            found[top] = {**found.get(top, {}), below: value}
-        else:
-            found[top] = value
-    return found
-
-
-def _rate(plan: StudyConfig, factor: Any, asked: Mapping[str, Any]) -> float:
-    if "learning_rate" in asked:
-        raise InvalidConfig(
-            "learning_rate and learning_rate_factor are both given",
-            given=f"{asked['learning_rate']} and {factor}",
-            allowed="one of the two",
-        )
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
-        raise InvalidConfig("learning_rate_factor: a number above zero", given=factor)
-    return plan.recipe.optimizer.learning_rate * factor

@@ -113,7 +113,7 @@ def test_sabotage_has_no_record_to_be_stale(study_config: StudyConfig, own: Sess
 def test_a_record_that_bertspec_brings_is_still_of_its_study(session: Session) -> None:
     """What a recipe has learnt to say since the record was made changes no study that does not say it."""
     encoder, task = session.catalog.encoder("bert-tiny"), session.catalog.task("bundled/sentiment")
-    config = session.catalog.study(encoder, task, seeds=(1, 2, 3))
+    config = session.catalog.plan(encoder=encoder, task=task, seeds=(1, 2, 3))
     assert config.recipe.optimizer.name == "adamw"
     found = calibration.find(config, study.gather(config, session.locations), session.catalog)
     assert found.stale is None

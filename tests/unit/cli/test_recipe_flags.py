@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bertspec.catalog import Catalog
 from bertspec.cli import recipe_flags
 from bertspec.cli.recipe_flags import flags
 from bertspec.config import OptimizerConfig, RecipeConfig
@@ -95,3 +97,12 @@ def test_fields_that_contradict_each_other_are_refused(words: str, message: str)
 def test_a_misspelt_field_is_not_taken_for_a_setting_of_the_optimizer() -> None:
     with pytest.raises(UnknownName, match="given: 'batchsize'; allowed: did you mean batch_size"):
         asked("--set", "batchsize=4")
+
+
+def test_what_the_options_ask_for_can_be_planned() -> None:
+    catalog = Catalog.beside(Path("/nowhere"))
+    fields = asked("--layer-decay", "0.9", "--set", "averaging.start=0.5")
+    plan = catalog.plan(encoder="bert-tiny", task="bundled/sentiment", optimizer="swa", **fields)
+    assert plan.recipe.optimizer.layer_decay == 0.9
+    assert plan.recipe.optimizer.averaging is not None
+    assert plan.recipe.optimizer.averaging.start == 0.5

@@ -293,7 +293,7 @@ def test_the_engine_trains_without_the_packages_that_it_does_not_need(tmp_path: 
         "from pathlib import Path\n"
         "catalog, places = Catalog.beside(Path('.')), Locations(None, None)\n"
         "encoder, task = catalog.encoder('bert-tiny'), catalog.task('bundled/sentiment')\n"
-        "config = catalog.study(encoder, task, seeds=[1], changes={'steps': 2}).runs()[0]\n"
+        "config = catalog.plan(encoder=encoder, task=task, seeds=[1], steps=2).runs()[0]\n"
         "class Quiet:\n"
         "    started = stepped = lambda self, *_: None\n"
         "inputs = engine.RunInputs(pretrained.find(encoder, places), tables.load(task, places))\n"

@@ -119,7 +119,10 @@ def test_a_recipe_is_the_encoders_own_unless_one_is_named(
 
 
 def test_a_learning_rate_is_multiplied_from_its_own(session: Session, encoder: EncoderConfig, task: TaskConfig) -> None:
-    own, fast = (Recipe(faster=factor).plan(session, encoder, task, "adamw", (1,)) for factor in (1.0, 100.0))
+    own, fast = (
+        Recipe(changes={"learning_rate_factor": factor}).plan(session, encoder, task, "adamw", (1,))
+        for factor in (1.0, 100.0)
+    )
     assert fast.recipe.optimizer.learning_rate == pytest.approx(100 * own.recipe.optimizer.learning_rate)
 
 

@@ -102,7 +102,9 @@ def test_a_task_that_a_given_line_changed_cannot_be_swept(scene: Scene, session:
 
 def test_a_learning_rate_that_a_given_line_multiplied_cannot_be_swept(scene: Scene, session: Session) -> None:
     with pytest.raises(InvalidConfig, match="its own learning rates"):
-        Scene(scene.encoder, scene.task, Recipe(faster=10.0)).sweep("optimizer", [OPTIMIZERS], session)
+        Scene(scene.encoder, scene.task, Recipe(changes={"learning_rate_factor": 10.0})).sweep(
+            "optimizer", [OPTIMIZERS], session
+        )
 
 
 @pytest.mark.parametrize(

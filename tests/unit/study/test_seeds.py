@@ -133,19 +133,6 @@ def test_a_study_begins_with_the_runs_of_its_first_look(study_config: StudyConfi
     assert [run.config.seed for run in begun.runs] == [1, 2, 3, 4]
 
 
-def test_words_become_a_study(session: Session) -> None:
-    plan = session.plan(
-        {"encoder": "bert-tiny", "task": "bundled/sentiment", "optimizer": "sgd", "steps": 3, "seeds": 7}
-    )
-    assert (plan.seeds, plan.recipe.steps, plan.recipe.optimizer.algorithm) == ((7,), 3, "sgd")
-
-
-@pytest.mark.parametrize("asked", [{"encoder": "bert-tiny"}, {"encoder": "a", "task": "b", "colour": "red"}])
-def test_words_that_describe_no_study_are_refused(session: Session, asked: dict[str, str]) -> None:
-    with pytest.raises(InvalidConfig, match="not described by these fields; given: .*; allowed: encoder, task"):
-        session.plan(asked)
-
-
 def test_token_ids_are_cached_beside_the_runs(study_config: StudyConfig, session: Session) -> None:
     study.run(study_config, session)
     assert len(list(session.store.token_cache.glob("[!.]*"))) == 2

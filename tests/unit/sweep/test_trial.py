@@ -105,9 +105,9 @@ def test_what_is_wrong_with_every_trial_is_raised(mini: Session) -> None:
     ("more", "said"),
     [
         ({"learning_rate": 0.1, "learning_rate_factor": 2}, "both given"),
-        ({"learning_rate_factor": -2}, "a number above zero"),
+        ({"learning_rate_factor": -2}, "not a number above zero"),
         ({"encoder": 3}, "encoder is a name"),
-        ({"stepz": 3}, "not described by these fields"),
+        ({"stepz": 3}, "stepz is not a known field .did you mean steps"),
     ],
 )
 def test_a_choice_that_no_study_could_have_is_refused(mini: Session, more: dict[str, Any], said: str) -> None:

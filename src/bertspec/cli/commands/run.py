@@ -70,7 +70,7 @@ def execute(arguments: argparse.Namespace) -> int:
         checkpoint_every=arguments.checkpoint_every,
         keep_models=arguments.keep_models,
     )
-    plan = work.plan(_asked(arguments))
+    plan = work.catalog.plan(**_asked(arguments))
     made = study.run(plan, work)
     work.tracker.close()
     (_show_json if arguments.json else _show)(made, made.trained)
