@@ -14,8 +14,7 @@ from bertspec.config import RunConfig, StudyConfig
 from bertspec.results import RunObserver
 from bertspec.store import Store
 from bertspec.study import Session, Study
-from bertspec.tracking import SilentTracker
-from bertspec.tracking.observers import SilentObserver
+from bertspec.tracking import SilentObserver, SilentTracker
 
 __all__ = ["Pair", "cut_off_and_taken_up"]
 

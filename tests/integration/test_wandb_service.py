@@ -352,7 +352,7 @@ def test_what_was_logged_offline_is_pushed_and_verified(
 def test_a_run_whose_artifact_did_not_arrive_does_not_count_as_synced(
     offline: tuple[StoredRun, Path], service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertspec.tracking.upload._ARRIVAL_S", 0.0)
+    monkeypatch.setattr("bertspec.tracking.offline._ARRIVAL_S", 0.0)
     monkeypatch.setattr(
         service.operations, "ArtifactMembershipByName", lambda _: {"project": {"artifactCollectionMembership": None}},
         raising=False,

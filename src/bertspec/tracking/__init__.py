@@ -1,14 +1,11 @@
-"""Where runs are shown: W&B, a progress bar, or nowhere. The store, not a tracker, is the truth."""
+"""Where runs are shown: in W&B, as a progress bar, or nowhere. The store has the results; a tracker only shows them."""
 
 from __future__ import annotations
 
 from bertspec.tracking.connection import Connection, connection
-from bertspec.tracking.links import link
-from bertspec.tracking.observers import SilentTracker, Tracker, combine
-from bertspec.tracking.offline import OfflineRun, find_run, read_run
-from bertspec.tracking.progress import ProgressTracker
+from bertspec.tracking.offline import OfflineRun, SyncedRun, find_run, link, read_run, sync
 from bertspec.tracking.sweeps import RegisteredSweep, register
-from bertspec.tracking.upload import SyncedRun, sync
+from bertspec.tracking.trackers import ProgressTracker, SilentObserver, SilentTracker, Tracker, combine
 from bertspec.tracking.wandb_observer import sampled_steps
 from bertspec.tracking.wandb_report import publish
 from bertspec.tracking.wandb_runs import WandbTracker
@@ -20,6 +17,7 @@ __all__ = [
     "OfflineRun",
     "ProgressTracker",
     "RegisteredSweep",
+    "SilentObserver",
     "SilentTracker",
     "SyncedRun",
     "Tracker",

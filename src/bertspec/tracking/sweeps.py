@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertspec.errors import SourceError, Unreachable
-from bertspec.tracking.connection import service_api, without_secrets
-from bertspec.tracking.limits import abandon, within
+from bertspec.tracking.connection import abandon, service_api, within, without_secrets
 from bertspec.tracking.wandb_runs import PROJECT
 
 __all__ = ["RegisteredSweep", "register"]

@@ -18,9 +18,8 @@ from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 from bertspec.sources import tables
 from bertspec.sources.locations import Locations
 from bertspec.statistics import Verdict, collapsed
-from bertspec.tracking import links
-from bertspec.tracking.connection import without_secrets
-from bertspec.tracking.limits import abandon, within
+from bertspec.tracking.connection import abandon, within, without_secrets
+from bertspec.tracking.offline import keep_link
 
 if TYPE_CHECKING:
     import wandb
@@ -111,7 +110,7 @@ class WandbObserver:
         self._guarded(lambda: within(_LOG_S, lambda: self._log_result(result)))
         self._guarded(lambda: within(_FINISH_S, lambda: self.run.finish(exit_code=0)))
         if self.url is not None and self.run.url:
-            self._guarded(lambda: links.keep(self.directory, self.run.id, str(self.run.url)))
+            self._guarded(lambda: keep_link(self.directory, self.run.id, str(self.run.url)))
 
     def _check_service(self) -> None:
         """One probe here saves the half minute that the client takes to give up."""

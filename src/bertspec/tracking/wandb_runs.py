@@ -17,9 +17,8 @@ from bertspec.config import RunConfig
 from bertspec.results import RunObserver
 from bertspec.sources.locations import Locations
 from bertspec.statistics import Verdict
-from bertspec.tracking.connection import connection, without_secrets
-from bertspec.tracking.limits import abandon
-from bertspec.tracking.observers import SilentObserver
+from bertspec.tracking.connection import abandon, connection, without_secrets
+from bertspec.tracking.trackers import SilentObserver
 from bertspec.tracking.wandb_observer import WandbObserver, data_folder, log_verdicts, sampled_steps
 
 if TYPE_CHECKING:

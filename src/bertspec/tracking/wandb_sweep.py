@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
-from bertspec.tracking.connection import without_secrets
-from bertspec.tracking.limits import abandon, within
+from bertspec.tracking.connection import abandon, within, without_secrets
 from bertspec.tracking.wandb_observer import data_folder
 from bertspec.tracking.wandb_runs import Mode, WandbTracker
 

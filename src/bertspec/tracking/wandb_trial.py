@@ -13,9 +13,8 @@ from bertspec.config import RunConfig
 from bertspec.network import answers
 from bertspec.results import Point, RunObserver, RunResult, TrialRecord
 from bertspec.statistics import Verdict
-from bertspec.tracking import links
-from bertspec.tracking.connection import without_secrets
-from bertspec.tracking.limits import abandon, within
+from bertspec.tracking.connection import abandon, within, without_secrets
+from bertspec.tracking.offline import keep_link, link
 from bertspec.tracking.wandb_runs import WandbTracker, sampled_steps
 
 if TYPE_CHECKING:
@@ -145,8 +144,8 @@ class TrialTracker:
         if self._run is None or self._run.offline or not self._run.url:
             return
         for fingerprint in trial.runs:
-            if links.link(self.directory, fingerprint) is None:
-                links.keep(self.directory, fingerprint[:16], str(self._run.url))
+            if link(self.directory, fingerprint) is None:
+                keep_link(self.directory, fingerprint[:16], str(self._run.url))
 
     def _guarded(self, act: Callable[[wandb.Run], object]) -> None:
         if self.broken or self._run is None:

@@ -12,7 +12,7 @@ import torch
 from bertspec.config import RecipeConfig, RunConfig
 from bertspec.engine import Checkpoints
 from bertspec.optimizers import ALGORITHMS, learned_rates
-from bertspec.tracking.observers import SilentObserver
+from bertspec.tracking import SilentObserver
 from tests.unit.engine.conftest import Ran
 
 

@@ -12,7 +12,7 @@ from bertspec.config import RecipeConfig, RunConfig
 from bertspec.engine import Checkpoints, preparation
 from bertspec.errors import InvalidConfig
 from bertspec.optimizers import learned_rates
-from bertspec.tracking.observers import SilentObserver
+from bertspec.tracking import SilentObserver
 from tests.unit.engine.conftest import Ran
 
 RATES = {"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3}

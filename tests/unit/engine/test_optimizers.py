@@ -18,7 +18,7 @@ from bertspec.errors import InvalidConfig
 from bertspec.models import EncoderModel
 from bertspec.sources import pretrained, tables
 from bertspec.sources.locations import Locations
-from bertspec.tracking.observers import SilentObserver
+from bertspec.tracking import SilentObserver
 from tests.unit.engine.conftest import Ran
 
 CATALOG = Catalog.beside(Path("/nowhere"))
