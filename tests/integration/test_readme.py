@@ -34,7 +34,7 @@ def walked(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_example_s_rows_are_those_that_are_shown_and_no_text_stands_twice(walked: Path) -> None:
+def test_the_example_has_the_rows_that_the_readme_shows_and_no_text_twice(walked: Path) -> None:
     lines = (walked / "reviews.csv").read_text("utf-8").splitlines()
     assert lines[:3] == block("csv", "review,verdict").splitlines()
     assert len(set(lines)) == len(lines) == 161
