@@ -61,12 +61,12 @@ class Job:
         import torch
         from transformers import AutoModelForSequenceClassification
 
-        from bertspec.models import encoders
+        from bertspec import models
 
         torch.manual_seed(self.config.seed)
         files = self.inputs.files
-        config = encoders.build_config(
-            self.config.encoder, files, outputs=self.config.task.outputs, vocabulary=encoders.load_tokenizer(files)
+        config = models.build_config(
+            self.config.encoder, files, self.config.task.task_head, models.load_tokenizer(files)
         )
         if files.folder is None:
             return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
@@ -74,9 +74,9 @@ class Job:
 
     def rows(self, *, pad_to: int | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Token ids and labels of the training rows and of the evaluation rows, padded to a length or not at all."""
-        from bertspec.models import encoders
+        from bertspec import models
 
-        tokenizer, task = encoders.load_tokenizer(self.inputs.files), self.config.task
+        tokenizer, task = models.load_tokenizer(self.inputs.files), self.config.task
         splits = self.inputs.splits
 
         def encoded(table: Any) -> list[dict[str, Any]]:
@@ -98,10 +98,10 @@ class Job:
 
     def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Pad to the longest, as ``DataCollatorWithPadding`` does; the length that the sampler needs is dropped."""
-        from bertspec.models import encoders
+        from bertspec import models
 
         kept = [{key: value for key, value in row.items() if key != "length"} for row in rows]
-        padded: dict[str, Any] = encoders.load_tokenizer(self.inputs.files).pad(kept, return_tensors="pt")
+        padded: dict[str, Any] = models.load_tokenizer(self.inputs.files).pad(kept, return_tensors="pt")
         return padded
 
     def measured(self, steps: int, times_s: tuple[float, float], correct: NDArray[np.bool_], tokens: int) -> Measured:

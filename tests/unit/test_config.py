@@ -42,6 +42,7 @@ def test_a_task_stored_under_a_former_field_name_is_read(task: TaskConfig) -> No
         ({"labels": ("one",)}, "at least two labels"),
         ({"labels": ("one", "one")}, "named twice"),
         ({"head": "regression"}, "has no labels"),
+        ({"head": "ranking"}, "one of classification, regression"),
         ({"text_pair": "text"}, "needs two columns"),
         ({"generated": None}, "generated: block"),
         ({"metrics": ()}, "at least 1 item"),

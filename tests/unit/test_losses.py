@@ -5,16 +5,19 @@ import torch
 
 from bertspec import losses
 from bertspec.errors import InvalidConfig
+from bertspec.heads import Classification, Regression, TaskHead
+
+CLASSES = Classification(("negative", "positive"))
 
 
 def test_cross_entropy_is_the_mean_negative_log_probability() -> None:
     outputs = torch.tensor([[0.0, 0.0], [0.0, torch.log(torch.tensor(3.0))]])
     expected = -(torch.log(torch.tensor(0.5)) + torch.log(torch.tensor(0.75))) / 2
-    assert losses.choose("auto", "classification")(outputs, torch.tensor([0.0, 1.0])) == pytest.approx(expected.item())
+    assert losses.choose("auto", CLASSES)(outputs, torch.tensor([0.0, 1.0])) == pytest.approx(expected.item())
 
 
 def test_mse_is_the_mean_squared_error() -> None:
-    assert losses.choose("mse", "regression")(torch.tensor([[1.0], [3.0]]), torch.tensor([0.0, 1.0])) == 2.5
+    assert losses.choose("mse", Regression())(torch.tensor([[1.0], [3.0]]), torch.tensor([0.0, 1.0])) == 2.5
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
@@ -23,8 +26,19 @@ def test_a_loss_is_computed_in_fp32_from_bf16_outputs(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "head"), [("mse", "classification"), ("cross_entropy", "regression"), ("hinge", "regression")]
+    ("name", "head", "allowed"),
+    [
+        ("mse", CLASSES, "auto, cross_entropy"),
+        ("cross_entropy", Regression(), "auto, mse"),
+        ("hinge", Regression(), "auto, mse"),
+    ],
 )
-def test_a_loss_that_does_not_fit_the_head_is_refused(name: str, head: str) -> None:
-    with pytest.raises(InvalidConfig, match="does not fit"):
-        losses.choose(name, head)  # type: ignore[arg-type]
+def test_a_loss_that_does_not_fit_the_head_is_refused(name: str, head: TaskHead, allowed: str) -> None:
+    with pytest.raises(InvalidConfig, match=f"does not fit a {head.name} head; given: '{name}'; allowed: {allowed}"):
+        losses.choose(name, head)
+
+
+def test_a_name_is_registered_for_one_loss_only() -> None:
+    losses.register("mse", losses.mse)
+    with pytest.raises(ValueError, match="'mse' exists already"):
+        losses.register("mse", losses.cross_entropy)

@@ -40,14 +40,13 @@ def calibrate(config: StudyConfig, session: Session, *, seeds: Sequence[int]) ->
 
 def _record(reference: Study) -> Record:
     config, first = reference.config, reference.runs[0].result.facts.environment
-    classes = config.task.head == "classification"
     return Record(
         encoder=config.encoder.name,
         task=config.task.name,
         optimizer=config.recipe.optimizer.algorithm,
         made=datetime.datetime.now(datetime.UTC).date(),
         seeds=config.seeds,
-        collapsed=sum(study.collapses(reference.runs)) if classes else 0,
+        collapsed=sum(study.collapses(reference.runs)),
         metrics={name: _measured(reference.scores(name)) for name in config.task.metrics},
         hashes=identity(config, reference.inputs),
         made_with={

@@ -47,11 +47,11 @@ def judge_collapse(study: Study) -> Verdict:
     """The verdict on the claim that no seed collapses.
 
     Raises:
-        InvalidConfig: the task has no classes.
+        InvalidConfig: the task's head has no rule for a collapse.
     """
     task = study.config.task
-    if task.head != "classification":
-        raise InvalidConfig("a collapse is of classes", given=f"a {task.head} head", where=f"task {task.name!r}")
+    if task.task_head.collapse is None:
+        raise InvalidConfig(f"a {task.head} has no rule for a collapse", where=f"task {task.name!r}")
     return statistics.judge_collapse(collapses(study.runs))
 
 
@@ -123,7 +123,7 @@ def guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: str
         better = metrics.find(metric).better
         mean = float(np.mean([metrics.score(metric, one.references, one.predictions) for one in outcomes]))
         refused = statistics.refuse_leak(refused, mean=mean, ceiling=ceiling, p_values=p_values, better=better)
-    if refused.rule == found.rule and task.head == "classification":
+    if refused.rule == found.rule:
         refused = statistics.refuse_collapse(refused, collapses(runs))
     return refused
 

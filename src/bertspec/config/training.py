@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from bertspec import heads
 from bertspec.config.optimizer import OptimizerConfig, SwaConfig
+from bertspec.heads import TaskHead
 from bertspec.records import FiniteRecord, Setting
 
 __all__ = ["EncoderConfig", "GeneratedConfig", "RecipeConfig", "RunConfig", "StudyConfig", "TaskConfig"]
 
 Family = Literal["albert", "bert", "distilbert", "electra", "modernbert", "roberta"]
-Head = Literal["classification", "regression"]
 Sabotage = Literal["shuffled labels", "leaked labels", "scored on training rows"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -87,8 +88,8 @@ class TaskConfig(FiniteRecord):
     """The column that holds the second text of a pair."""
     label: str = "label"
     """The column that holds the label: a class number, a class name, or a number to regress."""
-    head: Head
-    """What is predicted: one of ``labels``, or one number."""
+    head: str
+    """What is predicted: ``classification`` (one of ``labels``) or ``regression`` (one number)."""
     labels: tuple[str, ...] = ()
     """The names of the classes, in the order of their numbers."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -104,9 +105,16 @@ class TaskConfig(FiniteRecord):
     chosen on it. None scores the evaluation split."""
 
     @property
-    def outputs(self) -> int:
-        """The width of the head."""
-        return len(self.labels) if self.head == "classification" else 1
+    def task_head(self) -> TaskHead:
+        """What ``head`` stands for, with this task's labels: targets, losses, metrics, predictions."""
+        return heads.build(self.head, labels=self.labels)
+
+    @field_validator("head")
+    @classmethod
+    def _known_head(cls, head: str) -> str:
+        if head not in heads.HEADS:
+            raise ValueError(f"a task head is one of {', '.join(sorted(heads.HEADS))}")
+        return head
 
     @model_validator(mode="before")
     @classmethod
@@ -117,15 +125,10 @@ class TaskConfig(FiniteRecord):
         return {"contamination_allowed" if name == "overlap_allowed" else name: value for name, value in values.items()}
 
     @model_validator(mode="after")
-    def _labels_fit_head(self) -> Self:
-        if self.head == "classification" and len(self.labels) < 2:
-            raise ValueError("a classification task names at least two labels")
-        if self.head == "regression" and self.labels:
-            raise ValueError("a regression task has no labels")
+    def _columns_and_head_fit(self) -> Self:
+        heads.build(self.head, labels=self.labels)
         if self.text_pair == self.text:
             raise ValueError("a pair of texts needs two columns")
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError("a label is named twice")
         if self.dataset.startswith("bundled/") != (self.generated is not None):
             raise ValueError("a bundled/ task, and no other, has a generated: block")
         return self

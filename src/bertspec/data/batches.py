@@ -49,8 +49,8 @@ class PackedBatch:
     """Shape (tokens,)."""
     token_type_ids: Tensor
     """Shape (tokens,)."""
-    places: Tensor
-    """Shape (tokens,): the place of each token in its example, from 0."""
+    positions: Tensor
+    """Shape (tokens,): each token's position in its example, from 0."""
     starts: Tensor
     """Shape (batch,): the first token of each example."""
 
@@ -101,9 +101,9 @@ def pad(tokens: Tokens, rows: Rows, *, pad_id: int, device: torch.device) -> Pad
     """Gather examples and pad them to the longest of them."""
     lengths = tokens.lengths_of(rows)
     inside = np.arange(int(lengths.max()))[None, :] < lengths[:, None]
-    places = np.where(inside, tokens.offsets[rows][:, None] + np.arange(inside.shape[1])[None, :], 0)
-    ids = np.where(inside, tokens.ids[places], pad_id)
-    types = np.where(inside, tokens.types[places], 0)
+    sources = np.where(inside, tokens.offsets[rows][:, None] + np.arange(inside.shape[1])[None, :], 0)
+    ids = np.where(inside, tokens.ids[sources], pad_id)
+    types = np.where(inside, tokens.types[sources], 0)
     as_tensor = [torch.from_numpy(array.astype(np.int64)).to(device) for array in (ids, types, inside)]
     return PaddedBatch(rows, *as_tensor)
 
@@ -113,7 +113,7 @@ def pack(tokens: Tokens, rows: Rows, *, device: torch.device) -> PackedBatch:
     rows = rows[np.argsort(-tokens.lengths_of(rows), kind="stable")]
     lengths = tokens.lengths_of(rows)
     starts = np.cumsum(lengths) - lengths
-    places = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
-    found = places + np.repeat(tokens.offsets[rows], lengths)
-    arrays = (tokens.ids[found], tokens.types[found], places, starts)
+    positions = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
+    sources = positions + np.repeat(tokens.offsets[rows], lengths)
+    arrays = (tokens.ids[sources], tokens.types[sources], positions, starts)
     return PackedBatch(rows, lengths, *(torch.from_numpy(array.astype(np.int64)).to(device) for array in arrays))

@@ -42,7 +42,7 @@ def read(table: Table, task: TaskConfig, split: str) -> Examples:
     return Examples(
         texts=_texts(table[task.text], task.text, where),
         pairs=None if task.text_pair is None else _texts(table[task.text_pair], task.text_pair, where),
-        labels=_labels(table[task.label], task, where),
+        labels=task.task_head.targets(table[task.label], where=f"column {task.label!r}, {where}"),
     )
 
 
@@ -52,40 +52,3 @@ def _texts(values: Sequence[Any], column: str, where: str) -> list[str]:
             problem = "a text is empty" if isinstance(value, str) else "a text is missing"
             raise DataError(problem, given=value, allowed="some text", where=f"row {row}, column {column!r}, {where}")
     return list(values)
-
-
-def _labels(values: Sequence[Any], task: TaskConfig, where: str) -> NDArray[np.float64]:
-    numbers = {name: number for number, name in enumerate(task.labels)}
-    read_one = _number if task.head == "regression" else _class_number
-    labels = np.empty(len(values), dtype=np.float64)
-    for row, value in enumerate(values):
-        label = read_one(value, numbers)
-        if label is None:
-            allowed = "a finite number" if task.head == "regression" else _allowed(task)
-            raise DataError(
-                "a label is outside the head",
-                given=value,
-                allowed=allowed,
-                where=f"row {row}, column {task.label!r}, {where}",
-            )
-        labels[row] = label
-    return labels
-
-
-def _class_number(value: Any, numbers: dict[str, int]) -> float | None:
-    if isinstance(value, str):
-        return numbers.get(value)
-    if isinstance(value, bool | int | np.integer) and 0 <= int(value) < len(numbers):
-        return int(value)
-    return None
-
-
-def _number(value: Any, numbers: dict[str, int]) -> float | None:
-    del numbers
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        return None
-    return float(value) if np.isfinite(value) else None
-
-
-def _allowed(task: TaskConfig) -> str:
-    return f"0 to {len(task.labels) - 1}, or one of " + ", ".join(task.labels)

@@ -52,8 +52,8 @@ class Tokens:
         """Some of the examples, in the order of these rows."""
         lengths = self.lengths_of(rows)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        places = np.arange(int(offsets[-1])) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-        return Tokens(self.ids[places], self.types[places], offsets)
+        sources = np.arange(int(offsets[-1])) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Tokens(self.ids[sources], self.types[sources], offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

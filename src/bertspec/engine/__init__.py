@@ -72,10 +72,10 @@ def run(
         progress = train(config.recipe, context, observer, seed=config.seed, checkpoints=checkpoints)
         trained = device.clock()
         with context.optimizer.scored():
-            outcomes = Outcomes(_finite(evaluate(context), progress), context.evaluation.labels)
+            outcomes = Outcomes(_finite(evaluate(context), progress), context.evaluation.labels, config.task.task_head)
             timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
             if save_to is not None:
-                context.head.save(save_to, context.tokenizer)
+                context.model.save(save_to, context.tokenizer)
     facts = _facts(config, inputs, device, progress, outcomes, timings, context.held_out)
     if config.recipe.evaluate_every is not None:
         progress.record_evaluation(facts.scores[context.metric])

@@ -25,37 +25,38 @@ _log = logging.getLogger(__name__)
 def evaluate(context: RunContext) -> NDArray[np.float32]:
     """Outputs of shape (examples, width) for the evaluation split, in row order; see :func:`outputs`."""
     pad_id = context.tokenizer.pad_token_id or 0
-    return outputs(context.head, context.evaluation.tokens, pad_id=pad_id, device=context.device)
+    return outputs(context.model, context.evaluation.tokens, pad_id=pad_id, device=context.device)
 
 
 def score(context: RunContext) -> float:
-    """The main metric after so many steps of a training that goes on as if nobody had record_evaluation.
+    """Score the main metric in the middle of a training, which goes on as if it had not been interrupted.
 
     Outputs that are not finite numbers count as zeros, as they do at the end of a run.
     """
     drawn = context.device.random_state()
     with context.optimizer.scored():
-        found = evaluate(context)
+        logits = evaluate(context)
     context.device.restore_random_state(drawn)
-    context.head.train()
-    outcomes = Outcomes(found if np.isfinite(found).all() else np.zeros_like(found), context.evaluation.labels)
+    context.model.train()
+    finite = logits if np.isfinite(logits).all() else np.zeros_like(logits)
+    outcomes = Outcomes(finite, context.evaluation.labels, context.model.task_head)
     return metrics.score(context.metric, outcomes.references, outcomes.predictions)
 
 
 def outputs(
-    head: EncoderModel, tokens: Tokens, *, pad_id: int, device: Device, token_budget: int = batches.EVALUATION_TOKENS
+    model: EncoderModel, tokens: Tokens, *, pad_id: int, device: Device, token_budget: int = batches.EVALUATION_TOKENS
 ) -> NDArray[np.float32]:
-    """What a head says of every example, shape (examples, width), in the examples' order.
+    """Compute a model's outputs for every example, shape (examples, width), in the examples' order.
 
     Batches run longest first and are copied once. Where they do not fit the memory, smaller ones are tried.
 
     Raises:
         RuntimeError, MemoryError: torch's own complaint, where one example alone does not fit.
     """
-    head.eval()
+    model.eval()
     while True:
         try:
-            return _outputs(head, tokens, pad_id, device, token_budget)
+            return _outputs(model, tokens, pad_id, device, token_budget)
         except (RuntimeError, MemoryError) as error:
             alone = token_budget <= int(tokens.lengths.max())
             if alone or not device.is_out_of_memory(error):
@@ -66,15 +67,17 @@ def outputs(
 
 
 @torch.no_grad()
-def _outputs(head: EncoderModel, tokens: Tokens, pad_id: int, device: Device, token_budget: int) -> NDArray[np.float32]:
+def _outputs(
+    model: EncoderModel, tokens: Tokens, pad_id: int, device: Device, token_budget: int
+) -> NDArray[np.float32]:
     order: list[NDArray[np.int64]] = []
-    found: list[Tensor] = []
+    parts: list[Tensor] = []
     for rows in batches.evaluation_batches(tokens.lengths, token_budget=token_budget):
-        batch = head.batch(tokens, rows, pad_id=pad_id)
+        batch = model.batch(tokens, rows, pad_id=pad_id)
         with device.autocast():
-            found.append(head(batch).float())
+            parts.append(model(batch).float())
         order.append(batch.rows)
-    whole = torch.cat(found).cpu().numpy()
+    whole = torch.cat(parts).cpu().numpy()
     in_order = np.empty_like(whole)
     in_order[np.concatenate(order)] = whole
     return in_order

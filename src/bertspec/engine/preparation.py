@@ -20,7 +20,6 @@ from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
 from bertspec.engine.schedules import steps_of, steps_per_epoch
 from bertspec.errors import InvalidConfig
-from bertspec.models import encoders
 from bertspec.results import Provenance
 from bertspec.sources.pretrained import EncoderFiles
 from bertspec.sources.tables import Splits
@@ -65,7 +64,7 @@ class RunContext:
     """All that training and evaluation need."""
 
     tokenizer: PreTrainedTokenizerBase
-    head: models.EncoderModel
+    model: models.EncoderModel
     optimizer: optimizers.Optimizer
     loss: losses.Loss
     metric: str
@@ -78,7 +77,7 @@ class RunContext:
 
     def batch(self, split: Split, rows: NDArray[np.int64]) -> tuple[Batch, Tensor]:
         """Token ids, and labels of shape (batch,) in the batch's order, on the device."""
-        batch = self.head.batch(split.tokens, rows, pad_id=self.tokenizer.pad_token_id or 0)
+        batch = self.model.batch(split.tokens, rows, pad_id=self.tokenizer.pad_token_id or 0)
         return batch, torch.from_numpy(split.labels[batch.rows]).to(self.device.torch, torch.float32)
 
 
@@ -90,10 +89,10 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
         InvalidConfig: the recipe does not fit the task or the encoder.
         SourceError: the checkpoint cannot be loaded.
     """
-    task, recipe = config.task, config.recipe
-    loss = losses.choose(recipe.loss, task.head)
+    task, recipe, head = config.task, config.recipe, config.task.task_head
+    loss = losses.choose(recipe.loss, head)
     optimizers.check(recipe.optimizer, schedule=recipe.schedule)
-    tokenizer = encoders.load_tokenizer(inputs.files)
+    tokenizer = models.load_tokenizer(inputs.files)
     key = f"{inputs.files.tokenizer_origin.sha256} {tokenizers.__version__}"
 
     def encoded(examples: Examples) -> Tokens:
@@ -107,24 +106,24 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
         raise InvalidConfig(
             f"{recipe.optimizer.word} never takes a batch in parts", given=f"micro_batch {recipe.micro_batch}"
         )
-    head = models.build(
+    model = models.build(
         config.encoder, inputs.files, task, tokenizer, differentiated_twice=requirements.second_derivative
     )
-    head = head.to(device.torch)
-    head.refuse_longer("max_length", recipe.max_length, encoder=config.encoder.name)
-    if head.packs and not requirements.whole_tensors:
-        tokens = head.narrow(*tokens)
+    model = model.to(device.torch)
+    model.refuse_longer("max_length", recipe.max_length, encoder=config.encoder.name)
+    if model.packs and head.narrows_vocabulary and not requirements.whole_tensors:
+        tokens = model.narrow(*tokens)
     if recipe.frozen_encoder:
-        head.freeze_encoder()
+        model.freeze_encoder()
     train_split, evaluation_split = (
         Split(ids, examples.labels) for ids, examples in zip(tokens, (train, evaluation), strict=True)
     )
     train_split, held_out = _split_off(train_split, requirements.held_out, config.seed)
     rows = len(train_split.labels)
     length = optimizers.Length(steps_of(recipe, rows), steps_per_epoch(recipe, rows))
-    optimizer = optimizers.build(recipe.optimizer, head, length=length)
+    optimizer = optimizers.build(recipe.optimizer, model, length=length)
     metric = task.metrics[0]
-    return RunContext(tokenizer, head, optimizer, loss, metric, train_split, held_out, evaluation_split, device)
+    return RunContext(tokenizer, model, optimizer, loss, metric, train_split, held_out, evaluation_split, device)
 
 
 def _split_off(train: Split, share: float, seed: int) -> tuple[Split, Split | None]:

@@ -81,15 +81,15 @@ class _Training:
     """The batches of held-out rows to come."""
 
     def __post_init__(self) -> None:
-        self.weights = [weight for weight in self.context.head.parameters() if weight.requires_grad]
+        self.weights = [weight for weight in self.context.model.parameters() if weight.requires_grad]
 
     def resume(self) -> None:
         """Restore weights, optimizer, random numbers and progress from the newest checkpoint."""
         context = self.context
-        context.head.train()
+        context.model.train()
         state = self.checkpoints.load() if self.checkpoints is not None else None
         if state is not None:
-            context.head.load_state_dict(state["weights"])
+            context.model.load_state_dict(state["weights"])
             context.optimizer.load_state_dict(state["optimizer"])
             context.device.restore_random_state(state["random"])
             self.progress.restore(state["progress"])
@@ -108,7 +108,7 @@ class _Training:
             split.tokens.lengths,
             batch_size=self.recipe.batch_size,
             seed=seed,
-            window_batches=1 if self.context.head.packs else batches.WINDOW_BATCHES,
+            window_batches=1 if self.context.model.packs else batches.WINDOW_BATCHES,
         )
 
     def step(self, rows: NDArray[np.int64], rate: float) -> None:
@@ -138,7 +138,7 @@ class _Training:
 
     def _state(self) -> dict[str, Any]:
         return {
-            "weights": self.context.head.state_dict(),
+            "weights": self.context.model.state_dict(),
             "optimizer": self.context.optimizer.state_dict(),
             "random": self.context.device.random_state(),
             "progress": self.progress.state(),
@@ -183,21 +183,21 @@ class _Training:
         context = self.context
         batch, labels = context.batch(split, rows)
         with context.device.autocast():
-            loss = context.loss(context.head(batch), labels)
+            loss = context.loss(context.model(batch), labels)
         if not torch.isfinite(loss):
             raise _NotFinite(f"loss {loss.item()} at {where}")
         return loss
 
     def held_out_loss(self, where: str) -> Tensor:
         """The same of the next held-out batch, without dropout."""
-        held_out, head = self.context.held_out, self.context.head
+        held_out, model = self.context.held_out, self.context.model
         assert held_out is not None  # noqa: S101 - the optimizer's needs say whether there is one
         rows = next(self.held_out)
         self.progress.held_out += 1
         self.progress.tokens += int(held_out.tokens.lengths_of(rows).sum())
-        head.eval()
+        model.eval()
         loss = self.loss(held_out, rows, f"{where}, held-out rows")
-        head.train()
+        model.train()
         return loss
 
     def _clear(self) -> None:

@@ -107,7 +107,7 @@ def measure(
     with device.session(0):
         subjects = [Subject.load(encoder, locations, device) for encoder in encoders]
         for subject in subjects:
-            subject.head.refuse_longer("tokens", max(grid.lengths), encoder=subject.name)
+            subject.model.refuse_longer("tokens", max(grid.lengths), encoder=subject.name)
         parts = [part for length in grid.lengths for part in _of_length(length, subjects, grid)]
         parts += [] if grid.text is None else [_of_text(grid.text, subjects, grid)]
 

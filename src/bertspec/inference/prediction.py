@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from bertspec import models
 from bertspec.config import EncoderConfig, RunConfig
@@ -17,7 +16,7 @@ from bertspec.data.tokens import encode
 from bertspec.device import Device, choose
 from bertspec.engine import outputs
 from bertspec.errors import InvalidConfig
-from bertspec.models import encoders
+from bertspec.heads import Prediction
 from bertspec.sources import pretrained
 from bertspec.sources.locations import Locations
 
@@ -30,24 +29,12 @@ __all__ = ["Prediction", "Predictor"]
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """What was said about one text."""
-
-    label: str | None
-    """The most likely class; none for a regression."""
-    value: float
-    """The probability of that class, or the predicted number."""
-    probabilities: dict[str, float]
-    """Class → probability, all of them; empty for a regression."""
-
-
-@dataclass(frozen=True, slots=True)
 class Predictor:
     """A fine-tuned encoder, loaded once."""
 
     config: RunConfig
     """The run that made it: its labels, and how long a text may be."""
-    head: models.EncoderModel
+    model: models.EncoderModel
     tokenizer: PreTrainedTokenizerBase
     device: Device
 
@@ -61,10 +48,10 @@ class Predictor:
         """
         encoder = EncoderConfig(name=config.encoder.name, checkpoint=str(folder.absolute()))
         files = pretrained.find(encoder, Locations(mirror=None, endpoint=None))
-        tokenizer = encoders.load_tokenizer(files)
+        tokenizer = models.load_tokenizer(files)
         chosen = choose(device, config.recipe)
-        head = models.build(encoder, files, config.task, tokenizer).to(chosen.torch)
-        return cls(config, head, tokenizer, chosen)
+        model = models.build(encoder, files, config.task, tokenizer).to(chosen.torch)
+        return cls(config, model, tokenizer, chosen)
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Prediction]:
         """One prediction per text, in order. A text longer than the run's ``max_length`` is cut.
@@ -89,12 +76,5 @@ class Predictor:
         examples = Examples(list(texts), None if pairs is None else list(pairs), np.zeros(len(texts)))
         tokens = encode(self.tokenizer, examples, max_length=self.config.recipe.max_length, key="", cache=None)
         with self.device.session(0):
-            found = outputs(self.head, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)
-        if not task.labels:
-            return [Prediction(None, float(number), {}) for number in found[:, 0]]
-        shares = torch.from_numpy(found).softmax(dim=1).tolist()
-        return [self._of_classes(dict(zip(task.labels, row, strict=True))) for row in shares]
-
-    def _of_classes(self, probabilities: dict[str, float]) -> Prediction:
-        best = max(probabilities, key=probabilities.__getitem__)
-        return Prediction(best, probabilities[best], probabilities)
+            logits = outputs(self.model, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)
+        return task.task_head.predictions(logits)

@@ -14,7 +14,6 @@ from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.data.examples import Examples
 from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device
-from bertspec.models import encoders
 from bertspec.sources import pretrained
 from bertspec.sources.locations import Locations
 
@@ -34,7 +33,7 @@ class Subject:
     """An encoder with its tokenizer, on a device."""
 
     name: str
-    head: models.EncoderModel
+    model: models.EncoderModel
     tokenizer: PreTrainedTokenizerBase
     device: Device
 
@@ -46,13 +45,13 @@ class Subject:
             BertspecError: the encoder cannot be had, or cannot be built.
         """
         files = pretrained.find(encoder, locations)
-        tokenizer = encoders.load_tokenizer(files)
-        head = models.build(encoder, files, _TASK, tokenizer).to(device.torch).eval()
-        return cls(encoder.name, head, tokenizer, device)
+        tokenizer = models.load_tokenizer(files)
+        model = models.build(encoder, files, _TASK, tokenizer).to(device.torch).eval()
+        return cls(encoder.name, model, tokenizer, device)
 
     def texts_of(self, length: int, *, count: int) -> Tokens:
         """So many texts of exactly that many tokens, drawn from the ordinary words of the vocabulary."""
-        size = min(len(self.tokenizer), self.head.model.config.vocab_size)
+        size = min(len(self.tokenizer), self.model.network.config.vocab_size)
         ordinary = np.setdiff1d(np.arange(size, dtype=np.int32), self.tokenizer.all_special_ids)
         ids = np.random.default_rng(length).choice(ordinary, size=count * length)
         return Tokens(ids, np.zeros(len(ids), dtype=np.int8), np.arange(count + 1, dtype=np.int64) * length)
@@ -63,13 +62,13 @@ class Subject:
         Raises:
             DataError: the tokenizer knows less than half of its tokens.
         """
-        longest = self.head.longest or len(text.encode()) + 8  # no text has more tokens than bytes
+        longest = self.model.longest or len(text.encode()) + 8  # no text has more tokens than bytes
         return encode(self.tokenizer, Examples([text], None, np.zeros(1)), max_length=longest, key="", cache=None)
 
     @torch.no_grad()
     def answer(self, tokens: Tokens, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Outputs of shape (rows, 2), on the host, as ``bertspec predict`` has them made."""
-        batch = self.head.batch(tokens, rows, pad_id=self.tokenizer.pad_token_id or 0)
+        batch = self.model.batch(tokens, rows, pad_id=self.tokenizer.pad_token_id or 0)
         with self.device.autocast():
-            found: NDArray[np.float32] = self.head(batch).float().cpu().numpy()
+            found: NDArray[np.float32] = self.model(batch).float().cpu().numpy()
         return found

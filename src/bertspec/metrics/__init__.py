@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bertspec.config import TaskConfig
 from bertspec.errors import InvalidConfig, UnknownName
 
-__all__ = ["METRICS", "Metric", "check", "check_bound", "find", "score"]
+__all__ = ["METRICS", "Metric", "check", "check_bound", "find", "register", "score"]
 
 Array = NDArray[np.float64]
 
@@ -29,8 +29,6 @@ class Metric:
     name: str
     title: str
     """The name in reports."""
-    head: Literal["classification", "regression"]
-    """The kind of prediction it scores."""
     function: Callable[[Array, Array], float]
     """(references, predictions), both of shape (examples,) → the score."""
     binary: bool = False
@@ -91,21 +89,30 @@ def _correlation(references: Array, predictions: Array, function: Callable[[Arra
     return 0.0 if constant else float(function(references, predictions))
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        metric.name: metric
-        for metric in (
-            Metric("accuracy", "accuracy", "classification", _accuracy),
-            Metric("error_rate", "error rate", "classification", _error_rate, better="lower"),
-            Metric("f1", "F1", "classification", _f1, binary=True),
-            Metric("macro_f1", "macro F1", "classification", _macro_f1),
-            Metric("matthews", "Matthews correlation", "classification", _matthews, lowest=-1.0),
-            Metric("pearson", "Pearson correlation", "regression", _pearson, lowest=-1.0),
-            Metric("spearman", "Spearman correlation", "regression", _spearman, lowest=-1.0),
-        )
-    }
-)
+_METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "accuracy", _accuracy),
+        Metric("error_rate", "error rate", _error_rate, better="lower"),
+        Metric("f1", "F1", _f1, binary=True),
+        Metric("macro_f1", "macro F1", _macro_f1),
+        Metric("matthews", "Matthews correlation", _matthews, lowest=-1.0),
+        Metric("pearson", "Pearson correlation", _pearson, lowest=-1.0),
+        Metric("spearman", "Spearman correlation", _spearman, lowest=-1.0),
+    )
+}
+METRICS: Mapping[str, Metric] = MappingProxyType(_METRICS)
 """Every metric by its name."""
+
+
+def register(metric: Metric) -> None:
+    """Add a metric, for this process: a task head names those that fit it.
+
+    Raises:
+        ValueError: the name belongs to another metric.
+    """
+    if _METRICS.setdefault(metric.name, metric) != metric:
+        raise ValueError(f"the metric {metric.name!r} exists already")
 
 
 def find(name: str, *, where: object = None) -> Metric:
@@ -127,19 +134,17 @@ def check(task: TaskConfig) -> None:
         UnknownName: a metric is not known.
         InvalidConfig: a metric needs another kind of head, or exactly two labels.
     """
-    where = f"task {task.name!r}"
+    where, head = f"task {task.name!r}", task.task_head
+    fitting = [name for name in head.metrics if not find(name).binary or head.width == 2]
     for name in task.metrics:
         metric = find(name, where=where)
-        if metric.head != task.head:
-            fitting = ", ".join(sorted(m.name for m in METRICS.values() if m.head == task.head))
-            raise InvalidConfig(f"the metric does not fit a {task.head} head", given=name, allowed=fitting, where=where)
-        if metric.binary and len(task.labels) != 2:
-            raise InvalidConfig(
-                "the metric needs exactly two labels",
-                given=f"{name} with {len(task.labels)} labels",
-                allowed="macro_f1, accuracy, matthews",
-                where=where,
-            )
+        if metric.name not in head.metrics:
+            problem, given = f"the metric does not fit a {task.head} head", name
+        elif metric.name not in fitting:
+            problem, given = "the metric needs exactly two labels", f"{name} with {head.width} labels"
+        else:
+            continue
+        raise InvalidConfig(problem, given=given, allowed=", ".join(fitting), where=where)
 
 
 def check_bound(name: str, bound: float) -> None:

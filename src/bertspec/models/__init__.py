@@ -1,4 +1,4 @@
-"""An encoder with a head: a model that reads packed batches, or padded ones."""
+"""An encoder with a task head on top: one model, which reads packed batches or padded ones."""
 
 from __future__ import annotations
 
@@ -17,56 +17,64 @@ from bertspec.data import batches
 from bertspec.data.batches import Batch, PackedBatch, Rows
 from bertspec.data.tokens import Tokens
 from bertspec.errors import InvalidConfig, SourceError, StoreError
-from bertspec.models import dropout, encoders, packing
+from bertspec.heads import TaskHead
+from bertspec.models import dropout, packing
 from bertspec.models.vocabulary import Vocabulary
 from bertspec.sources.pretrained import EncoderFiles
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["EncoderModel", "build"]
-
-_HEAD_MODULES = ("classifier", "pooler", "pre_classifier", "head", "score")
-"""What may be new in a fine-tuned model; weights missing anywhere else mean a broken checkpoint."""
-
+__all__ = ["EncoderModel", "build", "build_config", "load_tokenizer"]
 
 _OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
 """Families whose positions begin after the padding id."""
 
+_SPECIAL = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+"""The special tokens of the generated tasks' tokenizer."""
+
 
 class EncoderModel(nn.Module):
-    """A transformers sequence model behind one interface: a batch in, numbers out."""
+    """A transformers model behind one interface: a batch in, outputs for each example out.
 
-    def __init__(self, model: PreTrainedModel, *, differentiated_twice: bool = False) -> None:
+    Args:
+        network: the transformers model.
+        head: the task head that it ends in.
+        differentiated_twice: whether its outputs are differentiated twice; it then reads padded batches only.
+    """
+
+    def __init__(self, network: PreTrainedModel, head: TaskHead, *, differentiated_twice: bool = False) -> None:
         super().__init__()
-        self.model = model
-        accepted = inspect.signature(model.forward).parameters
-        self._typed = "token_type_ids" in accepted and getattr(model.config, "type_vocab_size", 0) > 1
+        self.network = network
+        self.task_head = head
+        accepted = inspect.signature(network.forward).parameters
+        self._typed = "token_type_ids" in accepted and getattr(network.config, "type_vocab_size", 0) > 1
         if differentiated_twice:  # neither our packed attention nor a fused one has a second derivative
-            model.set_attn_implementation("eager")
-        self._narrowing = None if differentiated_twice else packing.install(model)
+            network.set_attn_implementation("eager")
+        packable = head.reads == "first" and not differentiated_twice
+        self._narrowing = packing.install(network) if packable else None
         self._vocabulary: Vocabulary | None = None
-        dropout.replace(model)
+        dropout.replace(network)
 
     @property
     def longest(self) -> int | None:
-        """How many tokens the encoder has positions for, or none where it has no such limit."""
-        config = self.model.config
+        """How many tokens the encoder has positions for, or None where there is no such limit."""
+        config = self.network.config
         positions: int | None = getattr(config, "max_position_embeddings", None)
         return None if positions is None else positions - self._first_position
 
     @property
     def _first_position(self) -> int:
-        config = self.model.config
+        config = self.network.config
         return config.pad_token_id + 1 if config.model_type in _OFFSET_POSITIONS else 0
 
     @property
     def packs(self) -> bool:
-        """Whether it reads packed batches best: on a CPU, where its family can read them."""
+        """Whether it is faster on packed batches: on a CPU, if its family can read them."""
         return self._narrowing is not None and next(self.parameters()).device.type == "cpu"
 
     def batch(self, tokens: Tokens, rows: Rows, *, pad_id: int) -> Batch:
-        """Some examples as this head reads them best, on its device."""
+        """Gather examples in the form that this model reads fastest, on its device."""
         device = next(self.parameters()).device
         if self.packs:
             return batches.pack(tokens, rows, device=device)
@@ -76,29 +84,29 @@ class EncoderModel(nn.Module):
         """Outputs of shape (batch, width of the head), in the compute type and the batch's order.
 
         Raises:
-            InvalidConfig: the batch is packed, and the family cannot read such.
+            InvalidConfig: the batch is packed, and this model cannot read packed batches.
         """
         if isinstance(batch, PackedBatch):
             return self._packed(batch)
         typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids} if self._typed else {}
-        outputs: Tensor = self.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **typed).logits
+        outputs: Tensor = self.network(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **typed).logits
         return outputs
 
     def _packed(self, batch: PackedBatch) -> Tensor:
-        config = self.model.config
+        config = self.network.config
         if self._narrowing is None:
             raise InvalidConfig(
                 "this encoder cannot read packed batches",
                 given=config.model_type,
-                allowed="padded ones",
-                where=config.name_or_path or "its head",
+                allowed="padded batches",
+                where=config.name_or_path or "its configuration",
             )
         typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids[None]} if self._typed else {}
         self._narrowing.starts = batch.starts
         try:
-            outputs: Tensor = self.model(
+            outputs: Tensor = self.network(
                 input_ids=batch.input_ids[None],
-                position_ids=batch.places[None] + self._first_position,
+                position_ids=batch.positions[None] + self._first_position,
                 packing=packing.Packing(batch, config.num_attention_heads),
                 **typed,
             ).logits
@@ -107,26 +115,31 @@ class EncoderModel(nn.Module):
         return outputs
 
     def narrow(self, *splits: Tokens) -> tuple[Tokens, ...]:
-        """Keep the word embeddings of these splits only, and give their examples with the ids that this leaves.
+        """Keep the word embeddings of these splits' tokens only; return the splits with the new token ids.
 
-        See :mod:`bertspec.models.vocabulary`; what is saved has all of them.
+        See :mod:`bertspec.models.vocabulary`. A saved model has all embeddings.
 
         Raises:
-            ValueError: it is narrow already, and these ids are not the tokenizer's.
+            ValueError: the vocabulary is narrow already, so that the ids cannot be the tokenizer's.
         """
         if self._vocabulary is not None:
             raise ValueError("the vocabulary is narrow already: widen it first")
-        self._vocabulary = Vocabulary.narrow(self.model, *splits)
+        self._vocabulary = Vocabulary.narrow(self.network, *splits)
         return tuple(self._vocabulary.of(tokens) for tokens in splits)
 
     def widen(self) -> None:
-        """Take up the word embeddings that :meth:`narrow` left out; token ids are the tokenizer's again."""
+        """Restore the word embeddings that :meth:`narrow` left out; token ids are the tokenizer's again."""
         if self._vocabulary is not None:
-            self._vocabulary.widen(self.model)
+            self._vocabulary.widen(self.network)
             self._vocabulary = None
 
     def refuse_longer(self, asked: str, tokens: int, *, encoder: str) -> None:
-        """Refuse texts that the encoder has no positions for.
+        """Refuse texts that the encoder has too few positions for.
+
+        Args:
+            asked: the setting that asks for them, such as ``max_length``.
+            tokens: tokens per text.
+            encoder: the encoder's name.
 
         Raises:
             InvalidConfig: there are fewer positions than tokens.
@@ -140,14 +153,14 @@ class EncoderModel(nn.Module):
             )
 
     def freeze_encoder(self) -> None:
-        """Leave every weight as it is but those of the head, which a fine-tuning may bring along new."""
+        """Train no weights but those of the modules on top of the encoder."""
         for name, weight in self.named_parameters():
-            weight.requires_grad_(not set(name.split(".")).isdisjoint(_HEAD_MODULES))
+            weight.requires_grad_(not set(name.split(".")).isdisjoint(self.task_head.new_modules))
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Write safetensors weights, configuration and tokenizer; the folder is a checkpoint again.
+        """Write safetensors weights, configuration and tokenizer; the folder can be loaded as a checkpoint.
 
-        A narrow vocabulary is widened for good: token ids are the tokenizer's from here on.
+        A narrow vocabulary is widened first, and stays wide.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -155,7 +168,7 @@ class EncoderModel(nn.Module):
         self.widen()
         try:
             with _quietly():
-                self.model.save_pretrained(folder)
+                self.network.save_pretrained(folder)
                 tokenizer.save_pretrained(folder)
         except (OSError, SafetensorError) as refusal:
             raise StoreError(
@@ -169,45 +182,135 @@ def build(
     encoder: EncoderConfig,
     files: EncoderFiles,
     task: TaskConfig,
-    vocabulary: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase,
     *,
     differentiated_twice: bool = False,
 ) -> EncoderModel:
-    """The model of an encoder and a task, with fp32 weights; new weights come from torch's generator.
+    """Build the model of an encoder and a task, with fp32 weights; new weights come from torch's generator.
 
-    One whose outputs are to be differentiated twice reads padded batches, with plain attention.
+    Args:
+        encoder: what was asked for.
+        files: where its files are.
+        task: its head becomes the top of the model.
+        tokenizer: its size and special token ids go into a new architecture.
+        differentiated_twice: whether the outputs are differentiated twice; the model then reads padded batches, with
+            plain attention.
 
     Raises:
         InvalidConfig: the architecture has values that its family does not know.
         SourceError: the checkpoint cannot be loaded, or weights of its encoder are missing.
     """
-    config = encoders.build_config(encoder, files, outputs=task.outputs, vocabulary=vocabulary)
-    if task.head == "classification":
-        config.id2label = dict(enumerate(task.labels))
-        config.label2id = {name: number for number, name in enumerate(task.labels)}
-    model = _new(encoder, config) if files.folder is None else _pretrained(files.folder, config)
-    return EncoderModel(model, differentiated_twice=differentiated_twice)
+    head = task.task_head
+    config = build_config(encoder, files, head, tokenizer)
+    network = _new(encoder, config, head) if files.folder is None else _pretrained(files.folder, config, head)
+    return EncoderModel(network, head, differentiated_twice=differentiated_twice)
 
 
-def _new(encoder: EncoderConfig, config: PretrainedConfig) -> PreTrainedModel:
-    from transformers import AutoModelForSequenceClassification
+def load_tokenizer(files: EncoderFiles) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer of an encoder.
+
+    Raises:
+        SourceError: the files hold no tokenizer that the library can read.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    if files.folder is None:
+        special = {name: f"[{name.removesuffix('_token').upper()}]" for name in _SPECIAL}
+        new: Any = PreTrainedTokenizerFast  # the library has no types here
+        tokenizer: PreTrainedTokenizerBase = new(tokenizer_file=str(files.tokenizer), **special)
+        return tokenizer
+    try:
+        return AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as refusal:
+        raise SourceError(f"the tokenizer cannot be read: {refusal}", where=files.folder) from refusal
+
+
+def build_config(encoder: EncoderConfig, files: EncoderFiles, head: TaskHead, tokenizer: Any) -> PretrainedConfig:
+    """Build the transformers configuration of an encoder with a task head.
+
+    Args:
+        encoder: what was asked for.
+        files: where its files are.
+        head: the task head, whose width and class names the configuration takes over.
+        tokenizer: its size and special token ids go into a new architecture.
+
+    Raises:
+        InvalidConfig: the architecture has values that its family does not know.
+        SourceError: the checkpoint's configuration cannot be read.
+    """
+    config = _saved_config(files.folder, head) if files.folder is not None else _new_config(encoder, head, tokenizer)
+    if head.class_names:
+        config.id2label = dict(enumerate(head.class_names))
+        config.label2id = {name: number for number, name in enumerate(head.class_names)}
+    return config
+
+
+def _saved_config(folder: Path, head: TaskHead) -> PretrainedConfig:
+    from transformers import AutoConfig
 
     try:
-        new: Any = AutoModelForSequenceClassification.from_config  # the library has no types here
-        model: PreTrainedModel = new(config, dtype=torch.float32)
+        saved: PretrainedConfig = AutoConfig.from_pretrained(
+            folder, num_labels=head.width, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as refusal:
+        raise SourceError(f"the configuration cannot be read: {refusal}", where=folder) from refusal
+    return saved
+
+
+def _new_config(encoder: EncoderConfig, head: TaskHead, tokenizer: Any) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    known = _known_values(encoder)
+    special = {
+        "pad_token_id": tokenizer.pad_token_id,
+        "cls_token_id": tokenizer.cls_token_id,
+        "sep_token_id": tokenizer.sep_token_id,
+        "bos_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+    return AutoConfig.for_model(
+        str(encoder.family),
+        **encoder.architecture,
+        **{name: value for name, value in special.items() if name in known},
+        vocab_size=len(tokenizer),
+        num_labels=head.width,
+    )
+
+
+def _known_values(encoder: EncoderConfig) -> set[str]:
+    """The values that the family's configuration has.
+
+    The library ignores unknown keywords silently; a misspelt one would leave a default in force.
+    """
+    from transformers import AutoConfig
+
+    family = type(AutoConfig.for_model(str(encoder.family)))
+    known = set(inspect.signature(family).parameters) | set(family.attribute_map)
+    unknown = sorted(set(encoder.architecture) - known)
+    if unknown:
+        raise InvalidConfig(
+            f"the {encoder.family} architecture has no such value",
+            given=", ".join(unknown),
+            allowed=", ".join(sorted(known)),
+            where=f"encoder {encoder.name!r}",
+        )
+    return known
+
+
+def _new(encoder: EncoderConfig, config: PretrainedConfig, head: TaskHead) -> PreTrainedModel:
+    try:
+        network: PreTrainedModel = _auto_class(head).from_config(config, dtype=torch.float32)
     except (ValueError, TypeError) as refusal:
         raise SourceError(
             f"the architecture cannot be built: {refusal}", where=f"encoder {encoder.name!r}"
         ) from refusal
-    return model
+    return network
 
 
-def _pretrained(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    from transformers import AutoModelForSequenceClassification
-
+def _pretrained(folder: Path, config: PretrainedConfig, head: TaskHead) -> PreTrainedModel:
     try:
         with _quietly():
-            model, loading = AutoModelForSequenceClassification.from_pretrained(
+            network, loading = _auto_class(head).from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.float32,
@@ -219,14 +322,20 @@ def _pretrained(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as refusal:
         raise SourceError(f"the checkpoint cannot be loaded: {refusal}", where=folder) from refusal
-    _refuse_holes(loading, folder)
-    loaded: PreTrainedModel = model
+    _refuse_incomplete(loading, head, folder)
+    loaded: PreTrainedModel = network
     return loaded
+
+
+def _auto_class(head: TaskHead) -> Any:
+    import transformers
+
+    return getattr(transformers, head.auto_class)
 
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """The library draws bars and reports the new head, which is what was asked for."""
+    """Silence the library's progress bars and its warnings that the head is new."""
     from transformers.utils import logging
 
     reports: Any = logging  # the library has no types here
@@ -242,14 +351,14 @@ def _quietly() -> Iterator[None]:
             reports.enable_progress_bar()
 
 
-def _refuse_holes(loading: dict[str, Any], folder: Path) -> None:
+def _refuse_incomplete(loading: dict[str, Any], head: TaskHead, folder: Path) -> None:
     mismatched = [key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"]]
     new = [*loading["missing_keys"], *mismatched]
-    holes = sorted(key for key in new if not set(key.split(".")) & set(_HEAD_MODULES))
-    if holes:
+    missing = sorted(key for key in new if set(key.split(".")).isdisjoint(head.new_modules))
+    if missing:
         raise SourceError(
             "weights of the encoder itself are missing, or have another shape",
-            given=", ".join(holes[:5]) + (f" and {len(holes) - 5} more" if len(holes) > 5 else ""),
+            given=", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else ""),
             allowed="a checkpoint that lacks no more than its head",
             where=folder,
         )

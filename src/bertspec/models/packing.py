@@ -111,10 +111,10 @@ class Packing:
         token = row = pair = 0
         for lengths in _neighbours(batch.lengths):
             longest = int(lengths[0])
-            places, starts = np.arange(longest), (token + np.cumsum(lengths) - lengths)[:, None]
-            is_token = places < lengths[:, None]
+            positions, starts = np.arange(longest), (token + np.cumsum(lengths) - lengths)[:, None]
+            is_token = positions < lengths[:, None]
             per_head = np.repeat(is_token, heads, axis=0)
-            tokens = np.where(is_token, starts + places, starts)
+            tokens = np.where(is_token, starts + positions, starts)
             rows = row + np.arange(per_head.size).reshape(len(lengths), heads, longest)
             gather.append((tokens[:, None] * heads + np.arange(heads)[:, None]).ravel())
             restore.append(rows.transpose(0, 2, 1)[is_token].ravel())
@@ -203,9 +203,9 @@ def _hide_far(scores: Tensor, window: int) -> None:
     """Let tokens that are too far apart not meet."""
     length = scores.shape[-1]
     if 0 < window < length:
-        places = torch.arange(length)
+        positions = torch.arange(length)
         # A finite number: padding may have nothing but padding near it.
-        scores.masked_fill_((places[:, None] - places).abs() >= window, torch.finfo(scores.dtype).min)
+        scores.masked_fill_((positions[:, None] - positions).abs() >= window, torch.finfo(scores.dtype).min)
 
 
 def _attend(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bertspec import metrics
 from bertspec.config import RecipeConfig, StudyConfig
+from bertspec.heads import HardRow
 from bertspec.report import plots
 from bertspec.report.plots import Chart, ParetoPlot, Point, curve_plot, pareto_plot
 from bertspec.report.sweeps import ranks, steps, views
@@ -64,21 +64,6 @@ class _Feature(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _HardRow:
-    """A row that most seeds got wrong, or whose number they missed by the most."""
-
-    row: int
-    """Its number in the evaluation split, from 0."""
-    reference: str
-    predicted: str
-    """The most frequent wrong label, or the mean of the predicted numbers."""
-    wrong: str
-    """The number of seeds that were wrong, or the mean distance."""
-    text: tuple[str, ...] = ()
-    """One text, or a pair; empty where the rows are not available any more."""
-
-
-@dataclass(frozen=True, slots=True)
 class _StudyView:
     """One study."""
 
@@ -87,8 +72,9 @@ class _StudyView:
     curve: Chart | None
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
-    """References down, predictions across, summed over the seeds; empty for a regression."""
-    hardest: tuple[_HardRow, ...]
+    """References down, predictions across, summed over the seeds; empty where there are no classes."""
+    hardest: tuple[tuple[HardRow, tuple[str, ...]], ...]
+    """The hardest rows with their texts: one text, or a pair; empty where the rows are not available any more."""
     promised: bool
     """Whether a claim says that it is good; sabotage is not claimed to be."""
     links: Mapping[str, str]
@@ -158,51 +144,22 @@ def _studies(session: SessionRecord, store: Store, locations: Locations) -> tupl
 
 
 def _study(runs: tuple[StoredRun, ...], store: Store, locations: Locations, promised: Container[str]) -> _StudyView:
-    config, labels = runs[0].config, runs[0].config.task.labels
+    config, head = runs[0].config, runs[0].config.task.task_head
     predictions = np.array([run.result.outcomes.predictions for run in runs])
     references = runs[0].result.outcomes.references
     texts = tables.texts(config.task, locations, sha256=runs[0].result.facts.provenance.data.sha256)
     links = {run.fingerprint: link(store.tracking, run.fingerprint) for run in runs}
-    hardest = _hardest(references, predictions, labels) if labels else _furthest(references, predictions)
+    hardest = head.hardest(references, predictions, most=_HARDEST)
     return _StudyView(
         title=StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,)).title,
         runs=runs,
         curve=curve_plot([run.result.curve.loss for run in runs]),
-        labels=labels,
-        confusion=_confusion(references, predictions, len(labels)) if labels else (),
-        hardest=tuple(replace(each, text=texts[each.row]) if texts else each for each in hardest),
+        labels=head.class_names,
+        confusion=head.confusion(references, predictions),
+        hardest=tuple((each, texts[each.row] if texts else ()) for each in hardest),
         promised=any(run.fingerprint in promised for run in runs),
         links={name: url for name, url in links.items() if url is not None},
     )
-
-
-def _confusion(
-    references: NDArray[np.float64], predictions: NDArray[np.float64], classes: int
-) -> tuple[tuple[int, ...], ...]:
-    counts = np.zeros((classes, classes), dtype=int)
-    for each in predictions:
-        np.add.at(counts, (references.astype(int), each.astype(int)), 1)
-    return tuple(tuple(int(count) for count in row) for row in counts)
-
-
-def _hardest(
-    references: NDArray[np.float64], predictions: NDArray[np.float64], labels: tuple[str, ...]
-) -> Iterator[_HardRow]:
-    """The rows that most seeds got wrong, by their number."""
-    wrong = (predictions != references).sum(axis=0)
-    for row in map(int, np.argsort(-wrong, kind="stable")[:_HARDEST]):
-        if wrong[row] > len(predictions) / 2:
-            others = Counter(int(label) for label in predictions[:, row] if label != references[row])
-            predicted = labels[others.most_common(1)[0][0]]
-            seeds = f"{int(wrong[row])} of {len(predictions)} seeds"
-            yield _HardRow(row, labels[int(references[row])], predicted, seeds)
-
-
-def _furthest(references: NDArray[np.float64], predictions: NDArray[np.float64]) -> Iterator[_HardRow]:
-    """The rows of a regression whose predictions are furthest off."""
-    distance, mean = np.abs(predictions - references).mean(axis=0), predictions.mean(axis=0)
-    for row in map(int, np.argsort(-distance, kind="stable")[:_HARDEST]):
-        yield _HardRow(row, f"{references[row]:.2f}", f"{mean[row]:.2f}", f"by {distance[row]:.2f}")
 
 
 def _pareto(studies: Iterable[_StudyView]) -> dict[str, ParetoPlot]:

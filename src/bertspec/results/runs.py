@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bertspec.heads import TaskHead
 from bertspec.records import FrozenRecord
 
 __all__ = [
@@ -103,18 +104,29 @@ class RunFacts(FrozenRecord):
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Per-example outcomes on the evaluation split, in its row order."""
+    """Outcomes for each example of the evaluation split, in its row order."""
 
     outputs: NDArray[np.float32]
-    """What the head gave, shape (examples, outputs): logits, or the predicted number; zeros where the run diverged."""
+    """The model's outputs, shape (examples, width): logits, or the predicted number; zeros where the run diverged."""
     references: NDArray[np.float64]
-    """The labels, shape (examples,): class numbers, or the numbers to regress."""
+    """The targets, shape (examples,): class numbers, or the numbers to regress."""
+    head: TaskHead
+    """The head that gave the outputs."""
 
     @property
     def predictions(self) -> NDArray[np.float64]:
-        """Shape (examples,): the most likely class, or the predicted number."""
-        one_number = self.outputs.shape[1] == 1
-        return np.asarray(self.outputs[:, 0] if one_number else self.outputs.argmax(axis=1), dtype=np.float64)
+        """The decoded outputs, shape (examples,): the most likely class, or the predicted number."""
+        return self.head.decode(self.outputs)
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the model learned nothing; never where the head has no rule for that."""
+        return self.head.collapsed(self.predictions, self.references)
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """The head's default loss of each example, shape (examples,)."""
+        return self.head.row_losses(self.outputs, self.references)
 
 
 @dataclass(frozen=True, slots=True)

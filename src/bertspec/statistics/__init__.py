@@ -12,7 +12,6 @@ from bertspec.statistics.comparison import (
 )
 from bertspec.statistics.guards import (
     CEILING_P,
-    collapsed,
     contamination,
     judge_collapse,
     leak_p,
@@ -43,7 +42,6 @@ __all__ = [
     "Spread",
     "Standing",
     "Verdict",
-    "collapsed",
     "contamination",
     "holm",
     "judge",

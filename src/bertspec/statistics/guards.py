@@ -15,7 +15,6 @@ from bertspec.statistics.verdicts import Claim, Verdict, percent
 __all__ = [
     "CEILING_P",
     "Contamination",
-    "collapsed",
     "collapses_allowed",
     "contamination",
     "judge_collapse",
@@ -33,19 +32,6 @@ _SOURCE = "our rule: none of up to nine seeds, one of ten"
 _WORD = re.compile(r"\w+")
 
 Array = NDArray[np.float64]
-
-
-def collapsed(predictions: Array, references: Array) -> bool:
-    """Whether a classifier learned nothing: it predicts one class only, or is no better than the majority class.
-
-    A run that diverged has zeros for outputs, and so predicts one class only.
-
-    Args:
-        predictions: class numbers, shape (examples,).
-        references: class numbers, shape (examples,).
-    """
-    majority = np.unique(references, return_counts=True)[1].max() / len(references)
-    return len(np.unique(predictions)) == 1 or bool((predictions == references).mean() <= majority)
 
 
 def collapses_allowed(runs: int) -> int:

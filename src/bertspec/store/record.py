@@ -71,10 +71,10 @@ def read(folder: Path, fingerprint: str) -> StoredRun:
     arrays = folder / "arrays.npz"
     if sha256(arrays) != found["arrays_sha256"]:
         raise ValueError("arrays.npz is not what was written")
+    config = RunConfig.model_validate(found["config"])
     with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
-        outcomes = Outcomes(kept["outputs"], kept["references"])
+        outcomes = Outcomes(kept["outputs"], kept["references"], config.task.task_head)
         looks = {name: kept[name] for name in ("evaluated", "score") if name in kept}  # older runs have none
         curve = Curve(kept["loss"], kept["learning_rate"], **looks)
     facts = RunFacts.model_validate(found["facts"])
-    config = RunConfig.model_validate(found["config"])
     return StoredRun(fingerprint, config, RunResult(facts, outcomes, curve), found.get("session", ""))

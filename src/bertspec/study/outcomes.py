@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bertspec import metrics, statistics
+from bertspec import metrics
 from bertspec.results import Outcomes
 from bertspec.store import StoredRun
 
@@ -19,9 +19,8 @@ _SHOWING = 3
 
 
 def collapses(runs: Sequence[StoredRun]) -> list[bool]:
-    """For each run of a classifier, whether it learned nothing."""
-    outcomes = [run.result.outcomes for run in runs]
-    return [statistics.collapsed(one.predictions, one.references) for one in outcomes]
+    """For each run, whether it learned nothing; never where the task's head has no rule for that."""
+    return [run.result.outcomes.collapsed for run in runs]
 
 
 def row_covariance(sides: Sequence[Sequence[StoredRun]], metric: str) -> NDArray[np.float64]:

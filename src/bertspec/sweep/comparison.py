@@ -19,7 +19,7 @@ from bertspec.sweep import budgets, confirming
 from bertspec.sweep.confirming import Counted
 from bertspec.sweep.contenders import Contender
 from bertspec.sweep.ledger import Ledger
-from bertspec.sweep.trial import LOSS, losses, study_of
+from bertspec.sweep.trial import LOSS, study_of
 
 __all__ = ["NEAR", "Comparison", "begin", "compare"]
 
@@ -220,12 +220,11 @@ class Comparison:
         sides = [contender.runs for contender in self.contenders.values() if contender.runs]
         if self.metric != LOSS:
             return study.row_covariance(sides, self.metric)
-        rows = np.stack([np.mean([losses(run) for run in side], axis=0) for side in sides])
+        rows = np.stack([np.mean([run.result.outcomes.losses for run in side], axis=0) for side in sides])
         return np.asarray(np.atleast_2d(np.cov(rows, ddof=0)) / rows.shape[1])
 
     def _contender(self, contender: Contender, standing: statistics.Standing | None) -> ContenderRecord:
         best, values, target = contender.best, contender.scores(self.metric), self.config.tuning.target
-        classes = contender.study is not None and contender.study.config.task.head == "classification"
         return ContenderRecord(
             name=contender.name,
             trials=len(contender.trials),
@@ -238,7 +237,7 @@ class Comparison:
             mean=float(np.mean(values)) if values else None,
             interval=standing.interval if standing else None,
             ranks=standing.ranks if standing else None,
-            collapsed=sum(study.collapses(contender.runs)) if classes else 0,
+            collapsed=sum(study.collapses(contender.runs)),
             runs=tuple(run.fingerprint for run in contender.runs),
             steps_to=contender.steps_to(target, self.metric) if target is not None and contender.looked_at else (),
             sensitivity=statistics.sensitivity(

@@ -140,13 +140,13 @@ def _tokens(plan: StudyConfig, session: Session, steps: int) -> int:
     """About how many tokens so many steps had: the mean length of a training row, times the rows."""
     import tokenizers
 
+    from bertspec import models
     from bertspec.data.examples import read
     from bertspec.data.tokens import encode
-    from bertspec.models import encoders
 
     inputs, task, recipe = study.gather(plan, session.locations), plan.task, plan.recipe
     tokens = encode(
-        encoders.load_tokenizer(inputs.files),
+        models.load_tokenizer(inputs.files),
         read(inputs.splits.train, task, task.train_split),
         max_length=recipe.max_length,
         key=f"{inputs.files.tokenizer_origin.sha256} {tokenizers.__version__}",

@@ -18,12 +18,9 @@ from bertspec.sweep import early_stopping
 from bertspec.sweep.early_stopping import Told
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from bertspec.store import StoredRun
 
-__all__ = ["LOSS", "Told", "losses", "run", "score_of", "settings_of", "study_of", "tuning_of"]
+__all__ = ["LOSS", "Told", "run", "score_of", "settings_of", "study_of", "tuning_of"]
 
 LOSS = "loss"
 """The metric that every task has: the mean loss over the scored rows."""
@@ -121,7 +118,7 @@ def score_of(run: StoredRun, metric: str) -> float:
         InvalidConfig: the run has no such score.
     """
     if metric == LOSS:
-        return float(losses(run).mean())
+        return float(run.result.outcomes.losses.mean())
     scores = run.result.facts.scores
     if metric not in scores:
         raise InvalidConfig("no run has this score", given=metric, allowed=", ".join((*scores, LOSS)))
@@ -152,16 +149,3 @@ def _points(runs: Sequence[StoredRun]) -> tuple[Point, ...]:
     """The main metric on the way, the mean over the seeds; as far as all of them went."""
     together = zip(*(early_stopping.points_of(run) for run in runs), strict=False)
     return tuple(Point(step=looks[0].step, value=sum(look.value for look in looks) / len(looks)) for looks in together)
-
-
-def losses(run: StoredRun) -> NDArray[np.float64]:
-    """The loss of each scored row, shape (examples,)."""
-    import numpy as np
-
-    outputs = run.result.outcomes.outputs.astype(np.float64)
-    references = run.result.outcomes.references
-    if run.config.task.head == "regression":
-        return np.asarray((outputs[:, 0] - references) ** 2)
-    highest = outputs.max(axis=1, keepdims=True)
-    normal = highest[:, 0] + np.log(np.exp(outputs - highest).sum(axis=1))
-    return np.asarray(normal - outputs[np.arange(len(outputs)), references.astype(int)])

@@ -17,7 +17,7 @@ from bertspec.network import answers
 from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 from bertspec.sources import tables
 from bertspec.sources.locations import Locations
-from bertspec.statistics import Verdict, collapsed
+from bertspec.statistics import Verdict
 from bertspec.tracking.connection import abandon, within, without_secrets
 from bertspec.tracking.offline import keep_link
 
@@ -154,27 +154,23 @@ class WandbObserver:
         task, outcomes, sha256 = self.config.task, result.outcomes, result.facts.provenance.data.sha256
         read = tables.texts(task, self.locations, sha256=sha256) if self.locations is not None else None
         texts = [name for name in (task.text, task.text_pair) if name is not None] if read is not None else []
-        outputs = [f"output {name}" for name in task.labels] or ["output"]
-        columns: list[str | int] = ["row", *texts, "reference", "prediction", *outputs]
-
-        def named(number: float) -> str | float:
-            return task.labels[int(number)] if task.labels else number
-
+        head = task.task_head
+        columns: list[str | int] = ["row", *texts, "reference", "prediction", *head.output_names]
         said = zip(outcomes.references.tolist(), outcomes.predictions.tolist(), outcomes.outputs.tolist(), strict=True)
         data = [
-            [row, *(read[row] if read is not None else ()), named(reference), named(prediction), *given]
+            [row, *(read[row] if read is not None else ()), head.shown(reference), head.shown(prediction), *given]
             for row, (reference, prediction, given) in enumerate(islice(said, _TABLE_ROWS))
         ]
         return wandb.Table(columns=columns, data=data)
 
     def _confusion(self, outcomes: Outcomes) -> dict[str, Any]:
-        """A confusion matrix, for a classifier."""
+        """A confusion matrix, where the head has one."""
         import wandb
 
-        if self.config.task.head != "classification":
+        if not outcomes.head.confusion(outcomes.references, outcomes.predictions[None]):
             return {}
         truth, said = ([int(one) for one in side] for side in (outcomes.references, outcomes.predictions))
-        names = list(self.config.task.labels)
+        names = list(outcomes.head.class_names)
         return {"evaluation/confusion": wandb.plot.confusion_matrix(y_true=truth, preds=said, class_names=names)}
 
     def _log_artifacts(self, facts: RunFacts) -> None:
@@ -191,13 +187,13 @@ class WandbObserver:
     def _tell_collapse(self, outcomes: Outcomes) -> None:
         """Labels that were shuffled on purpose teach nothing, and nobody needs to be told."""
         task = self.config.task
-        if task.head != "classification" or not collapsed(outcomes.predictions, outcomes.references):
+        if not outcomes.collapsed:
             return
         self._summarise({"evaluation/collapsed": True})
         if task.sabotage is None:
             self.run.alert(
                 title=f"{self.config.encoder.name} collapsed on {task.name}",
-                text=f"Seed {self.config.seed} predicts one class only, or does no better than the majority class.",
+                text=f"Seed {self.config.seed} learned nothing: {outcomes.head.collapse}.",
                 level="WARN",
             )
 

@@ -10,6 +10,7 @@ from bertspec import study
 from bertspec.claims import studies
 from bertspec.config import GeneratedConfig, OptimizerConfig, StudyConfig
 from bertspec.errors import InvalidConfig
+from bertspec.heads import Classification
 from bertspec.results import Outcomes
 from bertspec.statistics import Claim, Spread
 from bertspec.store import StoredRun
@@ -29,7 +30,7 @@ def six(study_config: StudyConfig, session: Session) -> Study:
 
 def outcomes(predictions: Any, references: Any) -> Outcomes:
     logits = np.stack([1.0 - np.asarray(predictions), np.asarray(predictions)], axis=1).astype(np.float32)
-    return Outcomes(logits, np.asarray(references, dtype=np.float64))
+    return Outcomes(logits, np.asarray(references, dtype=np.float64), Classification(("negative", "positive")))
 
 
 def says(made: Study, predictions: Any) -> Study:
@@ -124,9 +125,9 @@ def test_a_run_that_diverges_is_a_collapse_and_stays_in_the_mean(study_config: S
     assert len(study.begin(made.config, session).trained) == 0
 
 
-def test_a_regression_has_no_classes_to_collapse_to(study_config: StudyConfig, session: Session) -> None:
+def test_a_claim_of_no_collapse_needs_a_head_that_can_collapse(study_config: StudyConfig, session: Session) -> None:
     task = study_config.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
-    with pytest.raises(InvalidConfig, match="a collapse is of classes; given: 'a regression head'"):
+    with pytest.raises(InvalidConfig, match="a regression has no rule for a collapse; where: task 'bundled/sentiment'"):
         studies.judge_collapse(study.run(study_config.model_copy(update={"task": task}), session))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from bertspec import study
 from bertspec.config import StudyConfig
+from bertspec.heads import Classification
 from bertspec.results import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
 from bertspec.store import Store, StoredRun
 from bertspec.study import Session, Study
@@ -35,7 +36,11 @@ def finished(study_config: StudyConfig, *, seed: int, fingerprint: str, when: st
         provenance=Provenance(encoder=origin, tokenizer=origin, data=origin),
         finished=when,
     )
-    outcomes = Outcomes(np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32), np.array([1.0, 0.0]))
+    outcomes = Outcomes(
+        np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32),
+        np.array([1.0, 0.0]),
+        Classification(("negative", "positive")),
+    )
     config = study_config.runs()[seed - 1]
     return StoredRun(
         fingerprint, config, RunResult(facts, outcomes, Curve(np.array([0.7, 0.6]), np.array([1e-3, 0.0])))

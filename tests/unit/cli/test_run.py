@@ -99,7 +99,7 @@ def test_a_seed_that_collapsed_is_told(
     fallen = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, outcomes=one_class))
     run._show(_study(study_config, (runs[0], fallen)), set())
     seed = fallen.result.facts.seed
-    assert f"collapsed, no better than always the commonest class: seed {seed}\n" in capsys.readouterr().out
+    assert f"collapsed (one class only, or no better than the majority): seed {seed}\n" in capsys.readouterr().out
 
 
 def test_what_went_differently_is_noted(runs: tuple[StoredRun, StoredRun]) -> None:

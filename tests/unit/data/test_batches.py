@@ -81,5 +81,5 @@ def test_a_packed_batch_holds_its_examples_one_after_the_other_the_longest_first
     assert batch.lengths.tolist() == [3, 3, 1]
     assert batch.input_ids.tolist() == [1, 2, 3, 5, 6, 7, 4]
     assert batch.token_type_ids.tolist() == [0, 0, 1, 0, 1, 1, 0]
-    assert batch.places.tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert batch.positions.tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert batch.starts.tolist() == [0, 3, 6]

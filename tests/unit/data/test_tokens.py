@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bertspec import models
 from bertspec.config import EncoderConfig
 from bertspec.data.examples import Examples
 from bertspec.data.tokens import Tokens, encode
 from bertspec.errors import DataError
-from bertspec.models import encoders
 from bertspec.sources import pretrained
 from bertspec.sources.locations import Locations
 
@@ -19,7 +19,7 @@ EXAMPLES = Examples(["the plot is dull .", "the cast is not witty"], ["it was ."
 
 @pytest.fixture
 def tokenizer(encoder: EncoderConfig, nowhere: Locations) -> Any:
-    return encoders.load_tokenizer(pretrained.find(encoder, nowhere))
+    return models.load_tokenizer(pretrained.find(encoder, nowhere))
 
 
 def made(tokenizer: Any, cache: Path | None = None, examples: Examples = EXAMPLES, max_length: int = 32) -> Tokens:

@@ -125,11 +125,11 @@ def test_the_loop_is_the_plain_loop(config: RunConfig) -> None:
         context = preparation.prepare(plain, inputs, chosen, None)
         rows = next(batches.training_batches(context.train.tokens.lengths, batch_size=16, seed=config.seed))
         batch, labels = context.batch(context.train, rows)
-        context.head.train()
-        loss = torch.nn.functional.cross_entropy(context.head(batch), labels.long())
+        context.model.train()
+        loss = torch.nn.functional.cross_entropy(context.model(batch), labels.long())
         loss.backward()
         with torch.no_grad():
-            for parameter in context.head.parameters():
+            for parameter in context.model.parameters():
                 if parameter.grad is not None:
                     parameter -= 0.5 * parameter.grad
         by_hand = evaluation.evaluate(context)

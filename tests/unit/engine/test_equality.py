@@ -11,11 +11,10 @@ import torch
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from bertspec import device, engine
+from bertspec import device, engine, models
 from bertspec.config import EncoderConfig, RunConfig
 from bertspec.data import batches
 from bertspec.engine import RunInputs, preparation
-from bertspec.models import encoders
 from bertspec.sources import pretrained, tables
 from bertspec.sources.locations import Locations
 
@@ -34,9 +33,9 @@ def config(config: RunConfig) -> RunConfig:
 def plain(config: RunConfig, places: Locations) -> tuple[list[float], np.ndarray[Any, Any]]:
     """A loop as people write it: every batch padded, every weight trained, each step on its own."""
     files, splits = pretrained.find(config.encoder, places), tables.load(config.task, places)
-    tokenizer = encoders.load_tokenizer(files)
+    tokenizer = models.load_tokenizer(files)
     recipe, total = config.recipe, engine.steps_of(config.recipe, len(splits.train["text"]))
-    architecture = encoders.build_config(config.encoder, files, outputs=2, vocabulary=tokenizer)
+    architecture = models.build_config(config.encoder, files, config.task.task_head, tokenizer)
     with device.choose("cpu", recipe).session(config.seed):
         model = AutoModelForSequenceClassification.from_config(architecture, dtype=torch.float32).train()
         optimizer = torch.optim.AdamW(model.parameters(), recipe.optimizer.learning_rate, weight_decay=0.0)
@@ -71,14 +70,14 @@ def test_the_losses_and_the_outputs_are_those_of_a_padded_loop(config: RunConfig
 def test_a_family_that_is_padded_trains_all_the_same(
     family: str, config: RunConfig, ran: Ran, nowhere: Locations, tmp_path: Path
 ) -> None:
-    vocabulary = encoders.load_tokenizer(pretrained.find(config.encoder, nowhere))
+    vocabulary = models.load_tokenizer(pretrained.find(config.encoder, nowhere))
     shape = {**config.encoder.architecture, "vocab_size": len(vocabulary), "pad_token_id": vocabulary.pad_token_id}
     torch.manual_seed(0)
     AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **shape)).save_pretrained(tmp_path)
     vocabulary.save_pretrained(tmp_path)
     padded = config.model_copy(update={"encoder": EncoderConfig(name=family, checkpoint=str(tmp_path))})
     inputs = RunInputs(pretrained.find(padded.encoder, nowhere), tables.load(padded.task, nowhere))
-    assert not preparation.prepare(padded, inputs, device.choose("cpu", padded.recipe), None).head.packs
+    assert not preparation.prepare(padded, inputs, device.choose("cpu", padded.recipe), None).model.packs
     one, two = ran(padded), ran(padded)
     assert np.array_equal(one.outcomes.outputs, two.outcomes.outputs)
     assert np.isfinite(one.curve.loss).all()

@@ -94,7 +94,7 @@ def test_an_answer_is_that_of_the_model_on_the_padded_batch(encoder: EncoderConf
     subject = Subject.load(encoder, Locations(None, None), DEVICE)
     tokens = subject.texts_of(7, count=2)
     with torch.no_grad():
-        plain = subject.head.model(input_ids=torch.from_numpy(tokens.ids.astype(np.int64)).view(2, 7)).logits
+        plain = subject.model.network(input_ids=torch.from_numpy(tokens.ids.astype(np.int64)).view(2, 7)).logits
     assert subject.answer(tokens, np.arange(2)) == pytest.approx(plain.numpy(), abs=1e-5)
 
 

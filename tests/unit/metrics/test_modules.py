@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from bertspec import metrics
+from bertspec.heads import Classification
 from bertspec.metrics import modules
 from bertspec.results import Outcomes
 
@@ -30,5 +31,9 @@ def test_modules_combine_as_those_of_the_hub_do() -> None:
 
 
 def test_the_outcomes_of_a_run_are_scored() -> None:
-    outcomes = Outcomes(np.array([[0.0, 1.0], [0.0, 1.0]], dtype=np.float32), np.array([1.0, 0.0]))
+    outcomes = Outcomes(
+        np.array([[0.0, 1.0], [0.0, 1.0]], dtype=np.float32),
+        np.array([1.0, 0.0]),
+        Classification(("negative", "positive")),
+    )
     assert modules.load("accuracy").score(outcomes) == 0.5

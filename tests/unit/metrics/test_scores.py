@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from bertspec import metrics
+from bertspec import heads, metrics
 from bertspec.config import TaskConfig
 from bertspec.errors import InvalidConfig, UnknownName
 
@@ -65,3 +67,14 @@ def test_a_metric_that_cannot_score_the_head_is_refused(
 ) -> None:
     with pytest.raises(InvalidConfig, match=message):
         metrics.check(task.model_copy(update=changes))
+
+
+def test_a_name_is_registered_for_one_metric_only() -> None:
+    metrics.register(metrics.METRICS["f1"])
+    with pytest.raises(ValueError, match="the metric 'f1' exists already"):
+        metrics.register(dataclasses.replace(metrics.METRICS["f1"], title="another"))
+
+
+@pytest.mark.parametrize("name", heads.HEADS)
+def test_every_metric_that_a_head_names_is_known(name: str) -> None:
+    assert set(heads.find(name).metrics) <= set(metrics.METRICS)

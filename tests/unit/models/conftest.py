@@ -11,7 +11,6 @@ from bertspec import models
 from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.data.tokens import Tokens
-from bertspec.models import encoders
 from bertspec.sources import pretrained
 from bertspec.sources.locations import Locations
 
@@ -30,7 +29,7 @@ def built(task: TaskConfig, nowhere: Locations) -> Built:
         config = CATALOG.encoder(encoder) if isinstance(encoder, str) else encoder
         config = config.model_copy(update={"architecture": config.architecture | architecture})
         files = pretrained.find(config, nowhere)
-        tokenizer = encoders.load_tokenizer(files)
+        tokenizer = models.load_tokenizer(files)
         torch.manual_seed(0)
         return models.build(config, files, task, tokenizer).eval(), tokenizer
 

@@ -8,7 +8,6 @@ from bertspec.statistics import (
     Claim,
     Spread,
     Verdict,
-    collapsed,
     contamination,
     judge,
     judge_collapse,
@@ -20,22 +19,6 @@ from bertspec.statistics import (
 from bertspec.statistics.guards import Contamination
 
 NOISE = 0.05
-
-
-@pytest.mark.parametrize(
-    ("predictions", "references", "expected"),
-    [
-        ([1, 1, 1, 1], [1, 0, 1, 0], True),
-        ([1, 0, 0, 1], [1, 1, 1, 0], True),
-        ([1, 0, 1, 0], [1, 0, 1, 1], True),
-        ([1, 0, 1, 0], [1, 0, 1, 0], False),
-    ],
-    ids=["one class", "worse than the majority", "equal to the majority", "perfect"],
-)
-def test_a_run_that_learned_nothing_has_collapsed(
-    predictions: list[int], references: list[int], expected: bool
-) -> None:
-    assert collapsed(np.array(predictions, dtype=float), np.array(references, dtype=float)) is expected
 
 
 @pytest.mark.parametrize(

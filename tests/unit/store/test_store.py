@@ -17,6 +17,7 @@ from filelock import FileLock
 from bertspec.config import StudyConfig
 from bertspec.errors import InvalidConfig, StoreError, UnknownName
 from bertspec.files import sha256
+from bertspec.heads import Classification
 from bertspec.results import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
 from bertspec.store import Store, StoredRun, disk
 
@@ -47,7 +48,11 @@ def run(study_config: StudyConfig) -> StoredRun:
         provenance=Provenance(encoder=origin, tokenizer=origin, data=origin),
         finished="2026-01-01T00:00:00+00:00",
     )
-    outcomes = Outcomes(np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32), np.array([1.0, 0.0]))
+    outcomes = Outcomes(
+        np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32),
+        np.array([1.0, 0.0]),
+        Classification(("negative", "positive")),
+    )
     result = RunResult(facts, outcomes, Curve(*LOSS_AND_RATE, np.array([1, 2]), np.array([0.5, 0.75])))
     return StoredRun(NAME, study_config.runs()[0], result)
 

@@ -14,7 +14,7 @@ from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from bertspec.config import TaskConfig
-    from bertspec.inference.prediction import Prediction
+    from bertspec.heads import Prediction
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute", "rows"]
 
@@ -142,12 +142,11 @@ def _columns(stream: Any, task: TaskConfig, where: Path) -> Iterator[Row]:
         yield row[task.text] or "", row[task.text_pair] if task.text_pair else None
 
 
-def _line(row: Row, said: Prediction, *, machine: bool) -> str:
+def _line(row: Row, prediction: Prediction, *, machine: bool) -> str:
     import json
 
     text, pair = row
     if machine:
-        whole = {"text": text, "text_pair": pair, "label": said.label, "value": said.value}
-        return json.dumps({**whole, "probabilities": said.probabilities}, ensure_ascii=False)
+        return json.dumps({"text": text, "text_pair": pair, **prediction.as_json()}, ensure_ascii=False)
     words = " ".join(part for part in (text, pair) if part).replace("\t", " ").replace("\n", " ")
-    return f"{said.label}\t{said.value:.4f}\t{words}" if said.label is not None else f"{said.value:.4f}\t{words}"
+    return "\t".join((*prediction.columns(), words))

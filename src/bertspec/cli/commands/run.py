@@ -127,16 +127,10 @@ def _show(made: Study, trained: set[str]) -> None:
     console.show_table(shown)
     span = "; from … to is the 95 % interval of the mean over training seeds" if len(made.runs) > 1 else ""
     console.show_lines("", f"{'1 run' if len(made.runs) == 1 else f'{len(made.runs)} runs'}: {made.origin}{span}")
-    collapsed = [str(run.result.facts.seed) for run, fell in zip(made.runs, _collapsed(made), strict=True) if fell]
+    collapsed = [str(run.result.facts.seed) for run in made.runs if run.result.outcomes.collapsed]
     if collapsed:
-        console.show_lines(f"collapsed, no better than always the commonest class: seed {', '.join(collapsed)}")
-
-
-def _collapsed(made: Study) -> list[bool]:
-    """Of each run; nothing with numbers for labels can collapse."""
-    from bertspec.study import collapses
-
-    return collapses(made.runs) if made.config.task.head == "classification" else [False] * len(made.runs)
+        rule = made.config.task.task_head.collapse
+        console.show_lines(f"collapsed ({rule}): seed {', '.join(collapsed)}")
 
 
 def _tell_divergence(made: Study) -> None:
@@ -190,9 +184,9 @@ def _show_json(made: Study, trained: set[str]) -> None:
                     "micro_batch": run.result.facts.micro_batch,
                     "resumed_at": run.result.facts.resumed_at,
                     "diverged": run.result.facts.diverged,
-                    "collapsed": fell,
+                    "collapsed": run.result.outcomes.collapsed,
                 }
-                for run, fell in zip(made.runs, _collapsed(made), strict=True)
+                for run in made.runs
             ],
         }
     )

@@ -14,7 +14,6 @@ from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.data.batches import PaddedBatch
 from bertspec.errors import InvalidConfig, SourceError
-from bertspec.models import encoders
 from bertspec.sources import pretrained
 from bertspec.sources.locations import Locations
 
@@ -24,7 +23,7 @@ CATALOG = Catalog.beside(Path("/nowhere"))
 
 def built(encoder: EncoderConfig, task: TaskConfig, places: Locations) -> tuple[models.EncoderModel, Any]:
     files = pretrained.find(encoder, places)
-    tokenizer = encoders.load_tokenizer(files)
+    tokenizer = models.load_tokenizer(files)
     torch.manual_seed(0)
     return models.build(encoder, files, task, tokenizer).eval(), tokenizer
 
@@ -38,11 +37,11 @@ def batch(tokenizer: Any, *texts: str) -> PaddedBatch:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_padding_changes_no_output(name: str, task: TaskConfig, nowhere: Locations) -> None:
-    head, tokenizer = built(CATALOG.encoder(name), task, nowhere)
+    model, tokenizer = built(CATALOG.encoder(name), task, nowhere)
     texts = ("the plot is dull .", "although the cast was witty , the music is not bland .")
     with torch.no_grad():
-        together = head(batch(tokenizer, *texts))
-        alone = torch.cat([head(batch(tokenizer, text)) for text in texts])
+        together = model(batch(tokenizer, *texts))
+        alone = torch.cat([model(batch(tokenizer, text)) for text in texts])
     assert together.shape == (2, 2)
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
 
@@ -51,25 +50,25 @@ def test_padding_changes_no_output(name: str, task: TaskConfig, nowhere: Locatio
 def test_a_saved_encoder_loads_back_to_the_same_logits(
     name: str, task: TaskConfig, nowhere: Locations, tmp_path: Path
 ) -> None:
-    head, tokenizer = built(CATALOG.encoder(name), task, nowhere)
-    head.save(tmp_path, tokenizer)
+    model, tokenizer = built(CATALOG.encoder(name), task, nowhere)
+    model.save(tmp_path, tokenizer)
     loaded, reloaded_tokenizer = built(EncoderConfig(name="saved", checkpoint=str(tmp_path)), task, nowhere)
     with torch.no_grad():
-        before, after = head(batch(tokenizer, "it was dull .")), loaded(batch(reloaded_tokenizer, "it was dull ."))
+        before, after = model(batch(tokenizer, "it was dull .")), loaded(batch(reloaded_tokenizer, "it was dull ."))
     torch.testing.assert_close(before, after, rtol=0, atol=1e-6)
 
 
 def test_weights_are_fp32_whatever_the_checkpoint_holds(task: TaskConfig, nowhere: Locations, tmp_path: Path) -> None:
-    head, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
-    head.model.half()
-    head.save(tmp_path, tokenizer)
+    model, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
+    model.network.half()
+    model.save(tmp_path, tokenizer)
     loaded, _ = built(EncoderConfig(name="saved", checkpoint=str(tmp_path)), task, nowhere)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
 
 
 def test_a_head_for_other_labels_is_new(task: TaskConfig, nowhere: Locations, tmp_path: Path) -> None:
-    head, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
-    head.save(tmp_path, tokenizer)
+    model, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
+    model.save(tmp_path, tokenizer)
     three = task.model_copy(update={"labels": ("a", "b", "c"), "metrics": ("accuracy",)})
     loaded, _ = built(EncoderConfig(name="saved", checkpoint=str(tmp_path)), three, nowhere)
     with torch.no_grad():
@@ -79,8 +78,8 @@ def test_a_head_for_other_labels_is_new(task: TaskConfig, nowhere: Locations, tm
 def test_a_checkpoint_that_lacks_weights_of_its_encoder_is_refused(
     task: TaskConfig, nowhere: Locations, tmp_path: Path
 ) -> None:
-    head, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
-    head.save(tmp_path, tokenizer)
+    model, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
+    model.save(tmp_path, tokenizer)
     weights = load_file(tmp_path / "model.safetensors")
     gone = "bert.encoder.layer.1.output.dense.weight"
     del weights[gone]
@@ -91,8 +90,8 @@ def test_a_checkpoint_that_lacks_weights_of_its_encoder_is_refused(
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])
 def test_a_broken_file_is_refused(task: TaskConfig, nowhere: Locations, tmp_path: Path, file: str) -> None:
-    head, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
-    head.save(tmp_path, tokenizer)
+    model, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
+    model.save(tmp_path, tokenizer)
     (tmp_path / file).write_text("{ broken")
     with pytest.raises(SourceError):
         built(EncoderConfig(name="saved", checkpoint=str(tmp_path)), task, nowhere)
@@ -112,24 +111,24 @@ def test_an_impossible_architecture_is_refused(encoder: EncoderConfig, task: Tas
 
 def test_a_regression_head_gives_one_number(encoder: EncoderConfig, task: TaskConfig, nowhere: Locations) -> None:
     regression = task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
-    head, tokenizer = built(encoder, regression, nowhere)
+    model, tokenizer = built(encoder, regression, nowhere)
     with torch.no_grad():
-        assert head(batch(tokenizer, "it was dull .", "it was not .")).shape == (2, 1)
+        assert model(batch(tokenizer, "it was dull .", "it was not .")).shape == (2, 1)
 
 
 @pytest.mark.parametrize(("name", "longest"), [("bert-tiny", 66), ("roberta-tiny", 65), ("modernbert-tiny", 66)])
 def test_a_head_knows_how_many_tokens_it_can_read(
     name: str, longest: int, task: TaskConfig, nowhere: Locations
 ) -> None:
-    head, tokenizer = built(CATALOG.encoder(name), task, nowhere)
-    assert head.longest == longest
+    model, tokenizer = built(CATALOG.encoder(name), task, nowhere)
+    assert model.longest == longest
     with torch.no_grad():
-        head(batch(tokenizer, " ".join(["dull"] * (longest - 2))))
+        model(batch(tokenizer, " ".join(["dull"] * (longest - 2))))
 
 
 def test_the_labels_of_the_task_travel_with_a_saved_encoder(
     encoder: EncoderConfig, task: TaskConfig, nowhere: Locations, tmp_path: Path
 ) -> None:
-    head, tokenizer = built(encoder, task, nowhere)
-    head.save(tmp_path, tokenizer)
+    model, tokenizer = built(encoder, task, nowhere)
+    model.save(tmp_path, tokenizer)
     assert json.loads((tmp_path / "config.json").read_text())["id2label"] == {"0": "negative", "1": "positive"}
