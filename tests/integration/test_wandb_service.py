@@ -176,7 +176,7 @@ def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Session, servic
     row = dict(zip(table["columns"], table["data"][0], strict=True))
     assert (row["verdict"], row["rule"], row["seeds"]) == ("PASS", "mean", "0.95, 0.96, 0.94")
     assert (row["spread"], row["spread source"], row["bound source"]) == (0.01, spread.source, "published")
-    assert (row["pass_rates"], row["detectable_drop"]) == (found.pass_rates, found.detectable_drop)
+    assert (row["pass rates"], row["detectable drop"]) == (found.pass_rates, found.detectable_drop)
 
 
 def test_a_confusion_matrix_counts_every_row(

@@ -1,1 +1,1 @@
-"""A fine-tuned encoder in use: what it says about texts, and how fast an encoder answers."""
+"""Encoders at inference: predictions, latency, throughput, memory and energy."""

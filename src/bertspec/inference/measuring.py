@@ -34,7 +34,7 @@ from bertspec.study.timing import Benchmark
 if TYPE_CHECKING:
     from bertspec.data.tokens import Tokens
     from bertspec.device import Device
-    from bertspec.inference.subject import Subject
+    from bertspec.inference.prediction import Subject
 
 __all__ = ["Counter", "Meter", "Repetition", "common_device", "find_meter", "measure"]
 
@@ -100,7 +100,7 @@ def measure(
         BertspecError: an encoder is not available, has fewer positions than the grid has tokens, or does not know the
             text; or a batch does not fit into memory.
     """
-    from bertspec.inference.subject import Subject
+    from bertspec.inference.prediction import Subject
 
     rounds: list[_Round] = []
     meter = find_meter(device)

@@ -1,4 +1,4 @@
-"""What a fine-tuned encoder says about texts."""
+"""Encoders loaded for inference: a fine-tuned one that predicts, and one with a new head whose speed is measured."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from bertspec import models
-from bertspec.config import EncoderConfig, RunConfig
+from bertspec.config import EncoderConfig, RunConfig, TaskConfig
 from bertspec.data.examples import Examples
-from bertspec.data.tokens import encode
+from bertspec.data.tokens import Tokens, encode
 from bertspec.device import Device, choose
 from bertspec.engine import outputs
 from bertspec.errors import InvalidConfig
@@ -25,7 +27,12 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Prediction", "Predictor"]
+__all__ = ["Prediction", "Predictor", "Subject"]
+
+_TWO_CLASSES = TaskConfig(
+    name="two classes", dataset="none", text="text", head="classification", labels=("0", "1"), metrics=("accuracy",)
+)
+"""The task of a subject. The weights of its head are new; speed does not depend on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +40,14 @@ class Predictor:
     """A fine-tuned encoder, loaded once."""
 
     config: RunConfig
-    """The run that made it: its labels, and how long a text may be."""
+    """The run that trained it."""
     model: models.EncoderModel
     tokenizer: PreTrainedTokenizerBase
     device: Device
 
     @classmethod
     def load(cls, folder: Path, config: RunConfig, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Predictor:
-        """Load the model that a run kept.
+        """Load the model of a run that was kept.
 
         Raises:
             SourceError: the folder holds no usable model.
@@ -54,14 +61,14 @@ class Predictor:
         return cls(config, model, tokenizer, chosen)
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Prediction]:
-        """One prediction per text, in order. A text longer than the run's ``max_length`` is cut.
+        """One prediction per text, in order. Texts are cut to the ``max_length`` of the run.
 
         Args:
             texts: the texts, or the first of each pair.
             pairs: the second of each pair, for a task that has pairs.
 
         Raises:
-            InvalidConfig: pairs are missing, or not wanted.
+            InvalidConfig: pairs are missing, or the task has none.
             DataError: the tokenizer knows less than half of the texts' tokens.
         """
         task = self.config.task
@@ -78,3 +85,49 @@ class Predictor:
         with self.device.session(0):
             logits = outputs(self.model, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)
         return task.task_head.predictions(logits)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An encoder with a new head, ready to be timed."""
+
+    name: str
+    model: models.EncoderModel
+    tokenizer: PreTrainedTokenizerBase
+    device: Device
+
+    @classmethod
+    def load(cls, encoder: EncoderConfig, locations: Locations, device: Device) -> Subject:
+        """Load an encoder; weights of one from scratch are drawn.
+
+        Raises:
+            BertspecError: the encoder is not available, or cannot be built.
+        """
+        files = pretrained.find(encoder, locations)
+        tokenizer = models.load_tokenizer(files)
+        model = models.build(encoder, files, _TWO_CLASSES, tokenizer).to(device.torch).eval()
+        return cls(encoder.name, model, tokenizer, device)
+
+    def texts_of(self, length: int, *, count: int) -> Tokens:
+        """``count`` texts of exactly ``length`` tokens, drawn from the vocabulary without its special tokens."""
+        size = min(len(self.tokenizer), self.model.network.config.vocab_size)
+        ordinary = np.setdiff1d(np.arange(size, dtype=np.int32), self.tokenizer.all_special_ids)
+        ids = np.random.default_rng(length).choice(ordinary, size=count * length)
+        return Tokens(ids, np.zeros(len(ids), dtype=np.int8), np.arange(count + 1, dtype=np.int64) * length)
+
+    def tokens_of(self, text: str) -> Tokens:
+        """The token ids of a text, special ones included, cut to the positions that the encoder has.
+
+        Raises:
+            DataError: the tokenizer knows less than half of its tokens.
+        """
+        longest = self.model.longest or len(text.encode()) + 8  # no text has more tokens than bytes
+        return encode(self.tokenizer, Examples([text], None, np.zeros(1)), max_length=longest, key="", cache=None)
+
+    @torch.no_grad()
+    def answer(self, tokens: Tokens, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits of shape (rows, 2) on the host, computed as ``bertspec predict`` does."""
+        batch = self.model.batch(tokens, rows, pad_id=self.tokenizer.pad_token_id or 0)
+        with self.device.autocast():
+            logits: NDArray[np.float32] = self.model(batch).float().cpu().numpy()
+        return logits

@@ -1,4 +1,4 @@
-"""What is measured of encoders that answer, and what is told of it. Without torch: a report may read it cheaply."""
+"""The measurements of encoders at inference. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ PERCENTILES: tuple[Percentile, ...] = (50, 95, 99)
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is measured, and how often.
+    """The lengths, sizes and repetitions of a measurement.
 
     Raises:
-        InvalidConfig: a number is not positive, or a length stands twice.
+        InvalidConfig: a number is not positive, or a length is given twice.
     """
 
     lengths: tuple[int, ...]
     """Tokens per text."""
     batch_size: int = 32
-    """Texts per batch, where throughput is measured."""
+    """Texts per batch, for throughput."""
     rounds: int = 7
-    """Every round measures every length, so that a noisy minute falls on all of them."""
+    """Every round measures every length, so that a noisy minute affects all of them."""
     calls: int = 100
-    """Texts that are answered one by one, at each length of each round."""
+    """Single texts at each length of each round."""
     batches: int = 4
     """Batches at each length of each round."""
     text: str | None = None
-    """A text that is tokenised and answered, one call after the other, beside the lengths."""
+    """A text that is tokenized and answered in each call, in addition to the lengths."""
 
     def __post_init__(self) -> None:
         numbers = (*self.lengths, self.batch_size, self.rounds, self.calls, self.batches)
         if not self.lengths or min(numbers) < 1 or len(set(self.lengths)) < len(self.lengths):
             raise InvalidConfig(
-                "this cannot be measured",
+                "these sizes cannot be measured",
                 given=f"lengths {', '.join(map(str, self.lengths))}; {self.rounds} rounds of {self.calls} calls "
                 f"and {self.batches} batches of {self.batch_size}",
                 allowed="different lengths, and positive numbers",
@@ -57,14 +57,14 @@ class Latencies:
     """Seconds from one text to its answer."""
 
     rounds: tuple[tuple[float, ...], ...]
-    """For each round, those of its calls."""
+    """For each round, the seconds of its calls."""
 
     def at(self, percentile: Percentile) -> float:
-        """So many of a hundred calls, over all rounds, took at most as long."""
+        """The seconds that this percentage of all calls stayed within."""
         return _at([call for calls in self.rounds for call in calls], percentile)
 
     def of_rounds(self, percentile: Percentile) -> tuple[float, ...]:
-        """The same for each round by itself."""
+        """The same for each round alone."""
         return tuple(_at(calls, percentile) for calls in self.rounds)
 
 
@@ -80,36 +80,36 @@ class AtLength:
     batches_s: tuple[tuple[float, ...], ...]
     """For each round, the seconds of its batches."""
     joules: float | None
-    """What the processor used during all batches, or none where that cannot be read."""
+    """The energy of the processor during all batches; ``None`` where it cannot be read."""
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """Texts a second in batches, for each round: by its median batch, which a moment of other work leaves alone."""
+        """Texts per second in batches, for each round by its median batch, which brief other load does not affect."""
         return tuple(self.batch_size / float(np.median(seconds)) for seconds in self.batches_s)
 
     @property
     def examples_per_second(self) -> float:
-        """Texts a second in batches: the median of the rounds."""
+        """Texts per second in batches: the median of the rounds."""
         return float(np.median(self.rates))
 
     @property
     def tokens_per_second(self) -> float:
-        """The same, counted in tokens."""
+        """Tokens per second in batches."""
         return self.examples_per_second * self.length
 
     @property
     def joules_per_1000(self) -> float | None:
-        """Energy for a thousand texts in batches."""
+        """The energy of 1,000 texts in batches, in joules."""
         answered = self.batch_size * sum(map(len, self.batches_s))
         return None if self.joules is None else 1000 * self.joules / answered
 
 
 @dataclass(frozen=True, slots=True)
 class OfText:
-    """How one encoder answers one text, its tokenising included."""
+    """How one encoder answers one text, tokenization included."""
 
     length: int
-    """Tokens of the text, special ones included; it is cut where the encoder has no more positions."""
+    """Tokens of the text, special ones included, after it was cut to the encoder's positions."""
     latencies: Latencies
 
 
@@ -122,31 +122,31 @@ class Measurement:
     text: OfText | None
 
     def at(self, length: int) -> AtLength:
-        """What was measured at a length.
+        """The measurement at a length.
 
         Raises:
-            InvalidConfig: it was not.
+            InvalidConfig: the length was not measured.
         """
-        found = [each for each in self.lengths if each.length == length]
-        if not found:
-            known = ", ".join(str(each.length) for each in self.lengths)
-            raise InvalidConfig("this length was not measured", given=length, allowed=known, where=self.encoder)
-        return found[0]
+        for each in self.lengths:
+            if each.length == length:
+                return each
+        known = ", ".join(str(each.length) for each in self.lengths)
+        raise InvalidConfig("this length was not measured", given=length, allowed=known, where=self.encoder)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two encoders at one length, measured in turns. Every ratio is the first one's by the second one's."""
+    """Two encoders at one length, measured in turns. Every ratio is the first divided by the second."""
 
     first: AtLength
     second: AtLength
 
     def latency_ratios(self, percentile: Percentile) -> tuple[float, ...]:
-        """How many times as long one text takes, for each round."""
+        """Ratio of the latencies of one text, for each round."""
         return _by(*(each.latencies.of_rounds(percentile) for each in (self.first, self.second)))
 
     def rate_ratios(self) -> tuple[float, ...]:
-        """How many times as many texts a second are answered in batches, for each round."""
+        """Ratio of the texts per second in batches, for each round."""
         return _by(self.first.rates, self.second.rates)
 
     def judge_latency(self, percentile: Percentile, bound: float) -> Verdict:
@@ -171,22 +171,22 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """One encoder, or two that were measured in turns."""
+    """The measurements of one encoder, or of two in turns."""
 
     grid: Grid
     measurements: tuple[Measurement, ...]
     """In the order in which the encoders were named."""
     peak_memory_bytes: int
-    """On a CPU of the whole process: Python, torch and the loading of weights are in it, and both of two encoders."""
+    """On a CPU the peak of the whole process: Python, torch, loading the weights, and both of two encoders."""
     no_energy: str | None
-    """Why no energy could be read, or none where it was."""
+    """Why no energy was read; ``None`` where it was."""
     environment: Environment
 
     def pair(self, first: str, second: str, length: int) -> Pair:
-        """Both encoders at one length, in either order.
+        """The two encoders at one length, in the given order.
 
         Raises:
-            InvalidConfig: other encoders, or other lengths, were measured.
+            InvalidConfig: these encoders, or this length, were not measured.
         """
         names = [each.encoder for each in self.measurements]
         if sorted(names) != sorted((first, second)):
@@ -200,7 +200,7 @@ class Turns:
 
 
 def _at(seconds: Sequence[float], percentile: Percentile) -> float:
-    """One of the values that were measured: nothing is made up between two of them."""
+    """A percentile that is one of the measured values, without interpolation."""
     return float(np.percentile(seconds, percentile, method="inverted_cdf"))
 
 

@@ -1,4 +1,4 @@
-"""A session as a W&B Report: what it claimed as text, and its runs as charts, by W&B's own library for that."""
+"""A session as a W&B Report: its claims as text and its runs as charts, by W&B's own library."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ __all__ = ["publish"]
 
 
 def publish(title: str, text: str, *, fingerprints: Sequence[str], metrics: Sequence[str]) -> str:
-    """Write a W&B Report into the project that runs are logged to.
+    """Write a W&B Report into the project of the runs.
 
     Args:
         title: its heading.
         text: Markdown, escaped.
-        fingerprints: the runs whose curves and scores it charts, grouped by study; those that were never logged
-            online are not in it.
-        metrics: the scores that it charts.
+        fingerprints: the runs to chart, grouped by study; runs that were never logged online are left out.
+        metrics: the scores to chart.
 
     Returns:
-        Where a browser finds it.
+        Its address for a browser.
 
     Raises:
         Unreachable: the service does not answer.
@@ -48,6 +47,6 @@ def publish(title: str, text: str, *, fingerprints: Sequence[str], metrics: Sequ
     report = reports.Report(entity=entity, project=project, title=title, blocks=blocks, width="fluid")
     try:
         report.save()
-    except Exception as refusal:  # noqa: BLE001 - the client raises what it likes
+    except Exception as refusal:  # noqa: BLE001 - the client raises errors of many types
         raise SourceError(f"W&B refuses the report: {without_secrets(refusal)}") from None
     return str(report.url)

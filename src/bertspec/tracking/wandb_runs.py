@@ -1,63 +1,81 @@
-"""Runs in Weights & Biases: online where there is a key and the service answers, else in offline records.
+"""Runs in W&B: online if there is a key and the service answers, otherwise in offline records.
 
-Whatever goes wrong here costs one warning and never a run.
+A failure here costs one warning and never a run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
+import math
 import os
 import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec.config import RunConfig
-from bertspec.results import RunObserver
+from bertspec.network import answers
+from bertspec.results import Curve, Outcomes, RunFacts, RunObserver, RunResult
+from bertspec.sources import tables
 from bertspec.sources.locations import Locations
 from bertspec.statistics import Verdict
-from bertspec.tracking.connection import abandon, connection, without_secrets
+from bertspec.tracking.connection import abandon, connection, within, without_secrets
+from bertspec.tracking.offline import keep_link
 from bertspec.tracking.trackers import SilentObserver
-from bertspec.tracking.wandb_observer import WandbObserver, data_folder, log_verdicts, sampled_steps
 
 if TYPE_CHECKING:
     import wandb
 
-__all__ = ["PROJECT", "WandbTracker", "sampled_steps"]
+__all__ = ["PROJECT", "Mode", "WandbTracker", "data_folder", "sampled_steps"]
 
 _log = logging.getLogger("bertspec.tracking")
 
 PROJECT = "bertspec"
-"""Where runs go, unless WANDB_PROJECT says otherwise."""
-
-_TIMEOUT_S = 5.0
-_FINISH_S = 15.0
+"""The project of the runs, unless WANDB_PROJECT names another."""
 
 Mode = Literal["auto", "online", "offline", "disabled"]
+
+_INIT_TIMEOUT_S = 5.0
+_CLIENT_FINISH_S = 15.0
+_CURVE_POINTS = 250
+"""Points of a logged curve: a call to W&B takes about 0.5 ms. The store has the whole curve."""
+_VERDICT = (
+    "subject", "claim", "verdict", "value", "low", "high", "bound", "rule", "seeds", "spread", "spread source",
+    "pass rates", "detectable drop", "reason", "bound source",
+)  # fmt: skip
+_TABLE_ROWS = 1_000
+_LOG_S = 60.0
+"""Limit for scores, predictions and artifacts. After it, a model of several gigabytes uploads in the background."""
+_FINISH_S = 30.0
+_ALERTS = 20
+"""The most alerts of one session; the table has every FAIL."""
 
 
 @dataclass(slots=True)
 class WandbTracker:
-    """One W&B run for every run, grouped by study."""
+    """Logs each run as a W&B run, grouped by study."""
 
     directory: Path
-    """The folder of the offline records, and of all else that the client writes."""
+    """The folder for offline records and for everything else that the client writes."""
     mode: Mode = "auto"
-    """``auto`` is online where there is a key and the service answers; ``WANDB_MODE`` wins over it."""
+    """``auto`` is online if there is a key and the service answers. ``WANDB_MODE`` takes precedence."""
     project: str = PROJECT
     runs: Path | None = None
-    """The folder of finished runs: each is logged as an artifact, where it lies there."""
+    """The folder of finished runs, to log each as an artifact."""
     models: Path | None = None
-    """The folder of fine-tuned models, the same way; none logs no models."""
+    """The folder of fine-tuned models, to log each as an artifact; ``None`` logs no models."""
     locations: Locations | None = None
-    """Where the texts of the predicted rows are; none shows predictions without them."""
+    """Where the texts of the predicted rows are; ``None`` shows predictions without texts."""
     _settled: Literal["online", "offline", "disabled"] | None = field(default=None, init=False)
     _url: str | None = field(default=None, init=False)
     _verdicts: list[tuple[str, Verdict]] = field(default_factory=list, init=False)
 
     def settle(self, *, quiet: bool = False) -> None:
-        """Ask once whether the service answers, and say so where it should and does not, unless it was said before."""
+        """Probe the service once, and warn if there is a key but no answer; ``quiet`` leaves out the warning."""
         if self._settled is not None:
             return
         settled = connection(self.mode)
@@ -66,18 +84,18 @@ class WandbTracker:
             _log.warning("%s; runs are logged offline, and `bertspec sync` pushes them later", settled.reason)
 
     def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
-        """Open the W&B run of one run. One that is made again replaces what W&B shows of it."""
+        """Open the W&B run of one run. A run that is repeated replaces its W&B run."""
         description, identity = _description(config, fingerprint), fingerprint[:16]
         opened = self.opened(description, identity)
         if opened is None:
             return SilentObserver()
         folders = {"run": self.runs, "model": self.models}
-        found = {kind: folder / fingerprint for kind, folder in folders.items() if folder is not None}
+        artifacts = {kind: folder / fingerprint for kind, folder in folders.items() if folder is not None}
         url = self._url if self._settled == "online" else None
-        return WandbObserver(
+        return _WandbObserver(
             opened,
             config,
-            found,
+            artifacts,
             reopen=lambda: self.reopened(description, identity),
             directory=self.directory,
             url=url,
@@ -89,17 +107,17 @@ class WandbTracker:
         self._verdicts.append((subject, verdict))
 
     def close(self) -> None:
-        """Log the session's verdicts as one run, with an alert for each that is a FAIL."""
+        """Log the session's verdicts as one run, with an alert for each FAIL."""
         if not self._verdicts:
             return
         name = f"verdicts-{uuid.uuid4().hex[:12]}"
         opened = self.opened({"name": name, "job_type": "verdict", "tags": ["verdict"]}, name)
         if opened is not None:
-            log_verdicts(opened, self._verdicts)
+            _log_verdicts(opened, self._verdicts)
         self._verdicts = []
 
     def opened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
-        """Open a W&B run as the service allows; the first failure decides for those that follow."""
+        """Open a W&B run online, else offline. The first failure applies to all later runs."""
         self.settle()
         if self._settled == "online":
             opened = self._open(description, identity, "online")
@@ -115,7 +133,7 @@ class WandbTracker:
         return None
 
     def reopened(self, description: dict[str, Any], identity: str) -> wandb.Run | None:
-        """The service failed in mid-run: this run and those that follow are logged offline."""
+        """Open a run again offline, after the service failed during it. All later runs are offline, too."""
         if self._settled != "online":
             return None
         self._settled = "offline"
@@ -136,15 +154,35 @@ class WandbTracker:
                     settings=_settings(wandb),
                     **description,
                 )
-        except Exception as trouble:  # noqa: BLE001 - a tracker never costs a run
-            _log.warning("W&B (%s) is not available: %s", mode, without_secrets(trouble))
+        except Exception as error:  # noqa: BLE001 - a tracker never costs a run
+            _log.warning("W&B (%s) is not available: %s", mode, without_secrets(error))
             return None
+
+
+def sampled_steps(total: int) -> range:
+    """The steps, from 1, whose loss is logged: up to 250, evenly spaced from the first."""
+    return range(1, total + 1, max(1, math.ceil(total / _CURVE_POINTS)))
+
+
+@contextlib.contextmanager
+def data_folder(folder: Path) -> Iterator[None]:
+    """Stage artifacts in our own folder, which the client reads from the environment only.
+
+    In its default folder, artifacts of an offline run could be gone before the run is synced.
+    """
+    before = os.environ.get("WANDB_DATA_DIR")
+    os.environ["WANDB_DATA_DIR"] = before or str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WANDB_DATA_DIR"]
 
 
 def _settings(wandb: Any) -> Any:
     return wandb.Settings(
-        init_timeout=_TIMEOUT_S,
-        finish_timeout=_FINISH_S,
+        init_timeout=_INIT_TIMEOUT_S,
+        finish_timeout=_CLIENT_FINISH_S,
         finish_timeout_raises=True,
         x_service_wait=30,
         silent=True,
@@ -169,3 +207,195 @@ def _description(config: RunConfig, fingerprint: str) -> dict[str, Any]:
         "tags": [tag[:64] for tag in (config.encoder.name, config.task.name, optimizer, start)],
         "config": {**config.model_dump(mode="json"), "fingerprint": fingerprint},
     }
+
+
+@dataclass(slots=True)
+class _WandbObserver:
+    """Logs one run; the first error ends the logging with one warning."""
+
+    run: wandb.Run
+    config: RunConfig
+    folders: Mapping[str, Path]
+    """Kind of artifact → its folder, if it exists at the end of the run."""
+    reopen: Callable[[], wandb.Run | None]
+    """Opens the same run in an offline record, after the service has failed."""
+    directory: Path
+    """The tracking folder."""
+    url: str | None = None
+    """The address of the service, if the run is logged online."""
+    locations: Locations | None = None
+    """Where the texts of the predicted rows are."""
+    steps: range = field(default=range(0))
+    broken: bool = field(default=False)
+
+    def started(self, total_steps: int) -> None:
+        """Choose the steps to log."""
+        self.steps = sampled_steps(total_steps)
+        self._guarded(self._define)
+
+    def _define(self) -> None:
+        self.run.define_metric("training/step", hidden=True)
+        self.run.define_metric("training/*", step_metric="training/step", summary="last")
+        self.run.define_metric(self._score, step_metric="training/step", summary="last")
+
+    @property
+    def _score(self) -> str:
+        """The name of the main metric, the same during training and at the end, so that sweeps see both."""
+        return f"evaluation/{self.config.task.metrics[0]}"
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        """Log a sampled step."""
+        if step in self.steps:
+            row = {"training/step": step, "training/loss": loss, "training/learning_rate": learning_rate}
+            self._guarded(lambda: self.run.log(row))
+
+    def evaluated(self, step: int, score: float) -> None:
+        """Log each evaluation of the main metric."""
+        self._guarded(lambda: self.run.log({"training/step": step, self._score: score}))
+
+    def finished(self, result: RunResult) -> None:
+        """Log scores, predictions and the run folder, and raise an alert if the model collapsed.
+
+        If the service has failed, the whole run is logged again offline, for ``bertspec sync``.
+        """
+        self._end(result)
+        if not self.broken:
+            return
+        again = self.reopen()
+        if again is not None:
+            self.run, self.broken, self.url = again, False, None
+            self._log_curve(result.curve)
+            self._end(result)
+
+    def _end(self, result: RunResult) -> None:
+        self._guarded(self._check_service)
+        self._guarded(lambda: within(_LOG_S, lambda: self._log_result(result)))
+        self._guarded(lambda: within(_FINISH_S, lambda: self.run.finish(exit_code=0)))
+        if self.url is not None and self.run.url:
+            self._guarded(lambda: keep_link(self.directory, self.run.id, str(self.run.url)))
+
+    def _check_service(self) -> None:
+        """A probe, because the client takes half a minute to give up."""
+        if self.url is not None and not answers(self.url, busy_counts=True):
+            raise ConnectionError(f"{self.url} no longer answers")
+
+    def _log_curve(self, curve: Curve) -> None:
+        self.started(len(curve.loss))
+        for step in self.steps:
+            self.stepped(step, float(curve.loss[step - 1]), float(curve.learning_rate[step - 1]))
+        for step, score in zip(curve.evaluated, curve.score, strict=True):
+            self.evaluated(int(step), float(score))
+
+    def failed(self, error: BaseException) -> None:
+        """Log why there is no result."""
+        self._guarded(lambda: self._summarise({"error": without_secrets(f"{type(error).__name__}: {error}")}))
+        self._guarded(lambda: within(_FINISH_S, lambda: self.run.finish(exit_code=1)))
+
+    def _log_result(self, result: RunResult) -> None:
+        facts = result.facts
+        self._summarise(
+            {
+                **{f"evaluation/{name}": value for name, value in facts.scores.items()},
+                **{f"timings/{name}": value for name, value in facts.timings.model_dump().items()},
+                "peak_memory_bytes": facts.peak_memory_bytes,
+                "steps": facts.steps,
+                **({} if facts.diverged is None else {"diverged": facts.diverged}),
+            }
+        )
+        for name, value in facts.model_dump(mode="json", include={"environment", "provenance"}).items():
+            self.run.config[name] = value
+        self._report_collapse(result.outcomes)
+        with data_folder(Path(self.run.settings.wandb_dir) / "data"):
+            self.run.log({"evaluation/predictions": self._predictions(result), **self._confusion(result.outcomes)})
+            self._log_artifacts(facts)
+
+    def _predictions(self, result: RunResult) -> wandb.Table:
+        """The first 1,000 rows: texts, reference, prediction and outputs."""
+        import wandb
+
+        task, outcomes, sha256 = self.config.task, result.outcomes, result.facts.provenance.data.sha256
+        texts = tables.texts(task, self.locations, sha256=sha256) if self.locations is not None else None
+        text_columns = [name for name in (task.text, task.text_pair) if name is not None] if texts is not None else []
+        head = task.task_head
+        columns: list[str | int] = ["row", *text_columns, "reference", "prediction", *head.output_names]
+        rows = zip(outcomes.references.tolist(), outcomes.predictions.tolist(), outcomes.outputs.tolist(), strict=True)
+        data = [
+            [row, *(texts[row] if texts is not None else ()), head.shown(reference), head.shown(prediction), *values]
+            for row, (reference, prediction, values) in enumerate(islice(rows, _TABLE_ROWS))
+        ]
+        return wandb.Table(columns=columns, data=data)
+
+    def _confusion(self, outcomes: Outcomes) -> dict[str, Any]:
+        """A confusion matrix, where the head has one."""
+        import wandb
+
+        if not outcomes.head.confusion(outcomes.references, outcomes.predictions[None]):
+            return {}
+        truth, predicted = ([int(one) for one in side] for side in (outcomes.references, outcomes.predictions))
+        names = list(outcomes.head.class_names)
+        return {"evaluation/confusion": wandb.plot.confusion_matrix(y_true=truth, preds=predicted, class_names=names)}
+
+    def _log_artifacts(self, facts: RunFacts) -> None:
+        import wandb
+
+        for kind, folder in self.folders.items():
+            if folder.is_dir():
+                artifact = wandb.Artifact(f"{kind}-{folder.name[:16]}", type=kind, metadata=facts.scores)
+                for file in sorted(folder.rglob("*")):  # not add_dir, which prints to the terminal
+                    if file.is_file():
+                        artifact.add_file(str(file), name=file.relative_to(folder).as_posix())
+                self.run.log_artifact(artifact, aliases=["latest", f"seed-{facts.seed}"])
+
+    def _report_collapse(self, outcomes: Outcomes) -> None:
+        """Mark a collapse, with an alert unless the task was sabotaged on purpose."""
+        task = self.config.task
+        if not outcomes.collapsed:
+            return
+        self._summarise({"evaluation/collapsed": True})
+        if task.sabotage is None:
+            self.run.alert(
+                title=f"{self.config.encoder.name} collapsed on {task.name}",
+                text=f"Seed {self.config.seed} learned nothing: {outcomes.head.collapse}.",
+                level="WARN",
+            )
+
+    def _summarise(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.run.summary[name] = value
+
+    def _guarded(self, act: Callable[[], object]) -> None:
+        if self.broken:
+            return
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - a tracker never costs a run
+            self.broken = True
+            abandon()
+            _log.warning("W&B failed in mid-run, the run itself goes on: %s", without_secrets(error))
+
+
+def _log_verdicts(run: wandb.Run, verdicts: Sequence[tuple[str, Verdict]]) -> None:
+    """Log the verdicts of a session as one table, and raise an alert for each FAIL."""
+    columns: list[str | int] = [*_VERDICT]
+    data = [_row(subject, v) for subject, v in verdicts]
+    failed = [(subject, v) for subject, v in verdicts if v.outcome == "FAIL"]
+    try:
+        import wandb
+
+        with data_folder(Path(run.settings.wandb_dir) / "data"):
+            run.log({"verdicts": wandb.Table(columns=columns, data=data)})
+        for outcome in ("PASS", "FAIL", "UNDECIDED"):
+            run.summary[f"verdicts/{outcome}"] = sum(v.outcome == outcome for _, v in verdicts)
+        for subject, v in failed[:_ALERTS]:
+            run.alert(title=f"FAIL: {subject}"[:60], text=str(v), level="WARN", wait_duration=0)
+        within(_FINISH_S, lambda: run.finish(exit_code=0))
+    except Exception as error:  # noqa: BLE001 - a tracker never costs a run
+        abandon()
+        _log.warning("the verdicts could not be logged to W&B: %s", without_secrets(error))
+
+
+def _row(subject: str, v: Verdict) -> list[Any]:
+    spread = (v.spread.std_upper, v.spread.source) if v.spread else (None, None)
+    interval, seeds = v.interval or (None, None), ", ".join(f"{value:.6g}" for value in v.values)
+    judged = [subject, str(v.claim), v.outcome, v.value, *interval, v.claim.bound, v.rule, seeds, *spread]
+    return [*judged, v.pass_rates, v.detectable_drop, v.reason, v.claim.source]

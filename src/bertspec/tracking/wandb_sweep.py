@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
 from bertspec.tracking.connection import abandon, within, without_secrets
-from bertspec.tracking.wandb_observer import data_folder
-from bertspec.tracking.wandb_runs import Mode, WandbTracker
+from bertspec.tracking.wandb_runs import Mode, WandbTracker, data_folder
 
 if TYPE_CHECKING:
     import wandb

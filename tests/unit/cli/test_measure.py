@@ -12,7 +12,7 @@ import pytest
 from bertspec.cli import main
 from bertspec.cli.commands import measure
 from bertspec.inference import measuring
-from bertspec.inference.subject import Subject
+from bertspec.inference.prediction import Subject
 
 MICRO = """
 family: bert

@@ -15,8 +15,8 @@ from bertspec.device import Device
 from bertspec.errors import DataError, DeviceError, InvalidConfig
 from bertspec.inference import measuring
 from bertspec.inference.measuring import common_device, measure
+from bertspec.inference.prediction import Subject
 from bertspec.inference.records import Grid, Turns
-from bertspec.inference.subject import Subject
 from bertspec.sources.locations import Locations
 
 DEVICE = Device("cpu", "fp32", 1)

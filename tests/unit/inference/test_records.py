@@ -96,5 +96,5 @@ def test_encoders_and_lengths_that_were_not_measured_are_refused() -> None:
     "wrong", [{"lengths": ()}, {"lengths": (0,)}, {"lengths": (8, 8)}, {"rounds": 0}, {"batch_size": 0}, {"calls": -1}]
 )
 def test_a_grid_of_nothing_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(InvalidConfig, match="this cannot be measured"):
+    with pytest.raises(InvalidConfig, match="these sizes cannot be measured"):
         Grid(**{"lengths": (8,), **wrong})  # type: ignore[arg-type]
