@@ -1,4 +1,4 @@
-"""Specs small enough to train in a second, and a session to train them on."""
+"""Configs small enough to train in a second, and a session to train them in; long tests run where ``-m full`` asks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,22 @@ from bertspec.tracking import SilentTracker
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, with a reason, the tests that take many minutes or repeat what a shorter one shows."""
+    if "full" in config.option.markexpr:
+        return
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests") and item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.skip(reason="runs with -m full"))
+
+
+@pytest.fixture(scope="session")
 def nowhere() -> Locations:
     """No mirror and no hub."""
     return Locations(mirror=None, endpoint=None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def encoder() -> EncoderConfig:
     """A BERT of one layer and width 16."""
     shape = {
@@ -35,7 +44,7 @@ def encoder() -> EncoderConfig:
     return EncoderConfig(name="bert-micro", family="bert", architecture=shape, recipe="from-scratch")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def task() -> TaskConfig:
     """The bundled sentiment task with few rows."""
     return TaskConfig(
@@ -49,7 +58,7 @@ def task() -> TaskConfig:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe() -> RecipeConfig:
     """Eight steps of AdamW."""
     return RecipeConfig(
@@ -65,7 +74,7 @@ def recipe() -> RecipeConfig:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def study_config(encoder: EncoderConfig, task: TaskConfig, recipe: RecipeConfig) -> StudyConfig:
     """Two seeds of the micro encoder."""
     return StudyConfig(encoder=encoder, task=task, recipe=recipe, seeds=(1, 2))

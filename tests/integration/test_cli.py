@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.integration.fork_server import ForkServer
 
 BERTSPEC = [sys.executable, "-m", "bertspec"]
 
@@ -29,13 +30,10 @@ def test_a_short_command_is_quick_and_does_not_load_torch(words: list[str], envi
         f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
         "print(sorted({'torch', 'transformers', 'wandb', 'datasets', 'sklearn', 'scipy'} & set(sys.modules)))\n"
     )
-    seconds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - began)
-        assert done.stdout.splitlines()[-1] == "[]"
-    assert statistics.median(seconds) < 3  # 0.4 s on a quiet machine
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert time.perf_counter() - began < 5  # 0.4 s on a quiet machine
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(environment: dict[str, str]) -> None:
@@ -72,11 +70,13 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_an_interrupted_run_says_so_and_goes_on_later(environment: dict[str, str], tmp_path: Path) -> None:
-    command = [*BERTSPEC, "run", "--encoder", "bert-tiny", "--task", "bundled/sentiment", "--seeds", "1"]
-    command += ["--steps", "300", "--checkpoint-every", "5"]
+def test_an_interrupted_run_says_so_and_goes_on_later(
+    environment: dict[str, str], tmp_path: Path, fork_server: ForkServer
+) -> None:
+    words = ["run", "--encoder", "bert-tiny", "--task", "bundled/sentiment", "--seeds", "1", "--steps", "150"]
+    words += ["--checkpoint-every", "5"]
     with subprocess.Popen(
-        command,
+        [*BERTSPEC, *words],
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
@@ -86,28 +86,30 @@ def test_an_interrupted_run_says_so_and_goes_on_later(environment: dict[str, str
         while not list(tmp_path.glob("store/unfinished/*/snapshot.json")) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, message = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert told == f"interrupted; 0 runs are kept in {tmp_path / 'store'}\n"
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert message == f"interrupted; 0 runs are kept in {tmp_path / 'store'}\n"
+    again = fork_server.run("bertspec", *words, folder=tmp_path, environment=environment)
     assert "(resumed after step " in again.stdout
 
 
-def test_an_encoder_is_measured_from_the_shell(environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_encoder_is_measured_from_the_shell(
+    environment: dict[str, str], tmp_path: Path, fork_server: ForkServer
+) -> None:
     words = "measure --encoder bert-tiny --against bert-tiny --lengths 4 --rounds 5 --calls 2 --batch-size 2 --json"
-    done = subprocess.run(
-        [*BERTSPEC, *words.split()], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    found = json.loads(done.stdout)
-    assert [each["encoder"] for each in found["encoders"]] == ["bert-tiny", "bert-tiny"]
-    assert all(0.01 < ratio < 100 for ratio in found["ratios"][0]["p50"])
-    assert found["peak_memory_bytes"] > 50_000_000
+    done = fork_server.run("bertspec", *words.split(), folder=tmp_path, environment=environment)
+    measured = json.loads(done.stdout)
+    assert [each["encoder"] for each in measured["encoders"]] == ["bert-tiny", "bert-tiny"]
+    assert all(0.01 < ratio < 100 for ratio in measured["ratios"][0]["p50"])
+    assert measured["peak_memory_bytes"] > 50_000_000
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_text_beyond_the_positions_is_refused_in_one_line(environment: dict[str, str]) -> None:
+def test_a_text_beyond_the_positions_is_refused_in_one_line(
+    environment: dict[str, str], tmp_path: Path, fork_server: ForkServer
+) -> None:
     words = ["measure", "--encoder", "bert-tiny", "--lengths", "512"]
-    done = subprocess.run([*BERTSPEC, *words], env=environment, capture_output=True, text=True, check=False)
+    done = fork_server.run("bertspec", *words, folder=tmp_path, environment=environment)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "given: 'tokens 512'; allowed: at most 66; where: encoder 'bert-tiny'" in done.stderr

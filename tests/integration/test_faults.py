@@ -86,9 +86,16 @@ def damaged(store: Store) -> list[Path]:
     return list(store.root.glob("damaged-*"))
 
 
-@pytest.mark.parametrize("wandb", [False, True], ids=["alone", "with W&B"])
-def test_killed_at_25_random_moments_nothing_finished_is_lost_and_the_bits_are_the_same(
-    nursery: Nursery, undisturbed: dict[int, StoredRun], wandb: bool
+@pytest.mark.parametrize(
+    ("kills", "wandb"),
+    [
+        pytest.param(25, False, id="25 kills"),
+        pytest.param(10, True, id="10 kills with W&B"),
+        pytest.param(25, True, id="25 kills with W&B", marks=pytest.mark.full),
+    ],
+)
+def test_killed_at_random_moments_nothing_finished_is_lost_and_the_bits_are_the_same(
+    nursery: Nursery, undisturbed: dict[int, StoredRun], kills: int, wandb: bool
 ) -> None:
     """Five sessions for each three runs; the last of the five is fresh, and replaces what is there."""
     chance, killed = random.Random(7), 0
@@ -99,7 +106,7 @@ def test_killed_at_25_random_moments_nothing_finished_is_lost_and_the_bits_are_t
         ended = nursery.train(first, first + 1, first + 2, fresh=number % 5 == 4, after_s=moment_s, wandb=wandb)
         killed += ended["status"] == -signal.SIGKILL
         assert before.keys() <= nursery.finished().keys()
-        if killed == 25:
+        if killed == kills:
             break
     made = nursery.train(*range(1, 10))
     assert same_bits(nursery.finished(), undisturbed)
@@ -107,12 +114,12 @@ def test_killed_at_25_random_moments_nothing_finished_is_lost_and_the_bits_are_t
     assert not damaged(nursery.store)
 
 
-def test_killed_before_each_change_to_the_disk_in_turn(nursery: Nursery, undisturbed: dict[int, StoredRun]) -> None:
+def test_killed_before_each_change_to_the_disk_in_turn(nursery: Nursery) -> None:
     """Every moment at which a kill could leave something half written, one after the other."""
-    nursery.train(1)
-    one = {1: undisturbed[1]}
+    nursery.train(1, steps=12)
+    one = nursery.finished()
     for number in range(1, 200):
-        ended = nursery.train(1, fresh=True, die_at_write=number, checkpoint_every=30)
+        ended = nursery.train(1, fresh=True, die_at_write=number, steps=12, checkpoint_every=4)
         assert nursery.store.count() == 1 or nursery.store.get(one[1].fingerprint) is not None
         assert same_bits(nursery.finished(), one)
         if ended["status"] == 0:
@@ -211,17 +218,16 @@ def test_a_full_and_a_read_only_disk_are_told_before_training_and_lose_nothing(t
     assert said["writable"]["trained"] == 1
 
 
-def test_two_processes_train_each_run_once(tmp_path: Path) -> None:
-    order = json.dumps({"store": str(tmp_path / "store"), "seeds": [1, 2, 3], "steps": 200}) + "\n"
-    pair = [
-        subprocess.Popen([sys.executable, str(NURSERY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    for process in pair:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        assert process.stdout.readline() == "ready\n"
-        process.stdin.write(order)
-        process.stdin.flush()
-    said = [json.loads(process.communicate(timeout=60)[0]) for process in pair]
-    assert sum(each["trained"] for each in said) == 3
+def test_two_processes_train_each_run_once(nursery: Nursery) -> None:
+    order = json.dumps({"store": str(nursery.store.root), "seeds": [1, 2, 3], "steps": 200}) + "\n"
+    with subprocess.Popen(
+        [sys.executable, str(NURSERY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write(order)
+        other.stdin.flush()
+        answer = nursery.train(1, 2, 3, steps=200)
+        others_answer = json.loads(other.communicate(timeout=60)[0])
+    assert answer["trained"] + others_answer["trained"] == 3

@@ -6,30 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester"]
+from tests.integration.fork_server import ForkServer
+from tests.integration.micro import ENCODER, TASK
 
-ENCODER = """
-family: bert
-recipe: from-scratch
-architecture:
-  hidden_size: 16
-  num_hidden_layers: 1
-  num_attention_heads: 2
-  intermediate_size: 32
-  max_position_embeddings: 66
-"""
-TASK = """
-dataset: bundled/sentiment
-text: text
-head: classification
-labels: [negative, positive]
-metrics: [accuracy]
-generated: {train_rows: 64, evaluation_rows: 40, label_noise: 0.05}
-"""
 OPENING = """
 Feature: A micro encoder
 
@@ -42,33 +26,56 @@ Feature: A micro encoder
 """
 
 
+@dataclass(frozen=True)
+class Project:
+    """A folder with configs of its own and no Python, in which commands run."""
+
+    path: Path
+    server: ForkServer
+    environment: dict[str, str]
+
+    def run(self, scenarios: str, *options: str) -> pytest.RunResult:
+        """Write ``my.feature`` and run it, in a child of the server."""
+        self.write("my.feature", OPENING + scenarios)
+        return self.command("pytest", "my.feature", "-p", "no:cacheprovider", *options)
+
+    def command(self, module: str, *arguments: str) -> pytest.RunResult:
+        return _result(self.server.run(module, *arguments, folder=self.path, environment=self.environment))
+
+    def process(self, module: str, *arguments: str) -> pytest.RunResult:
+        """The same in a new interpreter, imports included."""
+        words = [sys.executable, "-m", module, *arguments]
+        return _result(
+            subprocess.run(words, cwd=self.path, env=self.environment, capture_output=True, text=True, check=False)
+        )
+
+    def write(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text, "utf-8")
+
+
+def _result(done: subprocess.CompletedProcess[str]) -> pytest.RunResult:
+    return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0.0)
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A folder with configs of its own, and no Python."""
-    for variable in ("BERTSPEC_STORE", "BERTSPEC_MIRROR", "WANDB_MODE", "WANDB_API_KEY", "PYTEST_XDIST_WORKER"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+def project(tmp_path: Path, fork_server: ForkServer) -> Project:
+    """A micro encoder, a task of few rows, and an environment with no trace of the caller's own settings."""
+    folder = tmp_path / "project"
     for kind, name, text in (("encoders", "micro", ENCODER), ("tasks", "toy", TASK)):
-        folder = pytester.path / "configs" / kind
-        folder.mkdir(parents=True)
-        (folder / f"{name}.yaml").write_text(text)
-    return pytester
+        (folder / "configs" / kind).mkdir(parents=True)
+        (folder / "configs" / kind / f"{name}.yaml").write_text(text, "utf-8")
+    unwanted = ("BERTSPEC_STORE", "BERTSPEC_MIRROR", "PYTEST_", "TOX_", "WANDB_", "GITHUB_STEP_SUMMARY")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    own = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "no-netrc"), "COLUMNS": "200"}
+    return Project(folder, fork_server, {**plain, **own, "HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled"})
 
 
-def run(project: pytest.Pytester, scenarios: str, *options: str) -> pytest.RunResult:
-    (project.path / "my.feature").write_text(OPENING + scenarios)
-    # In a process of its own: torch cannot be imported twice in one.
-    return project.runpytest_subprocess("my.feature", "-p", "no:cacheprovider", *options)
-
-
-def stored(project: pytest.Pytester) -> list[Path]:
+def stored(project: Project) -> list[Path]:
     return sorted((project.path / ".bertspec" / "runs").glob("*/run.json"))
 
 
-def test_a_claim_is_trained_judged_kept_and_logged(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WANDB_MODE")
+def test_a_claim_is_trained_judged_kept_and_logged(project: Project) -> None:
+    del project.environment["WANDB_MODE"]
     scenarios = """
   Scenario: It learns
     When it is fine-tuned with "adamw" on seeds 1 to 3
@@ -78,7 +85,7 @@ def test_a_claim_is_trained_judged_kept_and_logged(project: pytest.Pytester, mon
     And every run is in the store with its provenance
     And every run can be read back from its W&B record
 """
-    result = run(project, scenarios, "-v")
+    result = project.run(scenarios, "-v")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
@@ -89,14 +96,13 @@ def test_a_claim_is_trained_judged_kept_and_logged(project: pytest.Pytester, mon
         ]
     )
     assert len(stored(project)) == 3
-    again = run(project, scenarios, "-v")
+    again = project.run(scenarios, "-v")
     again.assert_outcomes(passed=1)
     again.stdout.fnmatch_lines(["*3 from the store*"])
 
 
-def test_a_claim_that_is_not_true_fails_and_says_why(project: pytest.Pytester) -> None:
-    result = run(
-        project,
+def test_a_claim_that_is_not_true_fails_and_says_why(project: Project) -> None:
+    result = project.run(
         """
   Scenario: It is perfect
     When it is fine-tuned with "adamw" on seeds 1 to 3
@@ -110,9 +116,8 @@ def test_a_claim_that_is_not_true_fails_and_says_why(project: pytest.Pytester) -
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_one_seed_leaves_a_claim_undecided_and_undecided_does_not_pass(project: pytest.Pytester) -> None:
-    result = run(
-        project,
+def test_one_seed_leaves_a_claim_undecided_and_undecided_does_not_pass(project: Project) -> None:
+    result = project.run(
         """
   Scenario: It learns once
     When it is fine-tuned with "adamw" on seeds 1
@@ -131,27 +136,27 @@ def test_one_seed_leaves_a_claim_undecided_and_undecided_does_not_pass(project: 
     ],
 )
 def test_a_claim_about_a_metric_that_cannot_be_is_refused_before_training(
-    project: pytest.Pytester, line: str, message: str
+    project: Project, line: str, message: str
 ) -> None:
     scenario = f"""
   Scenario: It is measured wrongly
     When it is fine-tuned with "adamw" on seeds 1 to 3
     Then {line}
 """
-    result = run(project, scenario)
+    result = project.run(scenario)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"*{message}*"])
     assert stored(project) == []
 
 
-def test_a_step_that_nothing_answers_to_is_refused_before_training(project: pytest.Pytester) -> None:
+def test_a_step_that_nothing_answers_to_is_refused_before_training(project: Project) -> None:
     scenario = """
   Scenario: It is misspelt at its end
     When it is fine-tuned with "adamw" on seeds 1 to 3
     Then its accuracy is at most 0.95
     And no sed collapses
 """
-    result = run(project, scenario)
+    result = project.run(scenario)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["my.feature:14: And no sed collapses", "undefined step; did you mean 'And no seed collapses'?"]
@@ -159,9 +164,8 @@ def test_a_step_that_nothing_answers_to_is_refused_before_training(project: pyte
     assert stored(project) == []
 
 
-def test_collapses_comparisons_and_sabotage_are_judged(project: pytest.Pytester) -> None:
-    result = run(
-        project,
+def test_collapses_comparisons_and_sabotage_are_judged(project: Project) -> None:
+    result = project.run(
         """
   Scenario: Too short a training collapses
     When it is fine-tuned with "sgd" on seeds 1 to 3
@@ -182,10 +186,9 @@ def test_collapses_comparisons_and_sabotage_are_judged(project: pytest.Pytester)
     assert len(stored(project)) == 3 + 5 + 2 + 3
 
 
-def test_two_encoders_are_timed_in_turns(project: pytest.Pytester) -> None:
+def test_two_encoders_are_timed_in_turns(project: Project) -> None:
     (project.path / "configs" / "encoders" / "other.yaml").write_text(ENCODER)
-    result = run(
-        project,
+    result = project.run(
         """
   @performance
   Scenario: It is about as fast as its twin
@@ -199,10 +202,9 @@ def test_two_encoders_are_timed_in_turns(project: pytest.Pytester) -> None:
     assert stored(project) == []
 
 
-def test_two_encoders_answer_in_turns(project: pytest.Pytester) -> None:
+def test_two_encoders_answer_in_turns(project: Project) -> None:
     (project.path / "configs" / "encoders" / "other.yaml").write_text(ENCODER)
-    result = run(
-        project,
+    result = project.run(
         """
   @performance
   Scenario: It answers about as soon as its twin
@@ -238,9 +240,8 @@ def test_two_encoders_answer_in_turns(project: pytest.Pytester) -> None:
     assert stored(project) == []
 
 
-def test_what_is_refused_can_be_claimed(project: pytest.Pytester) -> None:
-    result = run(
-        project,
+def test_what_is_refused_can_be_claimed(project: Project) -> None:
+    result = project.run(
         """
   Scenario: A wrong batch size is refused
     When a fine-tuning is asked for with
@@ -265,7 +266,7 @@ def test_what_is_refused_can_be_claimed(project: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize("option", ["--fresh", None])
-def test_fresh_trains_again(project: pytest.Pytester, option: str | None) -> None:
+def test_fresh_trains_again(project: Project, option: str | None) -> None:
     scenario = """
   Scenario: It learns
     When it is fine-tuned with "adamw" on seeds 1 to 3
@@ -275,24 +276,24 @@ def test_fresh_trains_again(project: pytest.Pytester, option: str | None) -> Non
     When it is fine-tuned with "adamw" on seeds 1 to 3
     Then its accuracy is at most 1
 """
-    run(project, scenario)
+    project.run(scenario)
     before = [file.stat().st_mtime_ns for file in stored(project)]
-    run(project, scenario, *([option] if option else []))
+    project.run(scenario, *([option] if option else []))
     assert ([file.stat().st_mtime_ns for file in stored(project)] == before) is (option is None)
 
 
-def test_a_store_may_lie_elsewhere(project: pytest.Pytester, tmp_path: Path) -> None:
+def test_a_store_may_lie_elsewhere(project: Project, tmp_path: Path) -> None:
     scenario = """
   Scenario: It learns
     When it is fine-tuned with "adamw" on seeds 1 to 3
     Then its accuracy is at most 0.95
 """
-    run(project, scenario, f"--bertspec-store={tmp_path / 'elsewhere'}")
+    project.run(scenario, f"--bertspec-store={tmp_path / 'elsewhere'}")
     assert len(list((tmp_path / "elsewhere" / "runs").glob("*/run.json"))) == 3
     assert stored(project) == []
 
 
-def test_a_csv_of_ones_own_is_a_task(project: pytest.Pytester) -> None:
+def test_a_csv_of_ones_own_is_a_task(project: Project) -> None:
     lines = [
         f"plot {number} is {word} .,{label}"
         for number in range(20)
@@ -303,8 +304,7 @@ def test_a_csv_of_ones_own_is_a_task(project: pytest.Pytester) -> None:
         "dataset: ./reviews.csv\ntrain_split: 'train[:80%]'\nevaluation_split: 'train[80%:]'\ntext: review\n"
         "label: verdict\nhead: classification\nlabels: [bad, good]\nmetrics: [accuracy, f1]\n"
     )
-    result = run(
-        project,
+    result = project.run(
         """
   Scenario: It learns our reviews
     Given the task "reviews"
@@ -317,7 +317,7 @@ def test_a_csv_of_ones_own_is_a_task(project: pytest.Pytester) -> None:
     assert (origin["place"], Path(origin["name"]).name) == ("folder", "reviews.csv")
 
 
-def test_two_workers_never_train_the_same_run_twice(project: pytest.Pytester) -> None:
+def test_two_workers_never_train_the_same_run_twice(project: Project) -> None:
     scenarios = "".join(
         f"""
   Scenario: It learns, reader {reader}
@@ -326,8 +326,7 @@ def test_two_workers_never_train_the_same_run_twice(project: pytest.Pytester) ->
 """
         for reader in range(4)
     )
-    (project.path / "my.feature").write_text(OPENING + scenarios)
-    result = project.runpytest_subprocess("my.feature", "-n", "2", "-p", "no:cacheprovider")
+    result = project.run(scenarios, "-n", "2")
     result.assert_outcomes(passed=4)
     claims = [line for line in result.outlines if "accuracy is at most 0.95" in line and "PASS" in line]
     trained = sum(int(line.split(" trained")[0].split()[-1]) for line in claims if " trained" in line)
@@ -336,16 +335,16 @@ def test_two_workers_never_train_the_same_run_twice(project: pytest.Pytester) ->
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_terminal_sees_progress_and_a_log_does_not(project: pytest.Pytester, terminal: bool) -> None:
-    (project.path / "my.feature").write_text(
-        OPENING + '\n  Scenario: It learns\n    When it is fine-tuned with "adamw" on seeds 1\n'
+def test_a_terminal_sees_progress_and_a_log_does_not(project: Project, terminal: bool) -> None:
+    project.write(
+        "my.feature", OPENING + '\n  Scenario: It learns\n    When it is fine-tuned with "adamw" on seeds 1\n'
     )
     command = [sys.executable, "-m", "pytest", "my.feature", "-p", "no:cacheprovider"]
     if not terminal:
-        shown = subprocess.run(command, capture_output=True, cwd=project.path, check=True).stdout
+        shown = project.command(*command[2:]).stdout.str().encode()
     else:
         ours, theirs = os.openpty()
-        with subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=project.path):
+        with subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=project.path, env=project.environment):
             os.close(theirs)
             shown = read_until_closed(ours)
     assert (b"micro \xc2\xb7 toy \xc2\xb7 adamw \xc2\xb7 seed 1" in shown) is terminal
@@ -373,20 +372,20 @@ CALIBRATED = """
 """
 
 
-def test_a_calibrated_bound_without_a_record_is_refused_before_training(project: pytest.Pytester) -> None:
-    result = run(project, CALIBRATED)
+def test_a_calibrated_bound_without_a_record_is_refused_before_training(project: Project) -> None:
+    result = project.run(CALIBRATED)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*a study without a calibration record has no calibrated accuracy*"])
     assert stored(project) == []
 
 
-def test_what_wandb_leaves_behind_fails_no_test_where_warnings_are_errors(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    project.makepyprojecttoml('[tool.pytest.ini_options]\nfilterwarnings = ["error", "ignore::DeprecationWarning"]\n')
-    project.makeconftest(FORGETFUL)
-    result = run(project, MODEST.format(title="once", seeds="1 to 3") + MODEST.format(title="again", seeds="4 to 6"))
+def test_what_wandb_leaves_behind_fails_no_test_where_warnings_are_errors(project: Project) -> None:
+    project.environment["WANDB_MODE"] = "offline"
+    project.write(
+        "pyproject.toml", '[tool.pytest.ini_options]\nfilterwarnings = ["error", "ignore::DeprecationWarning"]\n'
+    )
+    project.write("conftest.py", FORGETFUL)
+    result = project.run(MODEST.format(title="once", seeds="1 to 3") + MODEST.format(title="again", seeds="4 to 6"))
     result.assert_outcomes(passed=2)
     assert list((project.path / ".bertspec").rglob("*.wandb"))
 
@@ -407,23 +406,22 @@ MODEST = """
 """
 
 
-def test_calibration_works_where_warnings_are_errors(project: pytest.Pytester) -> None:
-    (project.path / "my.feature").write_text(OPENING + CALIBRATED)
-    project.makeini("[pytest]\nfilterwarnings = error\n")
-    result = project.run(sys.executable, "-m", "bertspec", "calibrate", "my.feature", "-k", "nothing_of_that_name")
+def test_calibration_works_where_warnings_are_errors(project: Project) -> None:
+    project.write("my.feature", OPENING + CALIBRATED)
+    project.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
+    result = project.process("bertspec", "calibrate", "my.feature", "-k", "nothing_of_that_name")
     result.stdout.fnmatch_lines(["*nothing was calibrated*"])
     assert "bug" not in result.stderr.str()
 
 
-def test_calibration_writes_a_record_by_which_later_claims_are_judged(project: pytest.Pytester) -> None:
-    (project.path / "my.feature").write_text(OPENING + CALIBRATED + SABOTAGED)
-    made = project.runpytest_subprocess("my.feature", "--calibrate=4", "-p", "no:cacheprovider")
-    made.assert_outcomes(passed=1, deselected=1)
-    made.stdout.fnmatch_lines(
+def test_calibration_writes_a_record_by_which_later_claims_are_judged(project: Project) -> None:
+    calibrated = project.run(CALIBRATED + SABOTAGED, "--calibrate=4")
+    calibrated.assert_outcomes(passed=1, deselected=1)
+    calibrated.stdout.fnmatch_lines(
         ["*calibration records*", "*calibrations/toy/micro.adamw.*.yaml", "*4 runs: accuracy 0.*"]
     )
     assert sorted(json.loads(file.read_text())["config"]["seed"] for file in stored(project)) == [101, 102, 103, 104]
-    result = project.runpytest_subprocess("my.feature", "-p", "no:cacheprovider", "-k", "what_it_was")
+    result = project.run(CALIBRATED + SABOTAGED, "-k", "what_it_was")
     result.stdout.fnmatch_lines(["*accuracy is at least 0.*calibrated on 4 seeds*"])
 
 
@@ -442,14 +440,14 @@ BOUNDED = """
 """
 
 
-def test_a_build_is_compared_with_a_baseline(project: pytest.Pytester) -> None:
-    run(project, BOUNDED.format(seeds="1 to 6"), "--least-runs", "5")
+def test_a_build_is_compared_with_a_baseline(project: Project) -> None:
+    project.run(BOUNDED.format(seeds="1 to 6"), "--least-runs", "5")
     assert len(stored(project)) == 5
-    saved = project.run(sys.executable, "-m", "bertspec", "baseline", "save", "1.0")
+    saved = project.command("bertspec", "baseline", "save", "1.0")
     saved.stdout.fnmatch_lines(
         ["*baselines/1.0.json: 1 studies, 0 ratios of speeds", "*micro*toy*adamw  accuracy 0.* over 5 seeds"]
     )
-    same = run(project, BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
+    same = project.run(BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
     same.stdout.fnmatch_lines(
         [
             "*against 1.0 of *",
@@ -461,25 +459,25 @@ def test_a_build_is_compared_with_a_baseline(project: pytest.Pytester) -> None:
     )
     file = project.path / "baselines" / "1.0.json"
     file.write_text(file.read_text().replace('"scores": [', '"scores": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, '))
-    worse = run(project, BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
+    worse = project.run(BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
     worse.stdout.fnmatch_lines(["FAIL *micro*", "1 of 1 compared, 1 worse*"])
     assert worse.ret == pytest.ExitCode.TESTS_FAILED
 
 
-def test_an_unknown_baseline_is_told_before_training(project: pytest.Pytester) -> None:
-    result = run(project, BOUNDED.format(seeds="1 to 3"), "--against", "0.9")
+def test_an_unknown_baseline_is_told_before_training(project: Project) -> None:
+    result = project.run(BOUNDED.format(seeds="1 to 3"), "--against", "0.9")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--against: there is no such baseline; given: '0.9'*none yet*"])
     assert stored(project) == []
 
 
-def test_a_baseline_of_nothing_is_refused(project: pytest.Pytester) -> None:
-    refused = project.run(sys.executable, "-m", "bertspec", "baseline", "save", "1.0")
+def test_a_baseline_of_nothing_is_refused(project: Project) -> None:
+    refused = project.command("bertspec", "baseline", "save", "1.0")
     assert refused.ret == 2
     refused.stderr.fnmatch_lines(["error: no session has left a record*"])
 
 
-def test_a_sweep_in_a_table_is_run_confirmed_ranked_and_kept(project: pytest.Pytester) -> None:
+def test_a_sweep_in_a_table_is_run_confirmed_ranked_and_kept(project: Project) -> None:
     scenarios = """
   Scenario: Equal budgets
     When a sweep over "optimizer" runs with 2 trials each
@@ -492,7 +490,7 @@ def test_a_sweep_in_a_table_is_run_confirmed_ranked_and_kept(project: pytest.Pyt
     And "sgd" needs at most 1 times the steps of "adamw" to reach 0.0
     And "adamw" is within 0.9 of the best
 """
-    result = run(project, scenarios, "--spec-report=report.md")
+    result = project.run(scenarios, "--spec-report=report.md")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(['*FAIL: "adamw" is within 0.9 of the best in accuracy:* of 5 seeds collapsed*'])
     [record] = (project.path / ".bertspec" / "sweeps").glob("*.json")

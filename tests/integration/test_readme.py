@@ -13,6 +13,7 @@ import pytest
 from bertspec.catalog import Catalog
 from bertspec.sources import tables
 from bertspec.sources.locations import Locations
+from tests.integration.fork_server import ForkServer
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
@@ -47,9 +48,6 @@ def test_the_task_reads_them(walked: Path) -> None:
     assert splits.evaluation["verdict"].count("good") == 16
 
 
-def test_every_step_of_its_feature_is_defined(walked: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "my.feature", "--check-steps"],
-        cwd=walked, env=os.environ, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def test_every_step_of_its_feature_is_defined(walked: Path, fork_server: ForkServer) -> None:
+    done = fork_server.run("pytest", "my.feature", "--check-steps", folder=walked, environment=os.environ)
     assert done.returncode == 0, done.stdout

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bertspec import report, study
+from bertspec.catalog import Catalog
 from bertspec.config import StudyConfig
 from bertspec.results import (
     ClaimRecord,
@@ -22,8 +23,10 @@ from bertspec.results import (
     SweepRecord,
     TrialRecord,
 )
-from bertspec.store import sessions
+from bertspec.sources.locations import Locations
+from bertspec.store import Store, sessions
 from bertspec.study import Session
+from bertspec.tracking import SilentTracker
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -34,9 +37,11 @@ WIDTHS = (400, 1400)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="not run: there is no Chromium on this machine")
 
 
-@pytest.fixture
-def page_file(study_config: StudyConfig, session: Session, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def page_file(study_config: StudyConfig, nowhere: Locations, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a session with one claim of each verdict, and with texts that try to run."""
+    tmp_path = tmp_path_factory.mktemp("page")
+    session = Session(Catalog.beside(tmp_path), nowhere, Store(tmp_path / "store"), SilentTracker())
     labels, data = (f"bad {HOSTILE}", "good"), tmp_path / "reviews.csv"
     with data.open("w", newline="") as file:
         rows = [(f"{HOSTILE} row {number}", labels[number % 2]) for number in range(120)]
@@ -44,17 +49,17 @@ def page_file(study_config: StudyConfig, session: Session, tmp_path: Path) -> Pa
     hostile = {"dataset": str(data), "generated": None, "text": "review", "label": "verdict", "labels": labels}
     splits = {"train_split": "train[:64]", "evaluation_split": "train[64:]", "name": f"reviews {HOSTILE}"}
     task = study_config.task.model_copy(update={**hostile, **splits})
-    made = study.run(study_config.model_copy(update={"task": task}), session)
+    trained = study.run(study_config.model_copy(update={"task": task}), session)
     claims = tuple(
         ClaimRecord(
             claim=f"accuracy is at least 0.9 {HOSTILE}",
-            subject=made.config.title,
+            subject=trained.config.title,
             verdict=verdict,
             value=0.9,
             bound=0.9,
             interval=(0.85, 0.95),
             values=(0.88, 0.9, 0.92),
-            runs=tuple(run.fingerprint for run in made.runs),
+            runs=tuple(run.fingerprint for run in trained.runs),
         )
         for verdict in ("PASS", "FAIL", "UNDECIDED")
     )

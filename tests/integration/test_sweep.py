@@ -63,7 +63,13 @@ def begun(folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads yet
     )
+
+
+def heed_interrupts() -> None:
+    """A shell lets its background jobs ignore them, and so their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def record(folder: Path) -> dict[str, Any] | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bertspec.tracking.connection import without_secrets
+from tests.integration.fork_server import ForkServer
 from tests.recording import RecordingServer
 
 KEY = "planted" + "0" * 33
@@ -74,19 +73,19 @@ def test_no_planted_token_is_in_anything_that_a_session_and_the_commands_after_i
     folder.mkdir()
     (folder / "my.feature").write_text(FEATURE)
 
-    def told(*words: str, status: int) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
+    with ForkServer(environment, tmp_path) as server:
 
-    reports = [f"--spec-report={name}" for name in REPORTS[:1]]
-    pytest_words = ("pytest", "my.feature", *reports, "--junitxml=junit.xml", "--download", "--log-file=log.txt")
-    said = [told(*pytest_words, "--log-file-level=DEBUG", "--log-cli-level=DEBUG", "-vv", status=1)]
-    said += [told("pytest", "my.feature", f"--spec-report={name}", "--download", status=1) for name in REPORTS[1:]]
-    said += [told("bertspec", *words, "-vv", status=status) for words, status in COMMANDS]
-    assert "3 failed" in said[0] or "2 failed, 1 passed" in said[0]
+        def output(*words: str, status: int) -> str:
+            done = server.run(*words, folder=folder, environment=environment)
+            assert done.returncode == status, done.stdout + done.stderr
+            return done.stdout + done.stderr
+
+        logs = ("--junitxml=junit.xml", "--log-file=log.txt", "--log-file-level=DEBUG", "--log-cli-level=DEBUG", "-vv")
+        session = ("pytest", "my.feature", "--download")
+        outputs = [output(*session, f"--spec-report={REPORTS[0]}", *logs, status=1)]
+        outputs += [output(*session, f"--spec-report={name}", status=1) for name in REPORTS[1:]]
+        outputs += [output("bertspec", *words, "-vv", status=status) for words, status in COMMANDS]
+    assert "3 failed" in outputs[0] or "2 failed, 1 passed" in outputs[0]
     assert service.keys, "the key goes to the service, and nowhere else"
     assert any(run.state == "finished" for run in service.runs.values())
     written = [file for file in folder.rglob("*") if file.is_file()]
@@ -94,7 +93,7 @@ def test_no_planted_token_is_in_anything_that_a_session_and_the_commands_after_i
     recorded = repr(service.operations).encode()
     for secret in SECRETS:
         assert not [file for file in written if secret.encode() in file.read_bytes()]
-        assert not [text for text in said if secret in text]
+        assert not [text for text in outputs if secret in text]
         assert secret.encode() not in recorded
 
 

@@ -166,6 +166,7 @@ def test_two_agents_share_a_sweep_and_the_local_command_only_puts_its_table_toge
     assert [trial["state"] for trial in table["trials"]] == ["finished"] * 4
 
 
+@pytest.mark.full
 def test_an_agent_that_dies_costs_the_others_nothing_and_the_local_command_fills_its_gap(site: Site) -> None:
     file = site.folder / "configs" / "sweeps" / "mine.yaml"
     file.write_text(SWEEP.replace("[0.9, 0.99]", "[0.9]").replace("[0.001, 0.01]", "[0.001, 0.01, 0.02]"))
@@ -192,6 +193,7 @@ def test_an_agent_that_dies_costs_the_others_nothing_and_the_local_command_fills
     assert [trial["state"] for trial in table["trials"]] == ["finished"] * 3
 
 
+@pytest.mark.full
 def test_a_service_that_dies_in_mid_sweep_costs_no_finished_run(site: Site) -> None:
     few = SWEEP.replace("[0.9, 0.99]", "[0.9]")
     (site.folder / "configs" / "sweeps" / "mine.yaml").write_text(few)
@@ -218,6 +220,7 @@ def test_a_service_that_dies_in_mid_sweep_costs_no_finished_run(site: Site) -> N
     )
 
 
+@pytest.mark.full
 def test_a_trial_outlives_the_agent_that_started_it(site: Site) -> None:
     site.call("bertspec", "sweep", "mine", "--wandb", WANDB_PROJECT="rates")
     agent = site.agent()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from bertspec import study
+from bertspec.catalog import Catalog
 from bertspec.cli.commands import report as report_command
 from bertspec.config import EncoderConfig, StudyConfig
 from bertspec.errors import SourceError, Unreachable
@@ -23,7 +24,7 @@ from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord
 from bertspec.sources import tables
 from bertspec.sources.locations import Locations
 from bertspec.statistics import Claim, Spread, Verdict, judge
-from bertspec.store import StoredRun, sessions
+from bertspec.store import Store, StoredRun, sessions
 from bertspec.study import Session
 from bertspec.tracking import WandbTracker, connection, find_run, link, publish, sync
 from tests.recording import Fault, RecordingServer
@@ -81,11 +82,42 @@ def seconds(act: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def test_a_finished_run_arrives_whole(study_config: StudyConfig, tracked: Session, service: RecordingServer) -> None:
-    done = study.run(study_config, tracked)
-    assert service.unknown == []
-    for stored in done.runs:
-        arrived, facts = service.runs[stored.fingerprint[:16]], stored.result.facts
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A study of two runs, the second with its model, and the service to which they went."""
+
+    runs: tuple[StoredRun, ...]
+    store: Store
+    service: RecordingServer
+
+
+@pytest.fixture(scope="module")
+def shown(study_config: StudyConfig, nowhere: Locations, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """Trained and shown once, for the tests that only read what arrived."""
+    import wandb
+
+    folder, server = tmp_path_factory.mktemp("shown"), RecordingServer().start()
+    store = Store(folder / "store")
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_ENTITY", "http_proxy", "HTTP_PROXY"):
+            patched.delenv(name, raising=False)
+        for name, value in (("BASE_URL", server.url), ("API_KEY", KEY)):
+            patched.setenv(f"WANDB_{name}", value)
+        patched.setenv("NETRC", str(folder / "no-netrc"))
+        wandb.teardown()
+        tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, locations=nowhere)
+        session = Session(Catalog.beside(folder), nowhere, store, tracker)
+        study.run(one(study_config), session)
+        done = study.run(study_config, dataclasses.replace(session, keep_models=True))
+        wandb.teardown()
+    yield Shown(tuple(done.runs), store, server)
+    server.stop()
+
+
+def test_a_finished_run_arrives_whole(shown: Shown) -> None:
+    assert shown.service.unknown == []
+    for stored in shown.runs:
+        arrived, facts = shown.service.runs[stored.fingerprint[:16]], stored.result.facts
         assert arrived.state == "finished"
         assert arrived.curve("training/loss") == stored.result.curve.loss.tolist()
         assert arrived.curve("training/learning_rate") == stored.result.curve.learning_rate.tolist()
@@ -99,47 +131,50 @@ def test_a_finished_run_arrives_whole(study_config: StudyConfig, tracked: Sessio
         assert arrived.described["jobType"] == "train"
         assert set(arrived.described["tags"]) == {"bert-micro", "bundled/sentiment", "adamw", "from scratch"}
         assert arrived.summary["evaluation/predictions"]["nrows"] == 40
-    (group,) = {service.runs[run.fingerprint[:16]].described["groupName"] for run in done.runs}
+    (group,) = {shown.service.runs[run.fingerprint[:16]].described["groupName"] for run in shown.runs}
     assert group.startswith("bert-micro · bundled/sentiment · adamw · ")
 
 
-def test_the_run_folder_arrives_as_an_artifact_and_the_model_only_on_request(
-    study_config: StudyConfig, tracked: Session, service: RecordingServer
-) -> None:
-    first = study.run(one(study_config), tracked).runs[0]
-    second = study.run(study_config, dataclasses.replace(tracked, keep_models=True)).runs[1]
-    artifacts = {artifact.name: artifact for artifact in service.operations.artifacts.values()}
+def test_the_run_folder_arrives_as_an_artifact_and_the_model_only_on_request(shown: Shown) -> None:
+    first, second = shown.runs
+    artifacts = {artifact.name: artifact for artifact in shown.service.operations.artifacts.values()}
     assert all(artifact.committed for artifact in artifacts.values())
     folder = artifacts[f"run-{first.fingerprint[:16]}"]
     assert folder.aliases == {"latest", "seed-1"}
-    assert folder.files["run.json"] == (tracked.store.folder(first.fingerprint) / "run.json").read_bytes()
+    assert folder.files["run.json"] == (shown.store.folder(first.fingerprint) / "run.json").read_bytes()
     assert set(folder.files) == {"run.json", "arrays.npz"}
     assert "model.safetensors" in artifacts[f"model-{second.fingerprint[:16]}"].files
+    assert f"model-{first.fingerprint[:16]}" not in artifacts
 
 
 def test_the_predictions_carry_the_texts_and_the_names_of_the_labels(
-    study_config: StudyConfig, tracked: Session, service: RecordingServer
+    study_config: StudyConfig, nowhere: Locations, shown: Shown
 ) -> None:
-    run = study.run(one(study_config), tracked).runs[0]
-    files = service.runs[run.fingerprint[:16]].files
+    files = shown.service.runs[shown.runs[0].fingerprint[:16]].files
     table = json.loads(next(content for name, content in files.items() if "predictions" in name))
     assert table["columns"] == ["row", "text", "reference", "prediction", "output negative", "output positive"]
     assert {row[2] for row in table["data"]} == {"negative", "positive"}
-    splits = tables.load(study_config.task, tracked.locations)
+    splits = tables.load(study_config.task, nowhere)
     assert [row[1] for row in table["data"]] == splits.evaluation["text"]
 
 
-def test_a_run_that_is_shown_online_leaves_its_address(
-    study_config: StudyConfig, tracked: Session, service: RecordingServer
-) -> None:
-    run = study.run(one(study_config), tracked).runs[0]
-    found = link(tracked.store.tracking, run.fingerprint)
-    assert found is not None
-    assert found.startswith(service.url)
-    assert found.endswith(f"/runs/{run.fingerprint[:16]}")
+def test_a_run_that_is_shown_online_leaves_its_address(shown: Shown) -> None:
+    for run in shown.runs:
+        address = link(shown.store.tracking, run.fingerprint)
+        assert address is not None
+        assert address.startswith(shown.service.url)
+        assert address.endswith(f"/runs/{run.fingerprint[:16]}")
 
 
-def test_a_run_that_is_made_again_is_the_next_version_of_its_artifact(
+def test_a_confusion_matrix_counts_every_row(shown: Shown) -> None:
+    files = shown.service.runs[shown.runs[0].fingerprint[:16]].files
+    (table,) = (json.loads(content) for name, content in files.items() if "confusion" in name)
+    assert table["columns"] == ["Actual", "Predicted", "nPredictions"]
+    assert sum(row[2] for row in table["data"]) == 40
+    assert {row[0] for row in table["data"]} == {"negative", "positive"}
+
+
+def test_a_run_that_is_trained_again_replaces_what_is_shown_of_it_and_is_the_next_version_of_its_artifact(
     study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
     run = study.run(one(study_config), tracked).runs[0]
@@ -150,6 +185,8 @@ def test_a_run_that_is_made_again_is_the_next_version_of_its_artifact(
     assert second.aliases == {"latest", "seed-1"}
     kept = tracked.store.folder(run.fingerprint) / "run.json"
     assert second.files["run.json"] == kept.read_bytes() != first.files["run.json"]
+    (arrived,) = service.runs.values()
+    assert arrived.curve("training/step") == list(range(1, 9))
 
 
 def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
@@ -177,17 +214,6 @@ def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Session, servic
     assert (row["verdict"], row["rule"], row["seeds"]) == ("PASS", "mean", "0.95, 0.96, 0.94")
     assert (row["spread"], row["spread source"], row["bound source"]) == (0.01, spread.source, "published")
     assert (row["pass rates"], row["detectable drop"]) == (found.pass_rates, found.detectable_drop)
-
-
-def test_a_confusion_matrix_counts_every_row(
-    study_config: StudyConfig, tracked: Session, service: RecordingServer
-) -> None:
-    run = study.run(one(study_config), tracked).runs[0]
-    files = service.runs[run.fingerprint[:16]].files
-    (table,) = (json.loads(content) for name, content in files.items() if "confusion" in name)
-    assert table["columns"] == ["Actual", "Predicted", "nPredictions"]
-    assert sum(row[2] for row in table["data"]) == 40
-    assert {row[0] for row in table["data"]} == {"negative", "positive"}
 
 
 def test_a_collapse_raises_an_alert(
@@ -235,15 +261,6 @@ def test_a_service_that_forbids_costs_no_run_and_no_record(
     assert record is not None
     assert record.summary["evaluation/accuracy"] == run.result.facts.scores["accuracy"]
     assert KEY not in caplog.text
-
-
-def test_a_run_that_is_made_again_replaces_what_is_shown_of_it(
-    study_config: StudyConfig, tracked: Session, service: RecordingServer
-) -> None:
-    study.run(one(study_config), tracked)
-    study.run(one(study_config), dataclasses.replace(tracked, fresh=True, session="another"))
-    (arrived,) = service.runs.values()
-    assert arrived.curve("training/step") == list(range(1, 9))
 
 
 def test_the_process_ends_soon_though_the_service_has_died(

@@ -83,7 +83,9 @@ def test_a_service_that_is_away_is_told_in_seconds(monkeypatch: pytest.MonkeyPat
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("fault", [Fault.DEAD, Fault.HANGING, Fault.UNAVAILABLE])
+@pytest.mark.parametrize(
+    "fault", [Fault.DEAD, *(pytest.param(each, marks=pytest.mark.full) for each in (Fault.HANGING, Fault.UNAVAILABLE))]
+)
 def test_a_service_that_dies_before_it_has_the_sweep_is_told_within_its_limit(
     fault: Fault, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +199,7 @@ def test_a_sweep_is_shown_offline_as_well(
     assert list(tmp_path.glob("wandb/offline-run-*/files/media/table/trials_*.table.json"))
 
 
-@pytest.mark.parametrize("fault", [Fault.DEAD, Fault.UNAVAILABLE])
+@pytest.mark.parametrize("fault", [pytest.param(Fault.DEAD, marks=pytest.mark.full), Fault.UNAVAILABLE])
 def test_a_service_that_dies_while_a_sweep_is_shown_costs_seconds(
     fault: Fault, service: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

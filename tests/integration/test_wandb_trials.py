@@ -16,13 +16,14 @@ from bertspec import cli
 from bertspec.results import Point, TrialRecord
 from bertspec.store import Store
 from bertspec.tracking import find_run, link
+from tests.integration.micro import ENCODER, TASK
 from tests.recording import Fault, RecordingServer
 
 pytest_plugins = ("tests.recording.fixtures",)
 
 TRIAL: dict[str, Any] = {
-    "encoder": "bert-tiny",
-    "task": "bundled/sentiment",
+    "encoder": "micro",
+    "task": "few",
     "optimizer": "adamw",
     "settings": {"beta2": 0.9},
     "steps": 4,
@@ -36,6 +37,10 @@ TRIAL: dict[str, Any] = {
 def under_an_agent(service: RecordingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """What an agent leaves in the environment of a trial; gives the store."""
     assert service.runs == {}
+    for name, text in (("encoders/micro", ENCODER), ("tasks/few", TASK.replace("[accuracy]", "[accuracy, f1]"))):
+        file = tmp_path / "configs" / f"{name}.yaml"
+        file.parent.mkdir(parents=True)
+        file.write_text(text, "utf-8")
     wandb.teardown()  # it has read the environment already
     for name, value in {"SWEEP_ID": "sweep1", "RUN_ID": "sweep1-0", "PROJECT": "rates", "ENTITY": "local"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
@@ -154,7 +159,9 @@ def test_what_a_trial_reaches_on_the_way_is_drawn_over_its_steps(
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("fault", [Fault.DEAD, Fault.HANGING, Fault.UNAVAILABLE])
+@pytest.mark.parametrize(
+    "fault", [Fault.HANGING, *(pytest.param(each, marks=pytest.mark.full) for each in (Fault.DEAD, Fault.UNAVAILABLE))]
+)
 def test_a_service_that_dies_in_mid_trial_costs_seconds_and_no_result(
     fault: Fault, under_an_agent: Path, service: RecordingServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bertspec.statistics import Claim
+from bertspec.statistics import Claim, judge_ratio
 
 if TYPE_CHECKING:
     from job import Measured
@@ -129,7 +129,7 @@ def _line(name: str, measured: list[Measured], ours: list[Measured]) -> str:
 
 
 def _ratio(ratios: list[float]) -> str:
-    judged = statistics.judge_ratio(Claim("examples a second, as a ratio,", "at least", 1.0), ratios)
+    judged = judge_ratio(Claim("examples a second, as a ratio,", "at least", 1.0), ratios)
     assert judged.interval is not None
     return f"{judged.value:.2f} [{judged.interval[0]:.2f}, {judged.interval[1]:.2f}]"
 

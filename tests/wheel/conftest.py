@@ -56,11 +56,6 @@ class Said:
         last = next((line for line in reversed(self.text.splitlines()) if " in " in line), "")
         return {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)(?=,| in )", last)}
 
-    @property
-    def trained(self) -> int:
-        """The runs that were trained, by the claims table, where each scenario makes one claim."""
-        return sum(int(number) for number in re.findall(r"(\d+) trained", self.text))
-
 
 @dataclass(frozen=True)
 class Stranger:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .conftest import Stranger
 
-PAIRS = 7
+PAIRS = 5
 PLUGIN_LIMIT_S = 0.1
 IMPORT_LIMIT_S = 0.3
 WATCH = """

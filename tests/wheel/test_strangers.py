@@ -185,29 +185,6 @@ def test_what_another_folder_has_trained_comes_from_the_store(mixed: Said) -> No
     assert mixed.text.count("3 from the store") == 4
 
 
-def test_two_workers_train_no_run_twice(tmp_path: Path, at: Callable[..., Stranger]) -> None:
-    stranger = at(tmp_path, WANDB_MODE="disabled")
-    claim = 'When it is fine-tuned with "adamw" on seeds 1 to 3\n    Then its accuracy is at most 0.95'
-    for name in ("one", "two", "three", "four"):
-        stranger.write(
-            f"{name}.feature",
-            f"""
-Feature: {name}
-  Scenario: {name} learns
-    Given the encoder "bert-tiny"
-    And the task "bundled/sentiment" with
-      | generated | {{train_rows: 64, evaluation_rows: 40, label_noise: 0.05}} |
-    And the recipe "from-scratch" with
-      | steps | 5 |
-    {claim}
-""",
-        )
-    said = stranger.pytest("-n", "2")
-    assert said.outcomes == {"passed": 4}
-    assert stranger.runs() == 3
-    assert said.trained == 3
-
-
 def test_the_web_shop_of_others_stays_theirs(shop: Stranger) -> None:
     said = shop.pytest("-v")
     assert said.outcomes == {"passed": 1}
