@@ -1,4 +1,4 @@
-# The few names that people try first; tox does the work, and `tox` alone does all of it.
+# Short names for what people run most; tox does the work, and `tox` alone does all of it.
 
 .PHONY: help test unit acceptance lint type fmt clean
 
@@ -8,7 +8,7 @@ help:            ## list these
 test:            ## everything that must pass
 	tox
 
-unit:            ## every room by itself
+unit:            ## each package on its own
 	tox -e unit
 
 acceptance:      ## the features
@@ -20,10 +20,10 @@ lint:            ## style, layers, steps
 type:            ## static types
 	tox -e type
 
-fmt:             ## write the house style
+fmt:             ## format the code and fix what ruff can fix
 	tox -q -e stack --notest
 	.tox/stack/bin/ruff check --fix
 	.tox/stack/bin/ruff format
 
-clean:           ## remove what can be made again; finished runs stay
+clean:           ## remove what can be built again; finished runs stay
 	rm -rf .tox .pytest_cache .ruff_cache .mypy_cache build dist src/*.egg-info
