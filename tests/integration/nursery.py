@@ -112,14 +112,14 @@ def trained(order: dict[str, Any]) -> dict[str, Any]:
     if "memory_bytes" in order:
         limit_memory(order["memory_bytes"])
     try:
-        made = study.run(plan(order), session(order))
+        trained = study.run(plan(order), session(order))
     except BertspecError as error:
         return {"error": str(error)}
     except KeyboardInterrupt:
         return {"error": "interrupted"}
-    facts = [run.result.facts for run in made.runs]
+    facts = [run.result.facts for run in trained.runs]
     return {
-        "trained": len(made.trained),
+        "trained": len(trained.trained),
         "resumed_at": [each.resumed_at for each in facts],
         "micro_batch": [each.micro_batch for each in facts],
     }
@@ -142,8 +142,8 @@ def tended(order: dict[str, Any]) -> dict[str, Any]:
         time.sleep(order["after_s"])
         os.kill(process, order.get("signal", signal.SIGKILL))
     _, status = os.waitpid(process, 0)
-    with os.fdopen(answer) as said:
-        return {"status": os.waitstatus_to_exitcode(status), **json.loads(said.read() or "{}")}
+    with os.fdopen(answer) as stream:
+        return {"status": os.waitstatus_to_exitcode(status), **json.loads(stream.read() or "{}")}
 
 
 def main() -> None:

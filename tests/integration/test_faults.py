@@ -40,8 +40,8 @@ class Nursery:
         order = {"store": str(self.store.root), "seeds": seeds, **order}
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        said: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return said
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
 
     def finished(self) -> dict[int, StoredRun]:
         """The stored runs by their seeds; every one of them must be as it was written."""
@@ -68,7 +68,7 @@ def nursery(process: subprocess.Popen[str], tmp_path: Path) -> Nursery:
 
 @pytest.fixture(scope="module")
 def undisturbed(process: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory) -> dict[int, StoredRun]:
-    """The runs of seeds 1 to 9, made without a break and without checkpoints."""
+    """The runs of seeds 1 to 9, trained without a break and without checkpoints."""
     nursery = Nursery(process, tmp_path_factory.mktemp("undisturbed"))
     assert nursery.train(*range(1, 10), checkpoint_every=None)["trained"] == 9
     return nursery.finished()
@@ -108,9 +108,9 @@ def test_killed_at_random_moments_nothing_finished_is_lost_and_the_bits_are_the_
         assert before.keys() <= nursery.finished().keys()
         if killed == kills:
             break
-    made = nursery.train(*range(1, 10))
+    resumed = nursery.train(*range(1, 10))
     assert same_bits(nursery.finished(), undisturbed)
-    assert wandb or any(made["resumed_at"])  # W&B takes most of the time, and so most of the kills
+    assert wandb or any(resumed["resumed_at"])  # W&B takes most of the time, and so most of the kills
     assert not damaged(nursery.store)
 
 
@@ -174,21 +174,21 @@ def mount(options): subprocess.run(["mount", "-o", "remount," + options, "none",
 def train(**order): return nursery.tended({{"store": {disk!r} + "/store", "keep_models": False, **order}})
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", {disk!r}], check=True)
 nursery.torch.set_num_threads(1)
-said = {{"room": train(seeds=[1])}}
+answers = {{"empty": train(seeds=[1])}}
 ballast = pathlib.Path({disk!r}, "ballast")
 with ballast.open("wb") as stream:
     try:
         while True: stream.write(bytes(65536)); stream.flush()
     except OSError: pass
-said["full"] = train(seeds=[1, 2])
+answers["full"] = train(seeds=[1, 2])
 ballast.unlink()
-said["again"] = train(seeds=[1, 2])
+answers["again"] = train(seeds=[1, 2])
 mount("ro")
-said["read only"] = train(seeds=[1, 2, 3])
-said["stored"] = train(seeds=[1, 2])
+answers["read only"] = train(seeds=[1, 2, 3])
+answers["stored"] = train(seeds=[1, 2])
 mount("rw")
-said["writable"] = train(seeds=[1, 2, 3])
-print(json.dumps(said))
+answers["writable"] = train(seeds=[1, 2, 3])
+print(json.dumps(answers))
 """
 
 
@@ -209,13 +209,13 @@ def test_a_full_and_a_read_only_disk_are_told_before_training_and_lose_nothing(t
         [str(UNSHARE), "-rm", sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said["room"]["trained"] == 1
-    assert "the store cannot be written: No space left on device" in said["full"]["error"]
-    assert said["again"]["trained"] == 1
-    assert "the store cannot be written: Read-only file system" in said["read only"]["error"]
-    assert said["stored"]["trained"] == 0
-    assert said["writable"]["trained"] == 1
+    answers = json.loads(done.stdout)
+    assert answers["empty"]["trained"] == 1
+    assert "the store cannot be written: No space left on device" in answers["full"]["error"]
+    assert answers["again"]["trained"] == 1
+    assert "the store cannot be written: Read-only file system" in answers["read only"]["error"]
+    assert answers["stored"]["trained"] == 0
+    assert answers["writable"]["trained"] == 1
 
 
 def test_two_processes_train_each_run_once(nursery: Nursery) -> None:

@@ -20,8 +20,8 @@ README = Path(__file__).parent.parent.parent / "README.md"
 
 def block(language: str, holding: str) -> str:
     """The one block of the README in that language that holds those words."""
-    found = re.findall(rf"^```{language}\n(.*?)^```$", README.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    (one,) = (each for each in found if holding in each)
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    (one,) = (each for each in blocks if holding in each)
     return str(one)
 
 

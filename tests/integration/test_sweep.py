@@ -80,16 +80,16 @@ def record(folder: Path) -> dict[str, Any] | None:
 def wait_for_trials(folder: Path, count: int) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        found = record(folder)
-        if found is not None and len(found["trials"]) >= count:
-            return found
+        kept = record(folder)
+        if kept is not None and len(kept["trials"]) >= count:
+            return kept
         time.sleep(0.02)
     raise AssertionError(f"no {count} trials within {PATIENCE_S:.0f} s")
 
 
 def workers(process: int) -> list[int]:
     """The processes that it has spawned to train."""
-    found = []
+    processes = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text("ascii").rsplit(")", 1)[1].split()[1])
@@ -97,8 +97,8 @@ def workers(process: int) -> list[int]:
         except (OSError, IndexError):
             continue
         if parent == process and b"spawn_main" in words:
-            found.append(int(folder.name))
-    return found
+            processes.append(int(folder.name))
+    return processes
 
 
 def alive(process: int) -> bool:
@@ -117,10 +117,10 @@ def interrupted(folder: Path) -> None:
     process = begun(folder)
     wait_for_trials(folder, 1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130, said
-    assert "interrupted" in said
-    assert "Traceback" not in said
+    _, message = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130, message
+    assert "interrupted" in message
+    assert "Traceback" not in message
 
 
 def killed(folder: Path) -> None:
@@ -144,26 +144,26 @@ def to_the_end(folder: Path) -> str:
     while not workers(process.pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(workers(process.pid)[0], signal.SIGKILL)
-    said, told = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, told
-    return said
+    output, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
+    return output
 
 
 def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_every_trial_once(folder: Path) -> None:
     interrupted(folder)
     killed(folder)
     kept, before = wait_for_trials(folder, 2)["trials"], training_moments(folder)
-    said = to_the_end(folder)
-    found = SweepRecord.model_validate(record(folder))
-    assert [trial.number for trial in found.trials] == [0, 1, 2, 3, 4, 5]
-    assert {trial.state for trial in found.trials} == {"finished"}
-    assert [trial.contender for trial in found.trials] == ["adamw", "sgd"] * 3
-    assert [trial for trial in found.model_dump(mode="json")["trials"] if trial in kept] == kept
+    output = to_the_end(folder)
+    sweep = SweepRecord.model_validate(record(folder))
+    assert [trial.number for trial in sweep.trials] == [0, 1, 2, 3, 4, 5]
+    assert {trial.state for trial in sweep.trials} == {"finished"}
+    assert [trial.contender for trial in sweep.trials] == ["adamw", "sgd"] * 3
+    assert [trial for trial in sweep.model_dump(mode="json")["trials"] if trial in kept] == kept
     after = training_moments(folder)
     assert len(after) == 6 * 2 + 2  # the trials, and the best of each once more
     assert {name: after[name] for name in before} == before
-    assert "mine: random, 6 of 6 trials" in said
-    assert said.count("finished") == 6
+    assert "mine: random, 6 of 6 trials" in output
+    assert output.count("finished") == 6
 
 
 def test_an_error_that_every_trial_would_have_reaches_the_user(folder: Path) -> None:

@@ -55,8 +55,8 @@ class Site:
     @property
     def sweep(self) -> Sweep:
         """The one that was registered."""
-        (found,) = self.service.operations.sweeps.values()
-        return found
+        (sweep,) = self.service.operations.sweeps.values()
+        return sweep
 
     @property
     def runs(self) -> dict[str, StoredRun]:
@@ -87,18 +87,18 @@ class Site:
             )
         return self.begun[-1]
 
-    def said(self, agent: subprocess.Popen[str]) -> str:
+    def log(self, agent: subprocess.Popen[str]) -> str:
         return (self.folder / f"agent-{self.begun.index(agent)}.log").read_text()
 
     def local(self) -> dict[str, Any]:
         """The same sweep without a server."""
-        found: dict[str, Any] = json.loads(
+        table: dict[str, Any] = json.loads(
             subprocess.run(
                 [sys.executable, "-m", "bertspec", "sweep", "mine", "--processes", "1", "--json"], check=True,
                 cwd=self.folder, env=self.environment(WANDB_MODE="disabled"), capture_output=True, text=True,
             ).stdout
         )  # fmt: skip
-        return found
+        return table
 
 
 @pytest.fixture
@@ -108,11 +108,11 @@ def site(tmp_path: Path) -> Iterator[Site]:
         file = tmp_path / "configs" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
-    found = Site(tmp_path, RecordingServer().start())
-    yield found
-    for agent in found.begun:
+    site = Site(tmp_path, RecordingServer().start())
+    yield site
+    for agent in site.begun:
         kill(agent)
-    found.service.stop()
+    site.service.stop()
 
 
 def kill(agent: subprocess.Popen[str]) -> None:
@@ -138,10 +138,10 @@ def until(happens: Callable[[], object]) -> None:
 def test_two_agents_share_a_sweep_and_the_local_command_only_puts_its_table_together(site: Site) -> None:
     few = SWEEP.replace("[0.001, 0.01]", "[0.01]").replace("[0.9, 0.99]", "[0.9, 0.95, 0.99]")
     (site.folder / "configs" / "sweeps" / "mine.yaml").write_text(few + COMMAND)
-    said = site.call("wandb", "sweep", "-p", "rates", "configs/sweeps/mine.yaml")
-    assert f"Run sweep agent with: wandb agent local/rates/{site.sweep.name}" in said
+    output = site.call("wandb", "sweep", "-p", "rates", "configs/sweeps/mine.yaml")
+    assert f"Run sweep agent with: wandb agent local/rates/{site.sweep.name}" in output
     agents = [site.agent(), site.agent()]
-    assert [agent.wait(PATIENCE_S) for agent in agents] == [0, 0], site.said(agents[0]) + site.said(agents[1])
+    assert [agent.wait(PATIENCE_S) for agent in agents] == [0, 0], site.log(agents[0]) + site.log(agents[1])
 
     assert (site.sweep.state, len(set(site.sweep.given.values()))) == ("FINISHED", 2)
     rates = [(given["learning_rate"], given["settings"]["beta2"]) for given in site.sweep.parameters.values()]
@@ -172,8 +172,8 @@ def test_two_agents_share_a_sweep_and_the_local_command_only_puts_its_table_toge
 def test_an_agent_that_dies_costs_the_others_nothing_and_the_local_command_fills_its_gap(site: Site) -> None:
     file = site.folder / "configs" / "sweeps" / "mine.yaml"
     file.write_text(SWEEP.replace("[0.9, 0.99]", "[0.9]").replace("[0.001, 0.01]", "[0.001, 0.01, 0.02]"))
-    said = site.call("bertspec", "sweep", "mine", "--wandb", WANDB_PROJECT="rates")
-    assert f"  wandb agent local/rates/{site.sweep.name}\n" in said
+    output = site.call("bertspec", "sweep", "mine", "--wandb", WANDB_PROJECT="rates")
+    assert f"  wandb agent local/rates/{site.sweep.name}\n" in output
     doomed, other = site.agent(), site.agent("--count", "1")
     until(lambda: len(site.service.runs) == 2)
     kill(doomed)
@@ -202,18 +202,18 @@ def test_a_service_that_dies_in_mid_sweep_costs_no_finished_run(site: Site) -> N
     site.call("bertspec", "sweep", "mine", "--wandb", WANDB_PROJECT="rates")
     upsert = site.service.operations.UpsertBucket
 
-    def then_dies(said: dict[str, Any]) -> dict[str, Any]:
-        if said.get("name") == f"{site.sweep.name}-1":
+    def then_dies(variables: dict[str, Any]) -> dict[str, Any]:
+        if variables.get("name") == f"{site.sweep.name}-1":
             site.service.fault = Fault.DEAD
-        return upsert(said)
+        return upsert(variables)
 
     site.service.operations.UpsertBucket = then_dies  # type: ignore[method-assign]
     agent = site.agent()
-    until(lambda: site.said(agent).count("0 diverged") == 2)  # the last line of a trial
+    until(lambda: site.log(agent).count("0 diverged") == 2)  # the last line of a trial
     kill(agent)
 
     assert len(site.runs) == 4
-    assert site.said(agent).count("W&B failed in mid-trial, the trial itself goes on") == 1
+    assert site.log(agent).count("W&B failed in mid-trial, the trial itself goes on") == 1
     assert site.service.runs[f"{site.sweep.name}-0"].state == "finished"
     record = find_run(site.store.tracking, f"{site.sweep.name}-1")
     assert record is not None

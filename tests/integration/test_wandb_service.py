@@ -1,4 +1,4 @@
-"""Online: what a service that records everything was told, and what happens when it fails."""
+"""Online: what arrives at a service that records everything, and what happens when the service fails."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingServer]:
-    """A service of its own for every test; the client is told where."""
+    """A service for one test; the client finds its address in the environment."""
     server = RecordingServer().start()
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     yield server
@@ -65,7 +65,7 @@ def tracked(session: Session) -> Session:
 
 
 def elsewhere(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client remembers where its service is, until it is told to forget."""
+    """Change the service's address; the client remembers the old one until its teardown."""
     import wandb
 
     wandb.teardown()
@@ -205,15 +205,15 @@ def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
 def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Session, service: RecordingServer) -> None:
     spread = Spread(0.01, "0.0100, calibrated on 20 seeds")
     claim = Claim("accuracy", "at least", 0.9, source="published")
-    found = judge(claim, [0.95, 0.96, 0.94], spread=spread, allowance=10)
-    tracked.tracker.judged("bert-micro · sentiment", found)
+    verdict = judge(claim, [0.95, 0.96, 0.94], spread=spread, allowance=10)
+    tracked.tracker.judged("bert-micro · sentiment", verdict)
     tracked.tracker.close()
     (run,) = service.runs.values()
     (table,) = (json.loads(content) for name, content in run.files.items() if "verdicts" in name)
     row = dict(zip(table["columns"], table["data"][0], strict=True))
     assert (row["verdict"], row["rule"], row["seeds"]) == ("PASS", "mean", "0.95, 0.96, 0.94")
     assert (row["spread"], row["spread source"], row["bound source"]) == (0.01, spread.source, "published")
-    assert (row["pass rates"], row["detectable drop"]) == (found.pass_rates, found.detectable_drop)
+    assert (row["pass rates"], row["detectable drop"]) == (verdict.pass_rates, verdict.detectable_drop)
 
 
 def test_a_collapse_raises_an_alert(
@@ -344,7 +344,7 @@ def test_a_service_that_dies_in_mid_run_costs_no_result_and_is_told_later(
 def offline(
     study_config: StudyConfig, tracked: Session, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[StoredRun, Path]:
-    """A run that was logged offline, with its tracking folder, and a service that has not heard of it."""
+    """A run that was logged offline, with its tracking folder, and a service that does not know it."""
     with monkeypatch.context() as patched:
         patched.setenv("WANDB_MODE", "offline")
         run = study.run(one(study_config), tracked).runs[0]
@@ -422,18 +422,18 @@ def test_no_token_is_written_logged_or_told(
     study.run(study_config, dataclasses.replace(tracked, tracker=WandbTracker(tracked.store.tracking)))
     monkeypatch.delenv("WANDB_MODE")
     sync(tracked.store.tracking)
-    told = [caplog.text]
+    messages = [caplog.text]
     hub = f"http://someone:{secrets[2]}@127.0.0.1:9"
     nowhere = study_config.model_copy(update={"encoder": EncoderConfig(name="x", checkpoint="org/model")})
     with pytest.raises(SourceError) as refusal:
         study.run(nowhere, dataclasses.replace(tracked, locations=Locations(None, hub)))
     elsewhere(hub, monkeypatch)
-    told += [str(refusal.value), connection("auto").reason]
+    messages += [str(refusal.value), connection("auto").reason]
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert len(files) > 20
     for secret in secrets:
         assert not [file for file in files if secret.encode() in file.read_bytes()]
-        assert not [text for text in told if secret in text]
+        assert not [text for text in messages if secret in text]
 
 
 def test_a_key_of_a_netrc_file_is_used_and_not_repeated(
@@ -505,9 +505,9 @@ def test_the_command_publishes_the_last_session(
 
 
 def test_a_service_that_refuses_a_report_is_told_without_the_key(service: RecordingServer) -> None:
-    def broken(said: dict[str, object]) -> dict[str, object]:
+    def broken(variables: dict[str, object]) -> dict[str, object]:
         raise_key = f"{KEY} is refused"
-        return {"upsertView": None, "errors": raise_key, "said": str(said)}
+        return {"upsertView": None, "errors": raise_key, "variables": str(variables)}
 
     service.operations.upsertView = broken  # type: ignore[method-assign]
     with pytest.raises(SourceError, match="W&B refuses the report") as refusal:

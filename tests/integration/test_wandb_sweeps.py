@@ -29,11 +29,11 @@ CONFIG: dict[str, Any] = {
 def test_a_sweep_is_registered_as_its_file_has_it_with_a_command_for_agents(
     service: RecordingServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = register(CONFIG)
+    sweep = register(CONFIG)
     (kept,) = service.operations.sweeps.values()
-    assert (found.id, found.entity, found.project) == (kept.name, "local", "bertspec")
-    assert found.url == f"{service.url}/local/bertspec/sweeps/{kept.name}"
-    assert found.command == f"wandb agent local/bertspec/{kept.name}"
+    assert (sweep.id, sweep.entity, sweep.project) == (kept.name, "local", "bertspec")
+    assert sweep.url == f"{service.url}/local/bertspec/sweeps/{kept.name}"
+    assert sweep.command == f"wandb agent local/bertspec/{kept.name}"
     assert kept.config == {
         **CONFIG,
         "program": "bertspec",
@@ -45,10 +45,10 @@ def test_a_sweep_is_registered_as_its_file_has_it_with_a_command_for_agents(
 
 def test_a_sweep_file_s_own_command_project_and_entity_are_kept(service: RecordingServer) -> None:
     own = {"command": ["${env}", "nice", "bertspec", "trial", "${args_json}"], "project": "rates", "entity": "team"}
-    found = register({**CONFIG, **own})
+    sweep = register({**CONFIG, **own})
     (kept,) = service.operations.sweeps.values()
     assert kept.config["command"] == own["command"]
-    assert (kept.project, found.command) == ("rates", f"wandb agent team/rates/{kept.name}")
+    assert (kept.project, sweep.command) == ("rates", f"wandb agent team/rates/{kept.name}")
 
 
 @pytest.mark.usefixtures("service")
@@ -90,11 +90,11 @@ def test_a_service_that_dies_before_it_has_the_sweep_is_told_within_its_limit(
     fault: Fault, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bertspec.tracking.sweeps._REGISTER_S", 3.0)
-    said = service.operations.GetDefaultEntity
+    entity = service.operations.GetDefaultEntity
 
     def then_dies(asked: dict[str, Any]) -> dict[str, Any]:
         service.fault = fault
-        return said(asked)
+        return entity(asked)
 
     monkeypatch.setattr(service.operations, "GetDefaultEntity", then_dies, raising=False)
     began = time.monotonic()
@@ -147,8 +147,8 @@ SHOWN = SweepRecord(
 
 def table(service: RecordingServer, name: str) -> list[dict[str, Any]]:
     (run,) = service.runs.values()
-    (found,) = (json.loads(content) for file, content in run.files.items() if f"/{name}_" in file)
-    return [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
+    (table,) = (json.loads(content) for file, content in run.files.items() if f"/{name}_" in file)
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
 
 
 def test_a_sweep_is_one_run_with_a_table_of_its_trials(service: RecordingServer, tmp_path: Path) -> None:
@@ -206,9 +206,9 @@ def test_a_service_that_dies_while_a_sweep_is_shown_costs_seconds(
     monkeypatch.setattr("bertspec.tracking.wandb_sweep._FINISH_S", 5.0)
     upsert = service.operations.UpsertBucket
 
-    def then_dies(said: dict[str, Any]) -> dict[str, Any]:
+    def then_dies(variables: dict[str, Any]) -> dict[str, Any]:
         service.fault = fault
-        return upsert(said)
+        return upsert(variables)
 
     service.operations.UpsertBucket = then_dies  # type: ignore[method-assign]
     began = time.monotonic()

@@ -124,13 +124,13 @@ def test_a_trial_that_no_spec_allows_is_a_failed_run_that_says_why(
 def test_a_trial_that_its_agent_stops_ends_its_run(
     under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bertspec.sweep import trial as room
+    from bertspec.sweep import trial as trial_module
 
     def run(*_: object, **given: Any) -> None:
         given["told"](Point(step=2, value=0.5))
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(room, "run", run)
+    monkeypatch.setattr(trial_module, "run", run)
     assert trial() == 130
     (arrived,) = service.runs.values()
     assert (arrived.state, arrived.exit_code, arrived.summary["state"]) == ("failed", 130, "stopped")
@@ -140,16 +140,16 @@ def test_a_trial_that_its_agent_stops_ends_its_run(
 def test_what_a_trial_reaches_on_the_way_is_drawn_over_its_steps(
     under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bertspec.sweep import trial as room
+    from bertspec.sweep import trial as trial_module
 
-    run = room.run
+    run = trial_module.run
 
     def told(*words: Any, **given: Any) -> TrialRecord:
         for step in (2, 4):
             given["told"](Point(step=step, value=step / 10))
         return run(*words, **given)
 
-    monkeypatch.setattr(room, "run", told)
+    monkeypatch.setattr(trial_module, "run", told)
     assert trial(seeds=[201]) == 0
     (arrived,) = service.runs.values()
     assert under_an_agent.exists()
@@ -169,9 +169,9 @@ def test_a_service_that_dies_in_mid_trial_costs_seconds_and_no_result(
     service.runs.clear()
     upsert = service.operations.UpsertBucket
 
-    def then_dies(said: dict[str, Any]) -> dict[str, Any]:
+    def then_dies(variables: dict[str, Any]) -> dict[str, Any]:
         service.fault = fault
-        return upsert(said)
+        return upsert(variables)
 
     service.operations.UpsertBucket = then_dies  # type: ignore[method-assign]
     began = time.monotonic()

@@ -5,7 +5,7 @@
 
 It needs torch, transformers, accelerate and the folder src on PYTHONPATH, and neither a data set nor a download: texts
 are random words, as many as the sentences of SST-2 (25 tokens on average) or a passage of SQuAD (384) have. ``--tiny``
-tries the script itself, on any machine. Nobody has run it on a GPU yet: docs/performance.md says so.
+tries the script itself, on any machine. It has not run on a GPU yet, see docs/performance.md.
 """
 
 from __future__ import annotations
@@ -110,13 +110,15 @@ def write_model(folder: Path, shape: dict[str, int]) -> None:
 
 def find_fastest(jobs: dict[str, Job]) -> dict[str, Any]:
     """Every variant twice in turns, after one warm-up that compiles; the fastest for each kind of text."""
-    found: dict[str, dict[str, float]] = {}
+    measured: dict[str, dict[str, float]] = {}
     for kind, job in jobs.items():
         for variant in VARIANTS:
             trainer(job, variant)
         speeds = {variant: [trainer(job, variant).examples_per_s for _ in range(2)] for variant in VARIANTS}
-        found[kind] = {variant: statistics.median(some) for variant, some in speeds.items()}
-    return {kind: {"examples_per_s": some, "fastest": max(some, key=some.__getitem__)} for kind, some in found.items()}
+        measured[kind] = {variant: statistics.median(some) for variant, some in speeds.items()}
+    return {
+        kind: {"examples_per_s": some, "fastest": max(some, key=some.__getitem__)} for kind, some in measured.items()
+    }
 
 
 def beside(jobs: dict[str, Job], fastest: dict[str, str], *, bytes_per_s: float) -> dict[str, Any]:

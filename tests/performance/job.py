@@ -80,7 +80,7 @@ class Job:
         splits = self.inputs.splits
 
         def encoded(table: Any) -> list[dict[str, Any]]:
-            made = tokenizer(
+            encoded = tokenizer(
                 list(table[task.text]),
                 None if task.text_pair is None else list(table[task.text_pair]),
                 truncation=True,
@@ -90,8 +90,8 @@ class Job:
             names = {name: number for number, name in enumerate(task.labels)}
             labels = [names.get(label, label) for label in table[task.label]]
             return [
-                {"labels": label, "length": len(ids), **{column: made[column][row] for column in made}}
-                for row, (ids, label) in enumerate(zip(made["input_ids"], labels, strict=True))
+                {"labels": label, "length": len(ids), **{column: encoded[column][row] for column in encoded}}
+                for row, (ids, label) in enumerate(zip(encoded["input_ids"], labels, strict=True))
             ]
 
         return encoded(splits.train), encoded(splits.evaluation)

@@ -88,7 +88,7 @@ def trainer_dynamic(job: Job) -> Measured:
 
 
 def trainer_tuned(job: Job) -> Measured:
-    """The fastest Trainer found on a CPU: grouped by length, bf16 where the hardware has it, no logging."""
+    """The fastest Trainer on a CPU that we know: grouped by length, bf16 where the hardware has it, no logging."""
     return trainer(
         job,
         train_sampling_strategy="group_by_length",

@@ -1,4 +1,4 @@
-"""How soon a user hears that something is away: from the shell's side, with the machine to itself."""
+"""How soon a message says that a service does not answer, measured from the shell on an idle machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+def show(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Write a figure to the terminal, past the capture."""
 
     def write(text: str) -> None:
@@ -44,7 +44,7 @@ AWAY = {
 @pytest.mark.parametrize("service", AWAY)
 @pytest.mark.parametrize("how", ["refuses", "hangs"])
 def test_a_service_that_is_away_is_told_within_five_seconds_of_the_command(
-    service: str, how: str, environment: dict[str, str], tell: Callable[[str], None]
+    service: str, how: str, environment: dict[str, str], show: Callable[[str], None]
 ) -> None:
     """From the shell's side, imports included; the run itself is stopped then. A busy machine has three attempts."""
     variable, encoder, message = AWAY[service]
@@ -61,5 +61,5 @@ def test_a_service_that_is_away_is_told_within_five_seconds_of_the_command(
                 taken.append(time.monotonic() - began)
                 process.kill()
             assert message in first
-    tell(f"{service} {how}: first message after {', '.join(f'{each:.1f}' for each in taken)} s")
+    show(f"{service} {how}: first message after {', '.join(f'{each:.1f}' for each in taken)} s")
     assert taken[-1] < LIMIT_S

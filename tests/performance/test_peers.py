@@ -85,7 +85,7 @@ def test_training_and_evaluation_beside_the_peers(
     import job
     import peers
 
-    clock, found = EngineClock(), {name: [] for name in scale.peers}
+    clock, measured = EngineClock(), {name: [] for name in scale.peers}
     benchmark._timer = clock
 
     def one_round(seed: int) -> None:
@@ -99,12 +99,12 @@ def test_training_and_evaluation_beside_the_peers(
             epochs=1.0,
         )
         for name in scale.peers:
-            found[name].append(peers.PEERS[name](given))
-        clock.seconds += found[OURS][-1].train_s
+            measured[name].append(peers.PEERS[name](given))
+        clock.seconds += measured[OURS][-1].train_s
 
     seeds = iter(range(1, ROUNDS + 2))
     benchmark.pedantic(one_round, setup=lambda: ((next(seeds),), {}), rounds=ROUNDS, warmup_rounds=1)
-    rounds = {name: measured[-ROUNDS:] for name, measured in found.items()}
+    rounds = {name: each[-ROUNDS:] for name, each in measured.items()}
     lines = table(rounds)
     benchmark.extra_info["table"] = lines
     with capsys.disabled():
@@ -173,9 +173,9 @@ def test_many_short_runs_and_peak_memory(benchmark: BenchmarkFixture, capsys: py
 
 
 def _timed(benchmark: BenchmarkFixture, *acts: Callable[[], list[dict[str, float]]]) -> list[list[dict[str, float]]]:
-    found: list[list[dict[str, float]]] = []
-    benchmark.pedantic(lambda: found.extend(act() for act in acts), rounds=1)
-    return found
+    results: list[list[dict[str, float]]] = []
+    benchmark.pedantic(lambda: results.extend(act() for act in acts), rounds=1)
+    return results
 
 
 def ran(peer: str, seeds: Iterable[str], *options: str) -> list[dict[str, float]]:

@@ -38,11 +38,11 @@ def batch() -> batches.PackedBatch:
 def test_dropout_by_sixteen_bits_beside_torch_s(capsys: pytest.CaptureFixture[str]) -> None:
     ours, theirs = dropout.Dropout(0.1).train(), torch.nn.Dropout(0.1).train()
     states = torch.randn(800, 384, requires_grad=True)
-    found = [
+    measurements = [
         timed("dropout, 800 × 384", name, lambda piece=piece: piece(states).sum().backward())
         for name, piece in (("engine", ours), ("torch", theirs))
     ]
-    shown(found, capsys)
+    shown(measurements, capsys)
     assert float((ours(states) == 0).float().mean()) == pytest.approx(0.1, abs=0.01)
 
 
@@ -78,13 +78,13 @@ def test_a_step_of_a_learned_rate_beside_a_plain_one(
     assert all(act().isfinite() for act in acts.values())
 
 
-def stepping(name: str, places: Locations) -> Callable[[], torch.Tensor]:
+def stepping(name: str, locations: Locations) -> Callable[[], torch.Tensor]:
     """One optimizer step after the other, at a rate that spoils nothing."""
     catalog = Catalog.beside(Path("/nowhere"))
     encoder, task = catalog.encoder("bert-tiny"), catalog.task("bundled/sentiment")
     changes = {"learning_rate": 1e-6, "steps": 1}
     config = catalog.plan(encoder=encoder, task=task, seeds=[1], optimizer=name, **changes).runs()[0]
-    inputs = RunInputs(pretrained.find(encoder, places), tables.load(task, places))
+    inputs = RunInputs(pretrained.find(encoder, locations), tables.load(task, locations))
     context = preparation.prepare(config, inputs, device.choose("cpu", config.recipe), None)
     progress = Progress(loss=np.empty(1), rate=np.empty(1), micro_batch=32)
     loop = training._Training(config.recipe, context, progress, None)
@@ -100,7 +100,7 @@ def timed(piece: str, whose: str, act: object) -> Measurement:
     return timer.blocked_autorange(min_run_time=0.5)
 
 
-def shown(found: list[Measurement], capsys: pytest.CaptureFixture[str]) -> None:
+def shown(measurements: list[Measurement], capsys: pytest.CaptureFixture[str]) -> None:
     """The comparison as a table."""
     with capsys.disabled():
-        sys.stdout.write(f"\n{Compare(found)}\n")
+        sys.stdout.write(f"\n{Compare(measurements)}\n")

@@ -29,7 +29,7 @@ def wandb_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 
 @pytest.fixture
 def service(wandb_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingServer]:  # noqa: ARG001 - it comes first
-    """A service of its own for every test; the client is told where."""
+    """A service for one test; the client finds its address in the environment."""
     server = RecordingServer().start()
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     yield server

@@ -49,36 +49,36 @@ class Operations(SweepOperations):
 
     # --- runs
 
-    def UpsertBucket(self, said: Variables) -> Variables:  # noqa: N802
-        name = said.get("name") or f"run{next(self.numbers)}"
+    def UpsertBucket(self, variables: Variables) -> Variables:  # noqa: N802
+        name = variables.get("name") or f"run{next(self.numbers)}"
         new = name not in self.runs or self.runs[name].complete  # not resumed, a finished run starts anew
         run = self.runs[name] = Run(name) if new else self.run(name)
-        if said.get("config"):
-            run.config.update({key: item.get("value") for key, item in json.loads(said["config"]).items()})
-        if said.get("summaryMetrics"):
-            run.summary.update(json.loads(said["summaryMetrics"]))
-        run.described.update({key: value for key, value in said.items() if value is not None and key != "config"})
+        if variables.get("config"):
+            run.config.update({key: item.get("value") for key, item in json.loads(variables["config"]).items()})
+        if variables.get("summaryMetrics"):
+            run.summary.update(json.loads(variables["summaryMetrics"]))
+        run.described.update({key: value for key, value in variables.items() if value is not None and key != "config"})
         return {"upsertBucket": {"bucket": self._bucket(run), "inserted": new}}
 
-    def RunResumeStatus(self, said: Variables) -> Variables:  # noqa: N802
-        run = self.runs.get(said["name"])
+    def RunResumeStatus(self, variables: Variables) -> Variables:  # noqa: N802
+        run = self.runs.get(variables["name"])
         if run is None:
             return {"model": None}
         last = [json.dumps(row) for row in run.history[-1:]]
         counts = {"logLineCount": 0, "historyLineCount": len(run.history), "eventsLineCount": 0}
         tails = {"historyTail": json.dumps(last), "eventsTail": "[]"}
         bucket = {**self._bucket(run), **counts, **tails, "wandbConfig": json.dumps({"t": 1})}
-        return {"model": {**self._project(said), "bucket": bucket}}
+        return {"model": {**self._project(variables), "bucket": bucket}}
 
-    def RunStoppedStatus(self, said: Variables) -> Variables:  # noqa: N802
-        return {"project": {"run": {"stopped": said["runId"] in self.stops}}}
+    def RunStoppedStatus(self, variables: Variables) -> Variables:  # noqa: N802
+        return {"project": {"run": {"stopped": variables["runId"] in self.stops}}}
 
-    def CreateRunFiles(self, said: Variables) -> Variables:  # noqa: N802
-        places = [{"name": f, "uploadUrl": f"{self.url}/upload/run/{said['run']}/{f}"} for f in said["files"]]
-        return {"createRunFiles": {"runID": opaque(f"Run:{said['run']}"), "uploadHeaders": [], "files": places}}
+    def CreateRunFiles(self, variables: Variables) -> Variables:  # noqa: N802
+        files = [{"name": f, "uploadUrl": f"{self.url}/upload/run/{variables['run']}/{f}"} for f in variables["files"]]
+        return {"createRunFiles": {"runID": opaque(f"Run:{variables['run']}"), "uploadHeaders": [], "files": files}}
 
-    def NotifyScriptableRunAlert(self, said: Variables) -> Variables:  # noqa: N802
-        self.run(said["runName"]).alerts.append(said)
+    def NotifyScriptableRunAlert(self, variables: Variables) -> Variables:  # noqa: N802
+        self.run(variables["runName"]).alerts.append(variables)
         return {"notifyScriptableRunAlert": {"success": True}}
 
     def _bucket(self, run: Run) -> Variables:
@@ -96,14 +96,14 @@ class Operations(SweepOperations):
             "project": self._project(run.described),
         }
 
-    def _project(self, said: Variables) -> Variables:
-        entity = {"id": opaque("Entity:1"), "name": said.get("entity") or self.entity}
-        return {"id": opaque("Project:1"), "name": said.get("project") or "uncategorized", "entity": entity}
+    def _project(self, variables: Variables) -> Variables:
+        entity = {"id": opaque("Entity:1"), "name": variables.get("entity") or self.entity}
+        return {"id": opaque("Project:1"), "name": variables.get("project") or "uncategorized", "entity": entity}
 
     # --- what the client's public interface asks
 
-    def Run(self, said: Variables) -> Variables:  # noqa: N802
-        run = self.runs.get(said["name"])
+    def Run(self, variables: Variables) -> Variables:  # noqa: N802
+        run = self.runs.get(variables["name"])
         if run is None:
             return {"project": {"run": None}}
         moments = {"createdAt": "2026-01-01T00:00:00", "heartbeatAt": "2026-01-01T00:00:00"}
@@ -120,8 +120,8 @@ class Operations(SweepOperations):
         }
         return {"project": {"run": {**self._bucket(run), **moments, **texts, **facts}}}
 
-    def RunHistoryKeys(self, said: Variables) -> Variables:  # noqa: N802
-        last = max((row.get("_step", -1) for row in self.run(said["name"]).history), default=-1)
+    def RunHistoryKeys(self, variables: Variables) -> Variables:  # noqa: N802
+        last = max((row.get("_step", -1) for row in self.run(variables["name"]).history), default=-1)
         return {"project": {"run": {"historyKeys": {"lastStep": last, "keys": {}}}}}
 
     # --- reports
@@ -133,14 +133,14 @@ class Operations(SweepOperations):
         page = {"endCursor": None, "hasNextPage": False}
         return {"models": {"edges": [], "pageInfo": page, "__typename": "ProjectConnection"}}
 
-    def CreateProject(self, said: Variables) -> Variables:  # noqa: N802
-        project = {"id": opaque("Project:1"), "name": said["input"]["name"], "entityName": self.entity}
+    def CreateProject(self, variables: Variables) -> Variables:  # noqa: N802
+        project = {"id": opaque("Project:1"), "name": variables["input"]["name"], "entityName": self.entity}
         return {"result": {"project": project, "model": project, "inserted": True}}
 
-    def upsertView(self, said: Variables) -> Variables:  # noqa: N802
-        self.views.append(said)
-        kept = {name: said.get(name) for name in ("name", "displayName", "description", "type", "config")}
-        project = {"id": opaque("Project:1"), "name": said["projectName"], "entityName": said["entityName"]}
+    def upsertView(self, variables: Variables) -> Variables:  # noqa: N802
+        self.views.append(variables)
+        kept = {name: variables.get(name) for name in ("name", "displayName", "description", "type", "spec")}
+        project = {"id": opaque("Project:1"), "name": variables["projectName"], "entityName": variables["entityName"]}
         view = {**kept, "id": opaque(f"View:{len(self.views)}"), "project": project, "updatedAt": "2026-01-01T00:00:00"}
         return {"upsertView": {"view": view, "inserted": True}}
 
@@ -149,39 +149,39 @@ class Operations(SweepOperations):
     def ArtifactType(self, _: Variables) -> Variables:  # noqa: N802
         return {"project": {"artifact": None}}
 
-    def CreateArtifact(self, said: Variables) -> Variables:  # noqa: N802
+    def CreateArtifact(self, variables: Variables) -> Variables:  # noqa: N802
         number = opaque(f"Artifact:{next(self.numbers)}")
-        self.artifacts[number] = Artifact(said["input"])
+        self.artifacts[number] = Artifact(variables["input"])
         sequence = {"id": opaque("Sequence:1"), "latestArtifact": None}
         return {"createArtifact": {"artifact": {"id": number, "state": "PENDING", "artifactSequence": sequence}}}
 
-    def CreateArtifactManifest(self, said: Variables) -> Variables:  # noqa: N802
-        file = self._manifest_file(said["artifactID"], said.get("name"))
+    def CreateArtifactManifest(self, variables: Variables) -> Variables:  # noqa: N802
+        file = self._manifest_file(variables["artifactID"], variables.get("name"))
         return {"createArtifactManifest": {"artifactManifest": {"id": opaque("Manifest:1"), "file": file}}}
 
-    def UpdateArtifactManifest(self, said: Variables) -> Variables:  # noqa: N802
-        file = self._manifest_file(said["artifactID"], "wandb_manifest.json")
-        return {"updateArtifactManifest": {"artifactManifest": {"id": said["artifactManifestID"], "file": file}}}
+    def UpdateArtifactManifest(self, variables: Variables) -> Variables:  # noqa: N802
+        file = self._manifest_file(variables["artifactID"], "wandb_manifest.json")
+        return {"updateArtifactManifest": {"artifactManifest": {"id": variables["artifactManifestID"], "file": file}}}
 
-    def CreateArtifactFiles(self, said: Variables) -> Variables:  # noqa: N802
-        edges = [{"node": self._artifact_file(each)} for each in said["input"]["artifactFiles"]]
+    def CreateArtifactFiles(self, variables: Variables) -> Variables:  # noqa: N802
+        edges = [{"node": self._artifact_file(each)} for each in variables["input"]["artifactFiles"]]
         return {"createArtifactFiles": {"files": {"edges": edges}}}
 
-    def CommitArtifact(self, said: Variables) -> Variables:  # noqa: N802
-        artifact = self.artifacts[said["artifactID"]]
+    def CommitArtifact(self, variables: Variables) -> Variables:  # noqa: N802
+        artifact = self.artifacts[variables["artifactID"]]
         artifact.committed = True
         digest = artifact.described.get("digest", "")
-        return {"commitArtifact": {"artifact": {"id": said["artifactID"], "digest": digest}}}
+        return {"commitArtifact": {"artifact": {"id": variables["artifactID"], "digest": digest}}}
 
-    def ArtifactMembershipByName(self, said: Variables) -> Variables:  # noqa: N802
+    def ArtifactMembershipByName(self, variables: Variables) -> Variables:  # noqa: N802
         """Only what is committed is a member of anything."""
-        name, _, alias = said["name"].partition(":")
+        name, _, alias = variables["name"].partition(":")
         held = [a for a in self.artifacts.values() if a.committed and a.name == name and alias in a.aliases]
-        member = self._membership(held[-1], said) if held else None
+        member = self._membership(held[-1], variables) if held else None
         return {"project": {"artifactCollectionMembership": member}}
 
-    def _membership(self, artifact: Artifact, said: Variables) -> Variables:
-        project = {"id": "1", "internalId": "1", "name": said["project"], "entity": {"name": said["entity"]}}
+    def _membership(self, artifact: Artifact, variables: Variables) -> Variables:
+        project = {"id": "1", "internalId": "1", "name": variables["project"], "entity": {"name": variables["entity"]}}
         sequence = {"__typename": "ArtifactSequence", "name": artifact.name, "project": project}
         moments = {"createdAt": "2026-01-01T00:00:00", "updatedAt": "2026-01-01T00:00:00"}
         counts = {"versionIndex": 0, "size": 1, "fileCount": len(artifact.files), "ttlDurationSeconds": -2}
@@ -199,11 +199,11 @@ class Operations(SweepOperations):
         }
 
     def _manifest_file(self, number: str, name: str | None) -> Variables:
-        place = f"{self.url}/upload/manifest/{number}"
-        return {"id": opaque("File:1"), "name": name, "displayName": name, "uploadUrl": place, "uploadHeaders": []}
+        address = f"{self.url}/upload/manifest/{number}"
+        return {"id": opaque("File:1"), "name": name, "displayName": name, "uploadUrl": address, "uploadHeaders": []}
 
-    def _artifact_file(self, said: Variables) -> Variables:
-        number, name = said["artifactID"], said["name"]
-        place = {"uploadUrl": f"{self.url}/upload/artifact/{number}/{name}", "uploadHeaders": []}
+    def _artifact_file(self, variables: Variables) -> Variables:
+        number, name = variables["artifactID"], variables["name"]
+        upload = {"uploadUrl": f"{self.url}/upload/artifact/{number}/{name}", "uploadHeaders": []}
         names = {"id": opaque(f"File:{name}"), "name": name, "displayName": name, "storagePath": name}
-        return {**names, **place, "uploadMultipartUrls": None, "artifact": {"id": number}}
+        return {**names, **upload, "uploadMultipartUrls": None, "artifact": {"id": number}}

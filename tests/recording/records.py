@@ -1,4 +1,4 @@
-"""What the service was told."""
+"""What the service has recorded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["KEY", "Artifact", "Run", "opaque"]
 
 KEY = "planted" + "0" * 33
-"""A key of the right length, that no file and no message may hold."""
+"""A key of the right length; no file and no message may contain it."""
 
 
 def opaque(text: str) -> str:
@@ -27,19 +27,19 @@ class Run:
     summary: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     described: dict[str, Any] = field(default_factory=dict)
-    """Group, job type, tags and all else that ``UpsertBucket`` says."""
+    """Group, job type, tags and everything else in ``UpsertBucket``."""
     files: dict[str, bytes] = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
     exit_code: int | None = None
     complete: bool = False
-    heard: float = field(default_factory=time.monotonic)
+    last_contact: float = field(default_factory=time.monotonic)
     silence_s: float = 300.0
-    """One that has said nothing for so long has crashed."""
+    """A run counts as crashed after this many seconds without contact."""
 
     @property
     def state(self) -> str:
         if not self.complete:
-            return "running" if time.monotonic() - self.heard < self.silence_s else "crashed"
+            return "running" if time.monotonic() - self.last_contact < self.silence_s else "crashed"
         return "finished" if self.exit_code == 0 else "failed"
 
     def curve(self, name: str) -> list[Any]:

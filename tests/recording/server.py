@@ -28,12 +28,12 @@ class RecordingServer:
 
     fault: Fault = Fault.NONE
     fault_after: int = 0
-    """So many requests are answered before the fault begins."""
+    """The number of requests that are answered before the fault begins."""
     fault_for: int = 1 << 30
-    """So many requests meet the fault before it ends."""
+    """The number of requests that meet the fault before it ends."""
     operations: Operations = field(default_factory=Operations)
     asked: list[str] = field(default_factory=list)
-    """What was asked for: operations by name, everything else by method and path."""
+    """The requests: operations by name, everything else by method and path."""
     keys: set[str] = field(default_factory=set)
     """Every Authorization header that came in."""
     unknown: list[str] = field(default_factory=list)
@@ -77,18 +77,18 @@ class RecordingServer:
         with self._lock:
             if path == "/graphql":
                 return self._graphql(json.loads(body))
-            if found := _STREAM.fullmatch(path):
-                return self._stream(self.operations.run(found[1]), json.loads(body))
-            if method == "PUT" and (found := _UPLOAD.fullmatch(path)):
-                return self._upload(found[1], found[2], found[3], body)
+            if match := _STREAM.fullmatch(path):
+                return self._stream(self.operations.run(match[1]), json.loads(body))
+            if method == "PUT" and (match := _UPLOAD.fullmatch(path)):
+                return self._upload(match[1], match[2], match[3], body)
             if method == "HEAD" or path.startswith("/sdk/"):  # the probe, and the client's telemetry
                 return 200, b""
             self.unknown.append(f"{method} {path}")
             return 404, b"{}"
 
     def _graphql(self, query: dict[str, Any]) -> tuple[int, bytes]:
-        found = re.search(r"(?:query|mutation)\s+(\w+)", query["query"])
-        name = query.get("operationName") or (found[1] if found else "?")
+        match = re.search(r"(?:query|mutation)\s+(\w+)", query["query"])
+        name = query.get("operationName") or (match[1] if match else "?")
         self.asked.append(name)
         operation = getattr(self.operations, name, None)
         if operation is None:
@@ -96,16 +96,16 @@ class RecordingServer:
             return 400, json.dumps({"errors": [{"message": f"{name} is not recorded"}]}).encode()
         return 200, json.dumps({"data": operation(query.get("variables") or {})}).encode()
 
-    def _stream(self, run: Run, said: dict[str, Any]) -> tuple[int, bytes]:
-        run.heard = time.monotonic()
-        for name, chunk in (said.get("files") or {}).items():
+    def _stream(self, run: Run, update: dict[str, Any]) -> tuple[int, bytes]:
+        run.last_contact = time.monotonic()
+        for name, chunk in (update.get("files") or {}).items():
             rows = [json.loads(row) for row in chunk["content"]] if name.endswith((".jsonl", ".json")) else []
             if name == "wandb-history.jsonl":
                 run.history[chunk.get("offset", 0) :] = rows
             elif name == "wandb-summary.json":
                 run.summary = rows[-1]
-        if said.get("complete"):
-            run.complete, run.exit_code = True, said.get("exitcode")
+        if update.get("complete"):
+            run.complete, run.exit_code = True, update.get("exitcode")
         return 200, json.dumps({"exitcode": None, "limits": {}}).encode()
 
     def _upload(self, kind: str, owner: str, name: str, body: bytes) -> tuple[int, bytes]:

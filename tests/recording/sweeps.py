@@ -29,23 +29,23 @@ class Sweep:
     project: str
     state: str = "PENDING"
     agents: dict[str, float] = field(default_factory=dict)
-    """Id → when it was heard of last, in monotonic seconds."""
+    """Id → the time of its last heartbeat, in monotonic seconds."""
     given: dict[str, str] = field(default_factory=dict)
     """Run → the agent that it was given to, in the order in which they were given."""
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Run → what it was given."""
     beats: list[tuple[str, dict[str, bool]]] = field(default_factory=list)
-    """Every time that an agent spoke up: its id, and the runs that it said are running."""
+    """Every heartbeat: the agent's id, and the runs that it reported as running."""
 
     @property
     def config(self) -> dict[str, Any]:
         """Its file."""
-        found: dict[str, Any] = yaml.safe_load(self.text)
-        return found
+        config: dict[str, Any] = yaml.safe_load(self.text)
+        return config
 
     @property
     def left(self) -> dict[str, Any] | None:
-        """The parameters of the next run, or none where the sweep has come to its end."""
+        """The parameters of the next run, or ``None`` if the sweep is at its end."""
         number = len(self.given)
         if number >= self.config.get("run_cap", 1 << 30):
             return None
@@ -86,46 +86,50 @@ class SweepOperations:
     runs: dict[str, Run] = field(default_factory=dict)
     sweeps: dict[str, Sweep] = field(default_factory=dict)
     stops: set[str] = field(default_factory=set)
-    """Runs that a user, or early stopping, has ended: their agents are told to, until they are gone."""
+    """Runs that a user, or early stopping, has stopped: their agents get the command until the runs are gone."""
 
-    def UpsertSweep(self, said: Variables) -> Variables:  # noqa: N802 - the service's own names
-        known = next((sweep for sweep in self.sweeps.values() if opaque(f"Sweep:{sweep.name}") == said.get("id")), None)
+    def UpsertSweep(self, variables: Variables) -> Variables:  # noqa: N802 - the service's own names
+        known = next(
+            (sweep for sweep in self.sweeps.values() if opaque(f"Sweep:{sweep.name}") == variables.get("id")), None
+        )
         if known is None:
             name = f"sweep{len(self.sweeps) + 1}"
-            known = self.sweeps[name] = Sweep(name, said["config"], said.get("projectName") or "uncategorized")
-        known.text = said.get("config") or known.text
-        known.state = said.get("state") or known.state
-        owner = {"id": opaque("Entity:1"), "name": said.get("entityName") or self.entity}
+            known = self.sweeps[name] = Sweep(
+                name, variables["config"], variables.get("projectName") or "uncategorized"
+            )
+        known.text = variables.get("config") or known.text
+        known.state = variables.get("state") or known.state
+        owner = {"id": opaque("Entity:1"), "name": variables.get("entityName") or self.entity}
         project = {"id": opaque("Project:1"), "name": known.project, "entity": owner}
         return {"upsertSweep": {"sweep": {"name": known.name, "project": project}, "configValidationWarnings": []}}
 
-    def SweepWithRuns(self, said: Variables) -> Variables:  # noqa: N802
-        sweep = self.sweeps.get(said["sweep"])
+    def SweepWithRuns(self, variables: Variables) -> Variables:  # noqa: N802
+        sweep = self.sweeps.get(variables["sweep"])
         if sweep is None:
             return {"project": {"sweep": None}}
         own = [{"node": self._node(self.runs[name])} for name in sweep.given if name in self.runs]
         return {"project": {"sweep": {**self._described(sweep), "runs": {"edges": own}}}}
 
-    def GetSweep(self, said: Variables) -> Variables:  # noqa: N802
-        sweep = self.sweeps.get(said["name"])
+    def GetSweep(self, variables: Variables) -> Variables:  # noqa: N802
+        sweep = self.sweeps.get(variables["name"])
         return {"project": {"sweep": self._described(sweep) if sweep is not None else None}}
 
-    def GetSweepState(self, said: Variables) -> Variables:  # noqa: N802
-        return {"project": {"sweep": {"state": self.sweeps[said["sweep"]].state}}}
+    def GetSweepState(self, variables: Variables) -> Variables:  # noqa: N802
+        return {"project": {"sweep": {"state": self.sweeps[variables["sweep"]].state}}}
 
-    def CreateAgent(self, said: Variables) -> Variables:  # noqa: N802
-        sweep = self.sweeps[said["sweep"]]
+    def CreateAgent(self, variables: Variables) -> Variables:  # noqa: N802
+        sweep = self.sweeps[variables["sweep"]]
         number = opaque(f"Agent:{sweep.name}:{len(sweep.agents) + 1}")
         sweep.agents[number] = time.monotonic()
         sweep.state = "RUNNING" if sweep.state == "PENDING" else sweep.state
         return {"createAgent": {"agent": {"id": number}}}
 
-    def Heartbeat(self, said: Variables) -> Variables:  # noqa: N802
-        """An agent that runs nothing is given a run; one whose run is to be stopped is told so.
+    def Heartbeat(self, variables: Variables) -> Variables:  # noqa: N802
+        """An agent that runs nothing is given a run; one whose run is to be stopped gets the command to stop it.
 
-        As the service does, a run counts as given though its agent may die: nobody else is given it again.
+        As in the service, a run counts as given even if its agent dies: no other agent gets it.
         """
-        agent, running = said["id"], json.loads(said.get("runState") or "{}")
+        agent, running = variables["id"], json.loads(variables.get("runState") or "{}")
         sweep = next(sweep for sweep in self.sweeps.values() if agent in sweep.agents)
         sweep.agents[agent] = time.monotonic()
         sweep.beats.append((agent, running))
