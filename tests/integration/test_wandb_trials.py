@@ -127,7 +127,7 @@ def test_a_trial_that_its_agent_stops_ends_its_run(
     from bertspec.sweep import trial as trial_module
 
     def run(*_: object, **given: Any) -> None:
-        given["told"](Point(step=2, value=0.5))
+        given["on_progress"](Point(step=2, value=0.5))
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(trial_module, "run", run)
@@ -144,12 +144,12 @@ def test_what_a_trial_reaches_on_the_way_is_drawn_over_its_steps(
 
     run = trial_module.run
 
-    def told(*words: Any, **given: Any) -> TrialRecord:
+    def reporting(*words: Any, **given: Any) -> TrialRecord:
         for step in (2, 4):
-            given["told"](Point(step=step, value=step / 10))
+            given["on_progress"](Point(step=step, value=step / 10))
         return run(*words, **given)
 
-    monkeypatch.setattr(trial_module, "run", told)
+    monkeypatch.setattr(trial_module, "run", reporting)
     assert trial(seeds=[201]) == 0
     (arrived,) = service.runs.values()
     assert under_an_agent.exists()

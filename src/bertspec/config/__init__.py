@@ -6,8 +6,15 @@ Pure: no environment, no files, no device. A record that exists is valid.
 from __future__ import annotations
 
 from bertspec.config.optimizer import REFUSED, AveragingConfig, EmaConfig, OptimizerConfig, SwaConfig
-from bertspec.config.parameters import DISTRIBUTIONS, ParameterConfig
-from bertspec.config.sweeps import OWN, HyperbandConfig, MetricConfig, SweepConfig, TuningConfig
+from bertspec.config.sweeps import (
+    DISTRIBUTIONS,
+    OWN,
+    HyperbandConfig,
+    MetricConfig,
+    ParameterConfig,
+    SweepConfig,
+    TuningConfig,
+)
 from bertspec.config.training import EncoderConfig, GeneratedConfig, RecipeConfig, RunConfig, StudyConfig, TaskConfig
 from bertspec.records import Setting
 

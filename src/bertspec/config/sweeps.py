@@ -2,19 +2,308 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from bertspec.config.parameters import ParameterConfig, close
 from bertspec.errors import InvalidConfig
 from bertspec.records import FiniteRecord, Setting, refuse, validate
 
-__all__ = ["OWN", "HyperbandConfig", "MetricConfig", "SweepConfig", "TuningConfig"]
+__all__ = [
+    "DISTRIBUTIONS",
+    "OWN",
+    "HyperbandConfig",
+    "MetricConfig",
+    "ParameterConfig",
+    "SweepConfig",
+    "TuningConfig",
+    "did_you_mean",
+]
 
 Method = Literal["grid", "random", "bayes"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Number = int | float
+Value = bool | int | float | str | None | list[Any] | dict[str, Any]
+
+_TAIL = 1e-4
+"""Unbounded distributions are cut here: values beyond would be drawn once in ten thousand trials."""
+_DIGITS = 12
+"""Significant digits of a drawn value; the last bits of a power would make equal trials look different."""
+_LARGEST_EXPONENT = 100
+"""Above it, the value itself was meant, not its logarithm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What is drawn before it is exponentiated and rounded."""
+
+    quantile: Callable[[ParameterConfig, float], float]
+    cdf: Callable[[ParameterConfig, float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """One row of the table of distributions."""
+
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    base: Base | None = None
+    """``None`` for a list of values, one of which is picked."""
+    log: bool = False
+    """Whether the base gives the natural logarithm of the value."""
+    ends: Literal["plain", "whole", "values", "exponents", "negated exponents"] = "plain"
+    """What ``min`` and ``max`` are to the base: its ends, whole numbers, values whose logarithms are its ends, or
+    exponents, which ``inv_log_uniform`` negates."""
+
+
+def _uniform_quantile(parameter: ParameterConfig, share: float) -> float:
+    low, high = parameter.base_ends
+    return low + (high - low) * share
+
+
+def _uniform_cdf(parameter: ParameterConfig, value: float) -> float:
+    low, high = parameter.base_ends
+    return (value - low) / (high - low)
+
+
+def _normal_quantile(parameter: ParameterConfig, share: float) -> float:
+    return NormalDist(parameter.mu, parameter.sigma).inv_cdf(min(1 - _TAIL, max(_TAIL, share)))
+
+
+def _normal_cdf(parameter: ParameterConfig, value: float) -> float:
+    return NormalDist(parameter.mu, parameter.sigma).cdf(value)
+
+
+def _beta_quantile(parameter: ParameterConfig, share: float) -> float:
+    from scipy import special
+
+    return float(special.betaincinv(parameter.a, parameter.b, min(1 - _TAIL, max(_TAIL, share))))
+
+
+def _beta_cdf(parameter: ParameterConfig, value: float) -> float:
+    from scipy import special
+
+    return float(special.betainc(parameter.a, parameter.b, min(1.0, max(0.0, value))))
+
+
+_UNIFORM, _NORMAL, _BETA = (
+    Base(_uniform_quantile, _uniform_cdf),
+    Base(_normal_quantile, _normal_cdf),
+    Base(_beta_quantile, _beta_cdf),
+)
+_RANGE = ("min", "max")
+_TABLE: dict[str, Distribution] = {
+    "constant": Distribution(required=("value",)),
+    "categorical": Distribution(required=("values",)),
+    "categorical_w_probabilities": Distribution(required=("values", "probabilities")),
+    "int_uniform": Distribution(_RANGE, ends="whole"),
+    "uniform": Distribution(_RANGE, base=_UNIFORM),
+    "q_uniform": Distribution(_RANGE, ("q",), _UNIFORM),
+    "log_uniform": Distribution(_RANGE, base=_UNIFORM, log=True, ends="exponents"),
+    "log_uniform_values": Distribution(_RANGE, base=_UNIFORM, log=True, ends="values"),
+    "q_log_uniform": Distribution(_RANGE, ("q",), _UNIFORM, log=True, ends="exponents"),
+    "q_log_uniform_values": Distribution(_RANGE, ("q",), _UNIFORM, log=True, ends="values"),
+    # W&B's inverse log uniform X has log(1/X) uniform between the ends; of the *_values kin, the ends are those of X.
+    "inv_log_uniform": Distribution(_RANGE, base=_UNIFORM, log=True, ends="negated exponents"),
+    "inv_log_uniform_values": Distribution(_RANGE, base=_UNIFORM, log=True, ends="values"),
+    "normal": Distribution(optional=("mu", "sigma"), base=_NORMAL),
+    "q_normal": Distribution(optional=("mu", "q", "sigma"), base=_NORMAL),
+    "log_normal": Distribution(optional=("mu", "sigma"), base=_NORMAL, log=True),
+    "q_log_normal": Distribution(optional=("mu", "q", "sigma"), base=_NORMAL, log=True),
+    "beta": Distribution(optional=("a", "b"), base=_BETA),
+    "q_beta": Distribution(optional=("a", "b", "q"), base=_BETA),
+}
+"""W&B's distributions."""
+DISTRIBUTIONS: tuple[str, ...] = tuple(_TABLE)
+
+
+class ParameterConfig(FiniteRecord):
+    """One parameter: a constant, a list, a range, a distribution, or a group of nested parameters."""
+
+    value: Value = None
+    """The value of a constant."""
+    values: Annotated[tuple[Any, ...], Field(min_length=1)] | None = None
+    """All values that it may have."""
+    probabilities: tuple[NonNegativeFloat, ...] | None = None
+    """The probability of each of them, for random search."""
+    distribution: str | None = None
+    """How it is drawn; ``None`` infers it from the other fields, as W&B does."""
+    min: Number | None = None
+    max: Number | None = None
+    """The ends of a range, both included; of ``log_uniform`` and its kin, their natural logarithms."""
+    mu: float = 0.0
+    sigma: PositiveFloat = 1.0
+    """The mean and the standard deviation of a normal distribution, or of the logarithm."""
+    q: PositiveFloat = 1.0
+    """Drawn values are rounded to multiples of it."""
+    a: PositiveFloat = 1.0
+    b: PositiveFloat = 1.0
+    """The two shape parameters of a beta distribution."""
+    parameters: Annotated[dict[str, ParameterConfig], Field(min_length=1)] | None = None
+    """A group of parameters below this name."""
+
+    @property
+    def kind(self) -> str:
+        """The name of the distribution, or ``nested``."""
+        if self.parameters is not None:
+            return "nested"
+        if self.distribution is not None:
+            return self.distribution
+        if "value" in self.model_fields_set:
+            return "constant"
+        if self.values is not None:
+            return "categorical" if self.probabilities is None else "categorical_w_probabilities"
+        whole = isinstance(self.min, int) and isinstance(self.max, int)
+        return "int_uniform" if whole else "uniform"
+
+    @property
+    def several(self) -> bool:
+        """Whether it is one of several listed values."""
+        return self.values is not None and len(self.values) > 1
+
+    @property
+    def choices(self) -> tuple[Any, ...] | None:
+        """All its values in their order; ``None`` where they cannot be counted."""
+        if self.kind == "int_uniform":
+            return tuple(range(int(self.min or 0), int(self.max or 0) + 1))
+        return (self.value,) if self.kind == "constant" else self.values
+
+    @property
+    def varies(self) -> bool:
+        """Whether two trials may differ in it."""
+        return self.choices is None or len(self.choices) > 1
+
+    @property
+    def base_ends(self) -> tuple[float, float]:
+        """The ends of the uniform distribution that a range is drawn from."""
+        low, high, ends = float(self.min or 0), float(self.max or 0), _TABLE[self.kind].ends
+        if ends == "values":
+            return math.log(low), math.log(high)
+        return (-high, -low) if ends == "negated exponents" else (low, high)
+
+    def quantile(self, share: float) -> Any:
+        """The value below which a share of the distribution lies.
+
+        Args:
+            share: from 0 to 1.
+        """
+        if self.choices is not None:
+            return self.choices[self._index(share)]
+        row = _TABLE[self.kind]
+        assert row.base is not None  # noqa: S101 - all others have choices
+        drawn = row.base.quantile(self, share)
+        if row.log:
+            drawn = math.exp(drawn)
+        if "q" in row.optional:
+            drawn = round(drawn / self.q) * self.q
+        return float(f"{drawn:.{_DIGITS}g}")
+
+    def share_below(self, value: Any) -> float:
+        """The share of the distribution below a drawn value; for a listed value, the middle of its own share."""
+        if self.choices is not None:
+            weights, at = self._weights, self.choices.index(value)
+            return sum(weights[:at]) + weights[at] / 2
+        row, drawn = _TABLE[self.kind], float(value)
+        assert row.base is not None  # noqa: S101 - all others have choices
+        if row.log:
+            drawn = math.log(max(drawn, 1e-300))
+        return min(1.0, max(0.0, row.base.cdf(self, drawn)))
+
+    def leaves(self, name: str) -> Iterator[tuple[str, ParameterConfig]]:
+        """Itself, or the parameters nested in it, by their names joined with dots."""
+        if self.parameters is None:
+            yield name, self
+            return
+        for below, parameter in self.parameters.items():
+            yield from parameter.leaves(f"{name}.{below}")
+
+    @property
+    def _weights(self) -> tuple[float, ...]:
+        count = len(self.choices or ())
+        return self.probabilities or (1 / count,) * count
+
+    def _index(self, share: float) -> int:
+        passed = 0.0
+        for at, weight in enumerate(self._weights):
+            passed += weight
+            if share < passed:
+                return at
+        return max(at for at, weight in enumerate(self._weights) if weight > 0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_mapping_of_known_fields(cls, given: Any) -> Any:
+        if isinstance(given, ParameterConfig):
+            return given
+        if not isinstance(given, dict):
+            refuse("a parameter must be a mapping", (), given=given, allowed="value:, values:, or min: and max:")
+        for key in given:
+            if key not in cls.model_fields:
+                meant = did_you_mean(str(key), cls.model_fields)
+                refuse(f"a parameter has no such field{meant}", (key,), given=key, allowed=cls.model_fields)
+        named = given.get("distribution")
+        if named is not None and named not in DISTRIBUTIONS:
+            meant = did_you_mean(str(named), DISTRIBUTIONS)
+            refuse(f"unknown distribution{meant}", ("distribution",), given=named, allowed=DISTRIBUTIONS)
+        return given
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> Self:
+        given = self.model_fields_set - {"distribution"}
+        if self.kind == "nested":
+            if self.model_fields_set != {"parameters"}:
+                refuse("a group of parameters has no other fields", (), given=sorted(self.model_fields_set))
+            return self
+        required, optional = set(_TABLE[self.kind].required), set(_TABLE[self.kind].optional)
+        allowed = ", ".join(sorted(required | optional))
+        if required - given:
+            refuse(
+                f"{'a parameter' if not given else self.kind} lacks {' and '.join(sorted(required - given))}",
+                (),
+                given=sorted(given) or None,
+                allowed=allowed if given else "value:, values:, or min: and max:",
+            )
+        extra = sorted(given - required - optional)
+        if extra:
+            refuse(f"{self.kind} does not go with {' and '.join(extra)}", (extra[0],), allowed=allowed)
+        if self.min is not None and self.max is not None:
+            self._check_ends(self.min, self.max)
+        if self.values is not None:
+            self._check_values(self.values)
+        return self
+
+    def _check_values(self, values: tuple[Any, ...]) -> None:
+        if any(_same(one, two) for at, one in enumerate(values) for two in values[:at]):
+            refuse("a value is listed twice", ("values",), given=list(values))
+        if self.probabilities is None:
+            return
+        if len(self.probabilities) != len(values):
+            counts = f"{len(values)} values, {len(self.probabilities)} probabilities"
+            refuse("there must be one probability for each value", ("probabilities",), given=counts)
+        if abs(sum(self.probabilities) - 1) > 1e-6:
+            refuse("the probabilities do not add up to 1", ("probabilities",), given=sum(self.probabilities))
+
+    def _check_ends(self, low: Number, high: Number) -> None:
+        given, ends = f"min {low}, max {high}", _TABLE[self.kind].ends
+        if low >= high:
+            refuse("min is not below max", ("min",), given=given)
+        if ends == "whole" and not (isinstance(low, int) and isinstance(high, int)):
+            refuse("int_uniform needs whole numbers as its ends", ("min",), given=given)
+        if ends == "values" and low <= 0:
+            refuse(f"min must be above zero for {self.kind}", ("min",), given=low)
+        if "exponents" in ends and max(-low, high) > _LARGEST_EXPONENT:
+            refuse(
+                f"the ends of {self.kind} are exponents of e",
+                ("max",),
+                given=given,
+                allowed=f"{self.kind}_values, whose ends are the values themselves",
+            )
+
 
 _LAUNCH = "W&B Launch starts jobs on machines of its own; bertspec sweep starts processes on this one"
 _UNSUPPORTED = {
@@ -27,18 +316,18 @@ _UNSUPPORTED = {
     "scheduler": "no code of a sweep file is ever imported; method: bayes is Optuna's search here",
     "metrics": "one metric decides which trial is best; the others are recorded with every run",
 }
-"""What W&B has beyond its documented schema, and why it is refused here: a key that is ignored would lie."""
+"""W&B's undocumented keys, with the reason why each is refused: ignoring a key silently would mislead."""
 
 
 class MetricConfig(FiniteRecord):
-    """What the best trial is best at."""
+    """What decides which trial is best."""
 
     name: str
     """A metric of the task, or ``loss``; measured on the tuning split."""
     goal: Literal["minimize", "maximize"] = "minimize"
     """W&B's default; a goal that makes the metric worse is refused."""
     target: float | None = None
-    """No trial is begun once one has reached it."""
+    """No further trial starts once one has reached it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -50,18 +339,18 @@ class MetricConfig(FiniteRecord):
 
 
 class HyperbandConfig(FiniteRecord):
-    """Early stopping by W&B's rule: at each bracket, only the best 1/eta of what it has seen goes on.
+    """Early stopping by W&B's rule: at each bracket, only the best 1/eta of the trials so far go on.
 
-    An iteration is one evaluation on the way, which the recipe's ``evaluate_every`` asks for.
+    An iteration is one evaluation during training, as the recipe's ``evaluate_every`` schedules them.
     """
 
     type: Literal["hyperband"]
     min_iter: PositiveInt | None = None
-    """The first bracket; the others follow at its multiples by powers of eta."""
+    """The first bracket; the others are its multiples by powers of eta."""
     max_iter: PositiveInt | None = None
-    """The brackets lie at this number divided by powers of eta, ``s`` of them."""
+    """The brackets are this number divided by powers of eta, ``s`` of them."""
     s: PositiveInt | None = None
-    """How many brackets, where ``max_iter`` is given."""
+    """The number of brackets, with ``max_iter``."""
     eta: Annotated[float, Field(gt=1)] = 3
     strict: bool = False
     """Whether a trial is judged by its value at the bracket alone, and not by its best so far."""
@@ -69,61 +358,58 @@ class HyperbandConfig(FiniteRecord):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.min_iter is None) == (self.max_iter is None):
-            refuse("hyperband has either min_iter, or max_iter with s", ())
+            refuse("hyperband needs either min_iter, or max_iter with s", ())
         if (self.max_iter is None) != (self.s is None):
-            refuse("s counts the brackets below max_iter, and max_iter needs it", ())
+            refuse("max_iter and s go together: s is the number of brackets below max_iter", ())
         if not self.brackets(1_000_000):
             refuse("hyperband has no bracket: max_iter divided by eta is less than one iteration", ("max_iter",))
         return self
 
     def brackets(self, iterations: int) -> tuple[int, ...]:
-        """The iterations, from 1, after which a trial may be stopped; none beyond ``iterations``."""
-        found: list[int] = []
+        """The iterations, counted from 1 up to ``iterations``, after which a trial may be stopped."""
         if self.min_iter is not None:
-            place = float(self.min_iter)
-            while place <= iterations:
-                found.append(int(place))
-                place *= self.eta
+            brackets, bracket = [], float(self.min_iter)
+            while bracket <= iterations:
+                brackets.append(int(bracket))
+                bracket *= self.eta
         else:
-            assert self.max_iter is not None  # noqa: S101 - checked above
-            assert self.s is not None  # noqa: S101
-            found = [int(self.max_iter / self.eta**power) for power in range(1, self.s + 1)]
-        return tuple(sorted({place for place in found if 1 <= place <= iterations}))
+            brackets = [int((self.max_iter or 0) / self.eta**power) for power in range(1, (self.s or 0) + 1)]
+        return tuple(sorted({bracket for bracket in brackets if 1 <= bracket <= iterations}))
 
 
 class ControllerConfig(FiniteRecord):
-    """Who proposes the trials of a registered sweep."""
+    """The process that proposes the trials of a registered sweep."""
 
     type: Literal["cloud"]
-    """W&B. A local controller is a process that somebody would have to keep alive."""
+    """W&B's own. A local controller would be a process that you had to keep running."""
 
 
 class TuningConfig(FiniteRecord):
-    """What a sweep says besides the schema. It stands among the parameters, as a ``value``, so that agents see it."""
+    """The sweep's settings beyond W&B's schema. Each is a parameter with a ``value``, so that W&B agents see it."""
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (201, 202)
-    """The seeds of every trial; their scores are put together before anything is chosen."""
+    """The seeds of every trial; its score is the mean over them."""
     tuning_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """The share of the training rows that trials are scored on, and do not train on."""
+    """The share of the training rows on which trials are scored, and not trained."""
     confirmation_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
-    """The seeds on which the best trials are run again, scored on the evaluation split; no trial may have them.
+    """The seeds on which the best trials are run again, scored on the evaluation split; none may be a tuning seed.
 
-    Five are run at first, and ten where contenders are tied and there are so many; fewer than five rank nobody.
+    Five are run first, and up to ten where contenders are still tied; with fewer than five, nothing is ranked.
     """
     compare: str | None = None
     """The parameter whose values are compared with equal budgets."""
     target: float | None = None
-    """The score that the contenders' steps are counted to."""
+    """The score to which the contenders' steps are counted."""
 
     @model_validator(mode="after")
     def _seeds_apart(self) -> Self:
         for name, seeds in (("seeds", self.seeds), ("confirmation_seeds", self.confirmation_seeds)):
             if len(set(seeds)) < len(seeds):
-                refuse(f"{name}: a seed stands twice; a seed counts once", (name,), given=list(seeds))
+                refuse(f"{name}: a seed is listed twice; each seed counts once", (name,), given=list(seeds))
         both = sorted(set(self.seeds) & set(self.confirmation_seeds))
         if both:
             refuse(
-                "seeds of tuning are among those of the confirmation, which must be fresh",
+                "tuning seeds are among the confirmation seeds, which must be fresh",
                 ("confirmation_seeds" if "confirmation_seeds" in self.model_fields_set else "seeds",),
                 given=both,
                 allowed="two lists with no seed in common",
@@ -132,7 +418,7 @@ class TuningConfig(FiniteRecord):
 
 
 OWN = tuple(TuningConfig.model_fields)
-"""The parameters that are the sweep's, and of no trial."""
+"""The parameters that configure the sweep, not its trials."""
 
 
 class SweepConfig(FiniteRecord):
@@ -141,20 +427,20 @@ class SweepConfig(FiniteRecord):
     method: Method
     """How trials are chosen."""
     parameters: Annotated[dict[str, ParameterConfig], Field(min_length=1)]
-    """What a trial is made of."""
+    """The parameters of a trial, and those of :data:`OWN`."""
     name: str | None = None
-    """What the sweep is called; none takes the name of its file."""
+    """The sweep's name; ``None`` takes the name of its file."""
     description: str | None = None
     project: str | None = None
     """W&B's project."""
     entity: str | None = None
     """W&B's user or team."""
     program: str | None = None
-    """What W&B agents run; nothing here ever executes it."""
+    """What W&B agents run; bertspec never executes it."""
     command: tuple[str, ...] | None = None
-    """The words with which W&B agents run it; nothing here ever executes them."""
+    """The words with which W&B agents run it; bertspec never executes them."""
     metric: MetricConfig | None = None
-    """What is best; none takes the task's main metric."""
+    """What decides which trial is best; ``None`` takes the task's main metric."""
     early_terminate: HyperbandConfig | None = None
     run_cap: PositiveInt | None = None
     """The number of trials, over all contenders."""
@@ -162,15 +448,15 @@ class SweepConfig(FiniteRecord):
 
     @property
     def tuning(self) -> TuningConfig:
-        """What the sweep says besides W&B's schema."""
+        """The sweep's settings beyond W&B's schema."""
         given = {name: self.parameters[name].value for name in OWN if name in self.parameters}
-        if given.get("compare") is None and self.parameters.get("optimizer", _NOTHING).several:
+        if given.get("compare") is None and "optimizer" in self.parameters and self.parameters["optimizer"].several:
             given["compare"] = "optimizer"
         return validate(TuningConfig, given, where=lambda keys: keys)
 
     @property
     def searched(self) -> dict[str, ParameterConfig]:
-        """What a trial is made of, constants included; the names of nested parameters are joined by dots."""
+        """The parameters of a trial, constants included; names of nested parameters are joined with dots."""
         return {
             name: leaf
             for top, parameter in self.parameters.items()
@@ -180,35 +466,31 @@ class SweepConfig(FiniteRecord):
 
     @property
     def contenders(self) -> tuple[Setting, ...]:
-        """The values of the parameter that is compared, in their order; none where nothing is."""
+        """The values of the parameter that is compared, in their order; empty where nothing is."""
         compared = self.tuning.compare
         return self.searched[compared].values or () if compared is not None else ()
 
     @property
     def grid_size(self) -> int | None:
-        """How many trials the whole grid has; none where a parameter is drawn from a range."""
-        size = 1
-        for parameter in self.searched.values():
-            if parameter.choices is None:
-                return None
-            size *= len(parameter.choices)
-        return size
+        """The number of trials in the whole grid; ``None`` where a parameter is drawn from a range."""
+        sizes = [None if each.choices is None else len(each.choices) for each in self.searched.values()]
+        return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
     def planned(self, trials_each: int | None = None) -> int:
-        """How many trials the sweep is to have.
+        """The number of trials that the sweep is to have.
 
         Args:
             trials_each: for each contender, instead of the file's ``run_cap``.
 
         Raises:
-            ValueError: nobody said how many.
+            ValueError: neither gives a number, and the method has no end of its own.
         """
         asked = self.run_cap if trials_each is None else trials_each * max(1, len(self.contenders))
         if self.method == "grid":
             assert self.grid_size is not None  # noqa: S101 - checked below
             return min(self.grid_size, asked or self.grid_size)
         if asked is None:
-            raise ValueError(f"method {self.method} goes on for ever without a number of trials")
+            raise ValueError(f"method {self.method} never ends without a number of trials")
         return asked
 
     @model_validator(mode="before")
@@ -217,12 +499,13 @@ class SweepConfig(FiniteRecord):
         if isinstance(given, SweepConfig):
             return given
         if not isinstance(given, Mapping):
-            refuse("a sweep is a mapping of keys", (), given=type(given).__name__)
+            refuse("a sweep must be a mapping of keys", (), given=type(given).__name__)
         for key in given:
             if key in _UNSUPPORTED:
                 refuse(f"the key {key} is not supported: {_UNSUPPORTED[key]}", (key,))
             if key not in cls.model_fields:
-                refuse(f"unknown key{close(str(key), cls.model_fields)}", (key,), given=key, allowed=cls.model_fields)
+                meant = did_you_mean(str(key), cls.model_fields)
+                refuse(f"unknown key{meant}", (key,), given=key, allowed=cls.model_fields)
         if given.get("method") == "custom":
             refuse("method custom is not supported: " + _UNSUPPORTED["scheduler"], ("method",))
         if isinstance(given.get("controller"), Mapping) and given["controller"].get("type") == "local":
@@ -235,10 +518,11 @@ class SweepConfig(FiniteRecord):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         self._check_own()
+        self._check_compared()
         for name, parameter in self.searched.items():
             if self.method == "grid" and parameter.choices is None:
                 refuse(
-                    f"a grid has no end over the range of {name}",
+                    f"a grid over the range of {name} would never end",
                     ("parameters", *name.split(".")),
                     given=parameter.kind,
                     allowed="values: a list, or method: random",
@@ -255,39 +539,45 @@ class SweepConfig(FiniteRecord):
     def _check_own(self) -> None:
         for name in OWN:
             if name in self.parameters and self.parameters[name].kind != "constant":
-                refuse(f"{name} is the sweep's own, and not searched", ("parameters", name), allowed="value: one value")
-        compared = _of_own(self)
+                refuse(f"{name} configures the sweep and is not searched", ("parameters", name), allowed="value: VALUE")
+        try:
+            _ = self.tuning
+        except InvalidConfig as refusal:
+            keys = refusal.where if isinstance(refusal.where, tuple) else ()
+            refuse(refusal.problem, ("parameters", *keys), given=refusal.given, allowed=refusal.allowed)
+
+    def _check_compared(self) -> None:
+        compared = self.tuning.compare
         if compared is None:
             return
         if compared not in self.searched or not self.searched[compared].several:
+            several = [name for name, parameter in self.searched.items() if parameter.several]
             refuse(
                 "compare names no parameter that has several values",
                 ("parameters", "compare"),
                 given=compared,
-                allowed=", ".join(name for name, parameter in self.searched.items() if parameter.several)
-                or "none here",
+                allowed=", ".join(several) or "a parameter with several values, and this sweep has none",
             )
         if self.searched[compared].probabilities is not None:
             refuse(
-                "what is compared takes turns, and is not drawn",
+                "contenders take turns and are not drawn",
                 ("parameters", compared, "probabilities"),
                 allowed="values alone",
             )
         if self.metric is not None and self.metric.target is not None:
             refuse(
-                "a metric's target ends a sweep at its first good trial, and leaves the contenders unequal budgets",
+                "a metric's target ends a sweep at its first good trial, which leaves contenders unequal budgets",
                 ("metric", "target"),
                 allowed="the parameter target, to which steps are counted",
             )
 
 
-def _of_own(config: SweepConfig) -> str | None:
-    """The compared parameter; a complaint about the sweep's own parameters names the keys in the sweep."""
-    try:
-        return config.tuning.compare
-    except InvalidConfig as refusal:
-        keys = refusal.where if isinstance(refusal.where, tuple) else ()
-        refuse(refusal.problem, ("parameters", *keys), given=refusal.given, allowed=refusal.allowed)
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message: the closest known word, or nothing."""
+    closest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f": did you mean {closest[0]}?" if closest else ""
 
 
-_NOTHING = ParameterConfig(value=None)
+def _same(one: Any, two: Any) -> bool:
+    """Whether they are the same choice: 1 and 1.0 are, 1 and true are not."""
+    return bool(one == two) and isinstance(one, bool) == isinstance(two, bool)

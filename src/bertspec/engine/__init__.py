@@ -77,7 +77,7 @@ def run(
             if save_to is not None:
                 context.model.save(save_to, context.tokenizer)
     facts = _facts(config, inputs, device, progress, outcomes, timings, context.held_out)
-    if config.recipe.evaluate_every is not None:
+    if config.recipe.evaluate_every is not None and progress.stopped is None:
         progress.record_evaluation(facts.scores[context.metric])
         observer.evaluated(progress.step, progress.score[-1])
     return RunResult(facts, outcomes, progress.curve())
@@ -127,6 +127,7 @@ def _facts(
         micro_batch=progress.micro_batch if progress.micro_batch < asked else None,
         resumed_at=tuple(progress.resumed_at),
         diverged=progress.diverged,
+        stopped=progress.stopped,
         timings=timings,
         peak_memory_bytes=device.peak_memory_bytes(),
         environment=device.environment(),

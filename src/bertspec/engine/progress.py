@@ -41,6 +41,8 @@ class Progress:
     """The steps after which the training was interrupted and taken up again."""
     diverged: str | None = None
     """Where the loss stopped being a finite number, which ended the training."""
+    stopped: str | None = None
+    """Why an observer stopped the training; ``None`` where none did."""
 
     def state(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -59,7 +61,8 @@ class Progress:
         """Say how one of the steps went that were taken."""
         observer.stepped(step, float(self.loss[step - 1]), float(self.rate[step - 1]))
         if step in self.evaluated:
-            observer.evaluated(step, self.score[self.evaluated.index(step)])
+            stop = observer.evaluated(step, self.score[self.evaluated.index(step)])
+            self.stopped = self.stopped or (stop.reason if stop is not None else None)
 
     def record_evaluation(self, score: float) -> None:
         """Note the main metric after the newest step."""

@@ -56,6 +56,8 @@ def train(
         progress.tell(observer, step)
     try:
         for rows in training.batches_to_come(seed, total):
+            if progress.stopped is not None:
+                break
             training.step(rows, float(rates[progress.step]))
             progress.tell(observer, progress.step)
     except _NotFinite as stop:

@@ -12,6 +12,7 @@ from bertspec.results.runs import (
     RunFacts,
     RunObserver,
     RunResult,
+    Stop,
     Timings,
 )
 from bertspec.results.sessions import ClaimRecord, Compared, ScenarioRecord, SessionRecord, StepLine
@@ -36,6 +37,7 @@ __all__ = [
     "SessionRecord",
     "Setting",
     "StepLine",
+    "Stop",
     "SweepRecord",
     "Timings",
     "TrialRecord",

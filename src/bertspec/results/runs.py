@@ -23,6 +23,7 @@ __all__ = [
     "RunFacts",
     "RunObserver",
     "RunResult",
+    "Stop",
     "Timings",
 ]
 
@@ -93,6 +94,8 @@ class RunFacts(FrozenRecord):
     """The steps after which the run was interrupted and taken up again."""
     diverged: str | None = None
     """Where the loss or the outputs stopped being finite numbers; none where they did not."""
+    stopped: str | None = None
+    """Why an observer stopped the run before its last step; ``None`` where none did."""
     timings: Timings
     peak_memory_bytes: int
     """Peak resident memory of the process (CPU) or peak allocated memory (CUDA)."""
@@ -152,6 +155,13 @@ class RunResult:
     curve: Curve
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An observer's answer to an evaluation: end the run after this step."""
+
+    reason: str
+
+
 class RunObserver(Protocol):
     """Hears of a run while it goes on. It may not change it."""
 
@@ -161,8 +171,8 @@ class RunObserver(Protocol):
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         """Step ``step`` (from 1) was taken."""
 
-    def evaluated(self, step: int, score: float) -> None:
-        """The main metric on the evaluation split after step ``step``, where the recipe says to look at it."""
+    def evaluated(self, step: int, score: float) -> Stop | None:
+        """The main metric after step ``step``, where the recipe asks for it; a :class:`Stop` ends the run there."""
 
     def finished(self, result: RunResult) -> None:
         """Training and evaluation are over."""

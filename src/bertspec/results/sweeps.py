@@ -107,6 +107,8 @@ class ComparisonRecord(FrozenRecord):
 class SweepRecord(FrozenRecord):
     """A sweep, as far as it has come."""
 
+    layout: int = 1
+    """The layout of the record; a reader leaves any other alone."""
     name: str
     """The name in its file, or the file's own."""
     sha256: str

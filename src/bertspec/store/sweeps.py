@@ -1,29 +1,171 @@
-"""The records of sweeps that lie in a store, one JSON file each."""
+"""The records of sweeps in a store, one JSON file each: written whole after each trial, locked, read and listed."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from bertspec.errors import StoreError
+from bertspec.files import write_atomic
 from bertspec.results import SweepRecord
 
-__all__ = ["sweeps"]
+__all__ = ["SweepFile", "sweeps"]
+
+_log = logging.getLogger(__name__)
 
 
-def sweeps(folder: Path) -> tuple[SweepRecord, ...]:
-    """Every sweep whose record can be read, the one that began last first.
+@dataclass(frozen=True, slots=True)
+class SweepFile:
+    """The record of one sweep."""
+
+    root: Path
+    """The folder of the store."""
+    name: str
+    sha256: str
+    """The hash of the sweep's plan."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        word = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.") or "sweep"
+        return self.root / "sweeps" / f"{word[:80]}-{self.sha256[:12]}.json"
+
+    @contextlib.contextmanager
+    def lock(self, *, wait: bool = False) -> Iterator[None]:
+        """Hold the right to run this sweep. The lock of a process that died is free at once.
+
+        Args:
+            wait: for another process to finish, instead of refusing at once.
+
+        Raises:
+            StoreError: another process is running it, or the folder cannot be written.
+        """
+        lock = FileLock(self.root / "locks" / f"sweep-{self.sha256[:32]}.lock")
+        with self._writing():
+            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+            acquired = _acquired(lock, wait=wait)
+        if not acquired:
+            raise StoreError(
+                "another process is running this sweep",
+                given=self.name,
+                allowed="one process at a time, with as many workers as --processes says",
+                where=self.path,
+            )
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def read(self) -> SweepRecord | None:
+        """The record, or ``None``. A damaged file is set aside with a warning, and counts as ``None``.
+
+        Raises:
+            StoreError: the file cannot be read, or has the layout of another version; it is left as it is.
+        """
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as refusal:
+            raise StoreError(f"the sweep's record cannot be read: {refusal.strerror}", where=self.path) from refusal
+        try:
+            record = _parsed(content)
+        except (ValueError, RecursionError) as damage:
+            self._set_aside(str(damage))
+            return None
+        if record is None:
+            raise StoreError(
+                "the sweep's record has the layout of another version of bertspec; it is left as it is",
+                allowed="that version, or another store (BERTSPEC_STORE or --store)",
+                where=self.path,
+            )
+        numbers = [trial.number for trial in record.trials]
+        if record.sha256 != self.sha256 or numbers != sorted(set(numbers)):
+            self._set_aside("it belongs to another sweep, or has a trial twice")
+            return None
+        return record
+
+    def write(self, record: SweepRecord) -> None:
+        """Replace the record. Only the holder of the lock may.
+
+        Raises:
+            StoreError: the file cannot be written; what was there stays.
+        """
+        with self._writing():
+            write_atomic(self.path, record.model_dump_json(indent=1))
+
+    def _set_aside(self, damage: str) -> None:
+        aside = self.path.with_name(f"damaged-{self.path.stem}.txt")
+        with self._writing():
+            self.path.replace(aside)
+        _log.warning(
+            "the record of sweep %s is damaged (%s) and is kept as %s; the sweep starts anew, with its finished runs "
+            "from the store",
+            self.name,
+            damage.splitlines()[0],
+            aside.name,
+        )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as refusal:
+            raise StoreError(
+                f"the sweep's record cannot be written: {refusal.strerror or refusal}",
+                where=self.path.parent,
+                allowed="a writable folder with free space, named by BERTSPEC_STORE or --store",
+            ) from refusal
+
+
+def sweeps(root: Path) -> tuple[SweepRecord, ...]:
+    """Every sweep whose record can be read, the newest first; those of another layout are left out with a warning.
 
     Args:
-        folder: the folder of a store; its sweeps lie in ``sweeps/``.
+        root: the folder of the store.
     """
-    found = (_read(file) for file in (folder / "sweeps").glob("[!.]*.json"))
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: (one.began, one.name), reverse=True))
+    records: list[SweepRecord] = []
+    for path in sorted((root / "sweeps").glob("[!.]*.json")):
+        try:
+            record = _parsed(path.read_bytes())
+        except (OSError, ValueError, RecursionError):  # running that sweep reports the damage
+            continue
+        if record is None:
+            _log.warning("the sweep record %s has the layout of another version of bertspec, and is left out", path)
+        else:
+            records.append(record)
+    return tuple(sorted(records, key=lambda record: (record.began, record.name), reverse=True))
 
 
-def _read(file: Path) -> SweepRecord | None:
-    """Who runs the sweep tells of a damaged record; a report leaves it out."""
-    try:
-        return SweepRecord.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError):
+def _parsed(content: bytes) -> SweepRecord | None:
+    """The record, or ``None`` where it has another layout.
+
+    Raises:
+        ValueError: the file is damaged.
+        RecursionError: as above.
+    """
+    values = json.loads(content)
+    layout = values.get("layout", 1) if isinstance(values, dict) else 1  # 0.1 wrote no number; its fields are the same
+    if layout != SweepRecord.model_fields["layout"].default:
         return None
+    try:
+        return SweepRecord.model_validate(values)
+    except ValidationError as refusal:
+        first = refusal.errors(include_url=False)[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from refusal
+
+
+def _acquired(lock: FileLock, *, wait: bool) -> bool:
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        return False
+    return True

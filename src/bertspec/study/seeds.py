@@ -171,7 +171,8 @@ def _train(config: RunConfig, name: str, inputs: RunInputs, device: Device, sess
                 save_to=model,
             )
         finished = _known(session.store.get(name), result, session) or StoredRun(name, config, result, session.id)
-        session.store.put(finished)
+        if result.facts.stopped is None:
+            session.store.put(finished)
     except BaseException as error:
         observer.failed(error)
         raise

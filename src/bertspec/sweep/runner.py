@@ -1,6 +1,6 @@
-"""Run a sweep on this machine, without a server: what is finished is kept, and nothing is trained twice.
+"""Run a sweep on this machine, without a server: finished trials are kept, and nothing is trained twice.
 
-Nothing of a sweep file is executed here: its ``program`` and ``command`` are for W&B agents.
+Nothing in a sweep file is executed here: its ``program`` and ``command`` are for W&B agents.
 """
 
 from __future__ import annotations
@@ -9,24 +9,23 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bertspec.config import MetricConfig, SweepConfig
+from bertspec.config import SweepConfig
 from bertspec.records import utc_now
 from bertspec.results import SweepRecord, TrialRecord
+from bertspec.store.sweeps import SweepFile
 from bertspec.study import Session
 from bertspec.sweep import early_stopping, trial
-from bertspec.sweep.hyperband import Hyperband
-from bertspec.sweep.ledger import Ledger
-from bertspec.sweep.plan import SweepPlan, ask
-from bertspec.sweep.trial import settings_of
-from bertspec.sweep.worker_pool import Job, Reached, WorkerDied, WorkerPool, room
+from bertspec.sweep.early_stopping import Hyperband, OnProgress
+from bertspec.sweep.plan import SweepPlan, build_plan
+from bertspec.sweep.worker_pool import Job, Progress, WorkerDied, WorkerPool, default_size
 
-__all__ = ["run"]
+__all__ = ["OnTrial", "run"]
 
-Told = Callable[[SweepRecord], None]
-"""Hears of the sweep when it begins, and after each trial."""
+OnTrial = Callable[[SweepRecord], None]
+"""Called with the sweep when it begins, and after each trial."""
 
 _ATTEMPTS = 2
-"""A trial whose worker died is tried once more: the memory may have been another process's fault."""
+"""A trial whose worker died is tried once more: another process may have taken the memory."""
 
 
 def run(
@@ -36,182 +35,179 @@ def run(
     processes: int | None = None,
     trials_each: int | None = None,
     seed: int = 0,
-    told: Told | None = None,
+    on_progress: OnTrial | None = None,
     wait: bool = False,
 ) -> SweepRecord:
-    """Run every trial that the store has no record of; an interrupted sweep goes on where it was, a fresh one anew.
+    """Run every trial that the sweep's record lacks: an interrupted sweep is resumed, a fresh one starts anew.
 
     Args:
         config: the sweep, as :mod:`bertspec.sweep.files` reads it.
         session: where it is run; with several processes, each gets a copy.
-        processes: trials at a time; none takes as many as the cores allow, 1 runs them in this process.
-        trials_each: for each contender, instead of the file's ``run_cap``.
+        processes: trials at a time; ``None`` takes as many as the cores allow, 1 runs them in this process.
+        trials_each: trials of each contender, instead of the file's ``run_cap``.
         seed: of the search.
-        told: hears of the progress.
-        wait: for another process that runs this sweep now, instead of refusing; what it has made is not run again.
+        on_progress: called when the sweep begins, and after each trial.
+        wait: whether to wait for another process that runs this sweep now, instead of refusing; its trials are not
+            run again.
 
     Raises:
         BertspecError: the sweep cannot be run, or another process runs it; finished trials are kept.
         KeyboardInterrupt: as above.
     """
-    question = ask(config, session, seed=seed, trials_each=trials_each)
+    plan = build_plan(config, session, seed=seed, trials_each=trials_each)
     session.tracker.settle()  # once, and not in every worker
-    ledger = Ledger(session.store, config.name or "sweep", question.sha256)
-    with ledger.held(wait=wait):
-        kept = None if session.fresh else ledger.read()
-        course = _Course(question, ledger, kept or _begun(question), told)
-        course.tell()
-        count = min(processes or room(question.device), len(course.missing))
-        if count > 1:
-            _in_workers(course, session, count)
+    file = SweepFile(session.store.root, plan.name, plan.sha256)
+    with file.lock(wait=wait):
+        kept = None if session.fresh else file.read()
+        schedule = _Schedule(plan, session, file, kept or _new_record(plan), on_progress)
+        schedule.report()
+        size = min(processes or default_size(plan.device), len(schedule.missing))
+        if size > 1:
+            _run_in_workers(schedule, session, size)
         else:
-            _here(course, session)
-        return course.finish()
+            _run_here(schedule, session)
+        return schedule.finish()
 
 
 @dataclass(slots=True)
-class _Course:
-    """A sweep on its way."""
+class _Schedule:
+    """The trials of a sweep that is running: those done, those started, and those to come."""
 
-    question: SweepPlan
-    ledger: Ledger
-    evidence: SweepRecord
-    told: Told | None
-    band: Hyperband | None = field(init=False)
-    begun: set[int] = field(default_factory=set)
-    """The trials that were handed out."""
+    plan: SweepPlan
+    session: Session
+    file: SweepFile
+    record: SweepRecord
+    on_progress: OnTrial | None
+    hyperband: Hyperband | None = field(init=False)
+    started: set[int] = field(default_factory=set)
     deaths: Counter[int] = field(default_factory=Counter)
-    """How many workers each trial has cost."""
+    """Trial number → workers that died on it."""
 
     def __post_init__(self) -> None:
-        stopping = self.question.config.early_terminate
-        self.band = None if stopping is None else Hyperband(stopping, self.metric.goal)
-        if self.band is not None:
-            for each in self.evidence.trials:
-                self.band.remember(each, early_stopping.first_points(each, self.ledger.store))
-
-    @property
-    def metric(self) -> MetricConfig:
-        metric = self.question.config.metric
-        assert metric is not None  # noqa: S101 - the reader fills it in
-        return metric
+        rule = self.plan.config.early_terminate
+        self.hyperband = None if rule is None else Hyperband(rule, self.plan.metric.goal)
+        if self.hyperband is not None:
+            for each in self.record.trials:
+                self.hyperband.replay(each, early_stopping.first_points(each, self.session.store))
 
     @property
     def missing(self) -> list[int]:
-        """The trials that nobody has begun; none once one has reached the target."""
+        """The trials that are neither done nor started; empty once one has reached the target."""
         if self._target_reached():
             return []
-        done = {each.number for each in self.evidence.trials}
-        return [number for number in range(self.question.planned) if number not in done | self.begun]
+        done = {each.number for each in self.record.trials}
+        return [number for number in range(self.plan.planned) if number not in done | self.started]
 
     def next(self) -> Job | None:
-        """The trial to run now."""
+        """Start the next trial."""
         missing = self.missing
         if not missing:
             return None
-        proposal = self.question.search.proposal(missing[0], self.evidence.trials)
-        self.begun.add(proposal.number)
-        if self.band is not None:
-            self.band.begin(proposal.number)
+        proposal = self.plan.search.proposal(missing[0], self.record.trials)
+        self.started.add(proposal.number)
+        if self.hyperband is not None:
+            self.hyperband.begin(proposal.number)
         return Job(
             proposal.number,
-            self.question.parameters(proposal),
+            self.plan.parameters(proposal),
             proposal.contender,
-            self.metric.name,
-            judged=self.band is not None,
+            self.plan.metric.name,
+            may_stop=self.hyperband is not None,
         )
 
-    def judge(self, reached: Reached) -> str | None:
-        """Why a trial is to be stopped, or none."""
-        order = reached.order
-        return None if self.band is None else self.band.judge(order.number, order.contender, reached.point)
+    def judge(self, progress: Progress) -> str | None:
+        """The reason to stop a trial, or ``None``."""
+        job = progress.job
+        return None if self.hyperband is None else self.hyperband.judge(job.number, job.contender, progress.point)
 
-    def may_try_again(self, order: Job) -> bool:
-        """Whether a trial whose worker died is worth another one."""
-        self.deaths[order.number] += 1
-        if self.band is not None:
-            self.band.begin(order.number)
-        return self.deaths[order.number] < _ATTEMPTS
+    def may_retry(self, job: Job) -> bool:
+        """Whether to run a trial again whose worker died."""
+        self.deaths[job.number] += 1
+        if self.hyperband is not None:
+            self.hyperband.begin(job.number)
+        return self.deaths[job.number] < _ATTEMPTS
 
-    def keep(self, finished: TrialRecord) -> None:
-        """Write down a trial; from here on a kill does not lose it."""
-        trials = sorted([*self.evidence.trials, finished], key=lambda each: each.number)
-        self.evidence = self.evidence.model_copy(update={"trials": tuple(trials)})
-        self.ledger.write(self.evidence)
-        self.tell()
+    def add(self, finished: TrialRecord) -> None:
+        """Write a trial into the record; from here on a kill does not lose it."""
+        trials = sorted([*self.record.trials, finished], key=lambda each: each.number)
+        self.record = self.record.model_copy(update={"trials": tuple(trials)})
+        self.file.write(self.record)
+        self.report()
 
-    def tell(self) -> None:
-        if self.told is not None:
-            self.told(self.evidence)
+    def report(self) -> None:
+        if self.on_progress is not None:
+            self.on_progress(self.record)
 
     def finish(self) -> SweepRecord:
-        """The sweep is over."""
-        if self.evidence.finished is None:
-            self.evidence = self.evidence.model_copy(update={"finished": utc_now()})
-            self.ledger.write(self.evidence)
-        return self.evidence
+        """The record of the sweep, which is over."""
+        if self.record.finished is None:
+            self.record = self.record.model_copy(update={"finished": utc_now()})
+            self.file.write(self.record)
+        return self.record
 
     def _target_reached(self) -> bool:
-        target, sign = self.metric.target, 1 if self.metric.goal == "maximize" else -1
-        scores = [each.score for each in self.evidence.trials if each.score is not None and each.state == "finished"]
+        target, sign = self.plan.metric.target, 1 if self.plan.metric.goal == "maximize" else -1
+        scores = [each.score for each in self.record.trials if each.score is not None and each.state == "finished"]
         return target is not None and any(sign * score >= sign * target for score in scores)
 
 
-def _here(course: _Course, session: Session) -> None:
-    while (order := course.next()) is not None:
-        course.keep(
+def _run_here(schedule: _Schedule, session: Session) -> None:
+    while (job := schedule.next()) is not None:
+        schedule.add(
             trial.run(
-                order.number,
-                order.parameters,
+                job.number,
+                job.parameters,
                 session,
-                metric=order.metric,
-                contender=order.contender,
-                told=(lambda point, order=order: course.judge(Reached(order, point))) if order.judged else None,
+                metric=job.metric,
+                contender=job.contender,
+                on_progress=_on_progress(schedule, job),
             )
         )
 
 
-def _in_workers(course: _Course, session: Session, count: int) -> None:
+def _on_progress(schedule: _Schedule, job: Job) -> OnProgress | None:
+    return (lambda point: schedule.judge(Progress(job, point))) if job.may_stop else None
+
+
+def _run_in_workers(schedule: _Schedule, session: Session, size: int) -> None:
     again: list[Job] = []
-    with WorkerPool(session, count) as pool:
+    with WorkerPool(session, size) as pool:
         while True:
-            while pool.busy < count and (order := again.pop() if again else course.next()) is not None:
-                pool.start(order)
+            while pool.busy < size and (job := again.pop() if again else schedule.next()) is not None:
+                pool.start(job)
             if not pool.busy:
                 return
             for event in pool.events():
-                if isinstance(event, Reached):
-                    pool.answer(event.order, course.judge(event))
+                if isinstance(event, Progress):
+                    pool.answer(event.job, schedule.judge(event))
                 elif isinstance(event, TrialRecord):
-                    course.keep(event)
-                elif course.may_try_again(event.order):
-                    again.append(event.order)
+                    schedule.add(event)
+                elif schedule.may_retry(event.job):
+                    again.append(event.job)
                 else:
-                    course.keep(_failed(event))
+                    schedule.add(_failed(event))
 
 
 def _failed(death: WorkerDied) -> TrialRecord:
-    order = death.order
+    job = death.job
     return TrialRecord(
-        number=order.number,
-        parameters=settings_of(order.parameters),
-        contender=order.contender,
+        number=job.number,
+        parameters=trial.settings_of(job.parameters),
+        contender=job.contender,
         state="failed",
-        reason=f"{death.why}, {_ATTEMPTS} times",
+        reason=f"{death.reason}, {_ATTEMPTS} times",
         finished=utc_now(),
     )
 
 
-def _begun(question: SweepPlan) -> SweepRecord:
-    config = question.config
-    assert config.metric is not None  # noqa: S101 - the reader fills it in
+def _new_record(plan: SweepPlan) -> SweepRecord:
     return SweepRecord(
-        name=config.name or "sweep",
-        sha256=question.sha256,
-        metric=config.metric.name,
-        goal=config.metric.goal,
-        method=config.method,
-        planned=question.planned,
+        name=plan.name,
+        sha256=plan.sha256,
+        metric=plan.metric.name,
+        goal=plan.metric.goal,
+        method=plan.config.method,
+        planned=plan.planned,
         trials=(),
         began=utc_now(),
     )

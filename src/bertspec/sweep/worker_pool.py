@@ -1,4 +1,4 @@
-"""Worker processes, each with one trial at a time. They end with the process that started them, however it ends."""
+"""Worker processes that run one trial at a time. They end with the process that started them, however it ends."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from multiprocessing import connection
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bertspec import errors
+from bertspec.errors import BertspecError
 from bertspec.results import Point, TrialRecord
 from bertspec.study import Session
 
 if TYPE_CHECKING:
     from bertspec.device import Device
 
-__all__ = ["Job", "Reached", "WorkerDied", "WorkerPool", "room"]
+__all__ = ["Job", "Progress", "WorkerDied", "WorkerPool", "default_size"]
 
-_PATIENCE_S = 5.0
-"""For a worker that was asked to end."""
+_JOIN_S = 5.0
+"""Seconds that a worker has to end before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +36,38 @@ class Job:
     parameters: Mapping[str, Any]
     contender: str | None
     metric: str
-    judged: bool = False
-    """Whether its evaluations on the way are told, and may stop it."""
+    may_stop: bool = False
+    """Whether its evaluations during training are reported, and may stop it."""
     confirms: int | None = None
-    """The fresh seed on which it confirms a choice: on the whole training split, scored on the evaluation split."""
+    """The fresh seed of a confirmation run: on the whole training split, scored on the evaluation split."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """A trial evaluated on the way; its worker waits for the answer."""
+class Progress:
+    """A trial was evaluated during training; its worker waits for the answer."""
 
-    order: Job
+    job: Job
     point: Point
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
-    """A worker is gone, and its trial with it."""
+    """A worker process ended, and its trial with it."""
 
-    order: Job
-    why: str
+    job: Job
+    reason: str
 
 
 @dataclass(slots=True)
 class _Worker:
     process: Any
     pipe: connection.Connection
-    order: Job | None = None
+    job: Job | None = None
 
 
 @dataclass(slots=True)
 class WorkerPool:
-    """So many workers; a dead one is replaced when the next trial comes."""
+    """Up to ``size`` worker processes; a dead one is replaced when the next trial starts."""
 
     session: Session
     size: int
@@ -79,61 +79,61 @@ class WorkerPool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for worker in self._workers:
             worker.pipe.close()
-            if worker.order is not None:
+            if worker.job is not None:
                 worker.process.terminate()
         for worker in self._workers:
-            worker.process.join(_PATIENCE_S)
+            worker.process.join(_JOIN_S)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
 
     @property
     def busy(self) -> int:
-        """How many have a trial."""
-        return sum(worker.order is not None for worker in self._workers)
+        """The number of workers that have a trial."""
+        return sum(worker.job is not None for worker in self._workers)
 
-    def start(self, order: Job) -> None:
-        """Give a trial to a worker that has none; there must be room for it."""
-        worker = next((worker for worker in self._workers if worker.order is None), None) or self._hired()
-        worker.order = order
-        with contextlib.suppress(OSError):  # it died while it had nothing to do; its end is heard in events
-            worker.pipe.send(order)
+    def start(self, job: Job) -> None:
+        """Give a trial to an idle worker; fewer than ``size`` may be busy."""
+        worker = next((worker for worker in self._workers if worker.job is None), None) or self._spawn()
+        worker.job = job
+        with contextlib.suppress(OSError):  # the worker died while it was idle; events reports it
+            worker.pipe.send(job)
 
-    def answer(self, order: Job, stop: str | None) -> None:
-        """Tell the worker of a trial whether to stop, and why."""
+    def answer(self, job: Job, reason: str | None) -> None:
+        """Answer the worker of a trial: the reason to stop it, or ``None`` to go on."""
         for worker in self._workers:
-            if worker.order == order:
+            if worker.job == job:
                 with contextlib.suppress(OSError):  # as above
-                    worker.pipe.send(stop)
+                    worker.pipe.send(reason)
 
-    def events(self) -> Iterator[TrialRecord | Reached | WorkerDied]:
-        """What happened, once something has.
+    def events(self) -> Iterator[TrialRecord | Progress | WorkerDied]:
+        """Wait until something happens, and yield what did.
 
         Raises:
-            BertspecError: what ended a trial, and would end every other.
+            BertspecError: a trial ended with an error that every other would have, too.
             RuntimeError: a bug, with the worker's own traceback.
         """
-        heard = {worker.pipe: worker for worker in self._workers if worker.order is not None}
-        for pipe in connection.wait(list(heard)):
-            worker = heard[pipe]  # type: ignore[index]
-            order = worker.order
-            assert order is not None  # noqa: S101 - only those were listened to
+        listening = {worker.pipe: worker for worker in self._workers if worker.job is not None}
+        for pipe in connection.wait(list(listening)):
+            worker = listening[pipe]  # type: ignore[index]
+            job = worker.job
+            assert job is not None  # noqa: S101 - only busy workers were listened to
             try:
-                said = worker.pipe.recv()
+                message = worker.pipe.recv()
             except (EOFError, OSError):
                 self._workers.remove(worker)
-                worker.process.join(_PATIENCE_S)
-                yield WorkerDied(order, _how(worker.process.exitcode))
+                worker.process.join(_JOIN_S)
+                yield WorkerDied(job, _reason(worker.process.exitcode))
                 continue
-            if isinstance(said, _Trouble):
-                said.raise_again()
-            if isinstance(said, Point):
-                yield Reached(order, said)
+            if isinstance(message, Exception):
+                raise message
+            if isinstance(message, Point):
+                yield Progress(job, message)
                 continue
-            worker.order = None
-            yield said
+            worker.job = None
+            yield message
 
-    def _hired(self) -> _Worker:
+    def _spawn(self) -> _Worker:
         context = multiprocessing.get_context("spawn")  # a fork would share torch's threads and their locks
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self.session), daemon=True)
@@ -144,79 +144,67 @@ class WorkerPool:
         return worker
 
 
-def room(chosen: Device) -> int:
-    """As many workers as the cores have room for; one where they would share an accelerator."""
+def default_size(chosen: Device) -> int:
+    """The number of workers that the cores allow; one on an accelerator, which they would share."""
     from bertspec import device
 
     return max(1, device.cores() // chosen.threads) if chosen.kind == "cpu" else 1
 
 
-def _how(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"its worker process was killed by {signal.Signals(-code).name}"
-    return f"its worker process ended with status {code}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """An error of a worker, in words: what an exception holds may not travel."""
-
-    kind: str
-    message: str
-    trace: str
-
-    @classmethod
-    def of(cls, error: Exception) -> _Trouble:
-        outside = next((kind for kind in (OSError, MemoryError) if isinstance(error, kind)), type(error))
-        return cls(outside.__name__, str(error), traceback.format_exc())
-
-    def raise_again(self) -> None:
-        kind = getattr(errors, self.kind, None) or {"OSError": OSError, "MemoryError": MemoryError}.get(self.kind)
-        if kind is None:
-            raise RuntimeError(f"a worker failed: {self.kind}: {self.message}\n{self.trace}")
-        error: Exception = kind.__new__(kind)
-        Exception.__init__(error, self.message)  # past an initialiser that would put the message together once more
-        raise error
+def _reason(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"its worker process was killed by {signal.Signals(-exit_code).name}"
+    return f"its worker process ended with status {exit_code}"
 
 
 def _work(pipe: connection.Connection, session: Session) -> None:
-    """The life of a worker: trial after trial, until nobody has one."""
+    """Run trial after trial until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
     _end_with_parent()
     logging.basicConfig(format="%(message)s")
     while True:
         try:
-            order: Job = pipe.recv()
+            job: Job = pipe.recv()
         except (EOFError, OSError):
             return
         try:
-            said: Any = _trial(order, session, pipe)
+            outcome: TrialRecord | Exception = _trial(job, session, pipe)
         except Exception as error:  # noqa: BLE001 - the process that started us raises it again
-            said = _Trouble.of(error)
-        pipe.send(said)
+            outcome = _picklable(error)
+        pipe.send(outcome)
 
 
-def _trial(order: Job, session: Session, pipe: connection.Connection) -> TrialRecord:
+def _trial(job: Job, session: Session, pipe: connection.Connection) -> TrialRecord:
     from bertspec.sweep import trial
 
-    def told(point: Point) -> str | None:
+    def on_progress(point: Point) -> str | None:
         pipe.send(point)
-        answer: str | None = pipe.recv()
-        return answer
+        reason: str | None = pipe.recv()
+        return reason
 
     return trial.run(
-        order.number,
-        order.parameters,
+        job.number,
+        job.parameters,
         session,
-        metric=order.metric,
-        contender=order.contender,
-        told=told if order.judged else None,
-        confirms=order.confirms,
+        metric=job.metric,
+        contender=job.contender,
+        on_progress=on_progress if job.may_stop else None,
+        confirms=job.confirms,
     )
 
 
+def _picklable(error: Exception) -> Exception:
+    """Our own errors as they are; those of libraries may hold objects that cannot be pickled."""
+    if isinstance(error, BertspecError):
+        return error
+    for kind in (OSError, MemoryError):
+        if isinstance(error, kind):
+            return kind(str(error))
+    return RuntimeError(f"a worker failed: {type(error).__name__}: {error}\n{traceback.format_exc()}")
+
+
 def _end_with_parent() -> None:
-    """Killed, a parent cannot tell its workers; the end of its pipe does, even in the midst of training."""
+    """End this process when its parent is gone, even in the middle of training: a killed parent sends no message."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - a spawned process has one
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bertspec.config import RunConfig
-from bertspec.results import RunObserver, RunResult
+from bertspec.results import RunObserver, RunResult, Stop
 from bertspec.statistics import Verdict
 
 __all__ = ["ProgressTracker", "SilentObserver", "SilentTracker", "Tracker", "combine"]
@@ -39,7 +39,7 @@ class SilentObserver:
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         """Do nothing."""
 
-    def evaluated(self, step: int, score: float) -> None:
+    def evaluated(self, step: int, score: float) -> Stop | None:
         """Do nothing."""
 
     def finished(self, result: RunResult) -> None:
@@ -181,9 +181,9 @@ class _Observers:
         for part in self.parts:
             part.stepped(step, loss, learning_rate)
 
-    def evaluated(self, step: int, score: float) -> None:
-        for part in self.parts:
-            part.evaluated(step, score)
+    def evaluated(self, step: int, score: float) -> Stop | None:
+        stops = [part.evaluated(step, score) for part in self.parts]  # every part sees the evaluation
+        return next((stop for stop in stops if stop is not None), None)
 
     def finished(self, result: RunResult) -> None:
         for part in self.parts:

@@ -300,11 +300,13 @@ class _WandbObserver:
                 "peak_memory_bytes": facts.peak_memory_bytes,
                 "steps": facts.steps,
                 **({} if facts.diverged is None else {"diverged": facts.diverged}),
+                **({} if facts.stopped is None else {"state": "stopped", "reason": facts.stopped}),
             }
         )
         for name, value in facts.model_dump(mode="json", include={"environment", "provenance"}).items():
             self.run.config[name] = value
-        self._report_collapse(result.outcomes)
+        if facts.stopped is None:
+            self._report_collapse(result.outcomes)
         with data_folder(Path(self.run.settings.wandb_dir) / "data"):
             self.run.log({"evaluation/predictions": self._predictions(result), **self._confusion(result.outcomes)})
             self._log_artifacts(facts)

@@ -6,8 +6,8 @@ import pytest
 
 from bertspec.cli import main
 from bertspec.results import SessionRecord, SweepRecord, TrialRecord
-from bertspec.store import Store, sessions
-from bertspec.sweep.ledger import Ledger
+from bertspec.store import sessions
+from bertspec.store.sweeps import SweepFile
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -50,7 +50,7 @@ def test_sweeps_are_drawn_where_no_session_was_run(tmp_path: Path, capsys: pytes
         name="rates", sha256="ab" * 32, metric="accuracy", goal="maximize", method="grid", planned=1, trials=(trial,),
         began="2026-11-24",
     )  # fmt: skip
-    Ledger(Store(tmp_path / "store"), "rates", swept.sha256).write(swept)
+    SweepFile(tmp_path / "store", "rates", swept.sha256).write(swept)
     assert main(["report", "--store", str(tmp_path / "store"), "--output", str(tmp_path / "page.html")]) == 0
     assert "0 scenarios of 2026-11-24" in capsys.readouterr().out
     page = (tmp_path / "page.html").read_text("utf-8")

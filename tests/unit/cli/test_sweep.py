@@ -101,13 +101,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def run(config: SweepConfig, _: Any, **how: Any) -> SweepRecord:
         found.append({"config": config, **how})
         for count in range(5):
-            how["told"](evidence(*TRIALS[:count]))
+            how["on_progress"](evidence(*TRIALS[:count]))
         return evidence(*TRIALS)
 
     def compare(*_: Any, **how: Any) -> ComparisonRecord:
         found[-1]["confirmed by"] = how["processes"]
-        how["told"](5, 10)
-        how["told"](10, 10)
+        how["on_progress"](5, 10)
+        how["on_progress"](10, 10)
         return COMPARED
 
     monkeypatch.setattr(runner, "run", run)

@@ -115,7 +115,7 @@ def test_a_learning_rate_that_a_given_line_multiplied_cannot_be_swept(scene: Sce
         ('a claim that "sgd" is within 5 of the best does not pass', "the tolerance"),
         ('"adamw" needs at most 0 times the steps of "sgd" to reach 0.8', "so many times the steps"),
         ('"adamw" needs at most 1 times the steps of "sgd" to reach 85', "accuracy can never be 85"),
-        ('"adamw" needs at most 1 times the steps of "sgd" to reach 0.8', "needs evaluations on the way"),
+        ('"adamw" needs at most 1 times the steps of "sgd" to reach 0.8', "needs evaluations during training"),
         ('"adamw" stays within 0.02 of its best over at least 0 decades of the learning rate', "0 decades"),
     ],
 )

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,10 +17,11 @@ from bertspec.errors import InvalidConfig, UnknownName
 from bertspec.results import SweepRecord, TrialRecord
 from bertspec.sources.locations import Locations
 from bertspec.store import Store
+from bertspec.store.sweeps import SweepFile
 from bertspec.study import Session, seeds
-from bertspec.sweep import comparison, confirming, files
-from bertspec.sweep.ledger import Ledger
-from bertspec.sweep.worker_pool import Job, Reached, WorkerDied, WorkerPool
+from bertspec.sweep import comparison, files
+from bertspec.sweep.comparison import budget_differences
+from bertspec.sweep.worker_pool import Job, Progress, WorkerDied, WorkerPool
 from bertspec.tracking import SilentTracker
 
 ENCODER = """\
@@ -106,6 +107,10 @@ def swept(*trials: TrialRecord) -> SweepRecord:
     )
 
 
+def add_to(progress: list[tuple[int, int]]) -> Callable[[int, int], None]:
+    return lambda done, total: progress.append((done, total))
+
+
 SIX = (
     trial(0, "adamw", 0.1, 0.6),
     trial(1, "sgd", 0.1, 0.4),
@@ -132,13 +137,13 @@ def test_the_best_trial_of_each_is_run_again_on_fresh_seeds_and_scored_on_the_ev
 
 def test_the_record_of_the_sweep_keeps_the_comparison(desk: Session) -> None:
     found = comparison.compare(asked(desk), swept(*SIX), desk)
-    kept = Ledger(desk.store, "small", "0" * 64).read()
+    kept = SweepFile(desk.store.root, "small", "0" * 64).read()
     assert kept is not None
     assert kept.comparison == found
 
 
 def test_the_sensitivity_is_of_the_learning_rates_themselves(desk: Session) -> None:
-    found = comparison.begin(asked(desk), swept(*SIX), desk).evidence()
+    found = comparison.begin(asked(desk), swept(*SIX), desk).record()
     adamw = next(each for each in found.contenders if each.name == "adamw")
     assert adamw.curve == ((1e-4, 0.6), (1e-3, 0.9), (1e-2, 0.9))
     assert adamw.sensitivity == pytest.approx(1 + 0.02 / 0.3)
@@ -153,24 +158,24 @@ def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(d
     found = judging.judge_best(made, "adamw", 1e-9)
     assert (len(found.values), made.seeds) == (10, 10)
     assert not found.passed
-    assert {len(each.values) for each in made.evidence().contenders} == {10}
+    assert {len(each.values) for each in made.record().contenders} == {10}
 
 
 def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(desk: Session) -> None:
     made = comparison.begin(asked(desk), swept(*SIX), desk)
     found = judging.judge_best(made, "adamw", 0.9)
-    collapsed = next(each for each in made.evidence().contenders if each.name == "adamw").collapsed
+    collapsed = next(each for each in made.record().contenders if each.name == "adamw").collapsed
     assert (found.outcome, found.rule) == (("FAIL", "collapse") if collapsed else ("PASS", "best"))
 
 
 def test_in_processes_the_confirmation_comes_to_the_same(desk: Session, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     other = dataclasses.replace(desk, store=Store(tmp_path))
     with pytest.MonkeyPatch.context() as here:
         here.setattr(seeds, "_train", lambda *_: pytest.fail("it was trained here, and not in a process of its own"))
-        found = comparison.begin(asked(desk), swept(*SIX), other, processes=2, told=lambda *counts: told.append(counts))
-    assert found.evidence() == comparison.begin(asked(desk), swept(*SIX), desk, processes=1).evidence()
-    assert (told[0][1], told[-1]) == (10, (10, 10))
+        found = comparison.begin(asked(desk), swept(*SIX), other, processes=2, on_progress=add_to(progress))
+    assert found.record() == comparison.begin(asked(desk), swept(*SIX), desk, processes=1).record()
+    assert (progress[0][1], progress[-1]) == (10, (10, 10))
     assert {contender.study.origin for contender in found.contenders.values() if contender.study} == {"5 trained"}
 
 
@@ -178,19 +183,19 @@ def test_what_no_process_could_run_is_run_here(desk: Session, tmp_path: Path, mo
     class Doomed(WorkerPool):
         """Workers that die of whatever they are given."""
 
-        orders: ClassVar[list[Job]] = []
+        jobs: ClassVar[list[Job]] = []
 
         @property
         def busy(self) -> int:
-            return len(self.orders)
+            return len(self.jobs)
 
-        def start(self, order: Job) -> None:
-            self.orders.append(order)
+        def start(self, job: Job) -> None:
+            self.jobs.append(job)
 
-        def events(self) -> Iterator[TrialRecord | Reached | WorkerDied]:
-            yield WorkerDied(self.orders.pop(), "it was killed")
+        def events(self) -> Iterator[TrialRecord | Progress | WorkerDied]:
+            yield WorkerDied(self.jobs.pop(), "it was killed")
 
-    monkeypatch.setattr(confirming, "WorkerPool", Doomed)
+    monkeypatch.setattr(comparison, "WorkerPool", Doomed)
     other = dataclasses.replace(desk, store=Store(tmp_path))
     found = comparison.begin(asked(desk), swept(*SIX), other, processes=2)
     assert {len(contender.study.trained) for contender in found.contenders.values() if contender.study} == {5}
@@ -202,20 +207,20 @@ def test_of_trials_that_were_stopped_early_no_sensitivity_is_claimed(desk: Sessi
     found = judging.judge_sensitivity(made, "adamw", 0.1, 0.05)
     assert found.outcome == "UNDECIDED"
     assert "1 of its trials were stopped early" in str(found)
-    adamw = next(each for each in made.evidence().contenders if each.name == "adamw")
+    adamw = next(each for each in made.record().contenders if each.name == "adamw")
     assert adamw.sensitivity == pytest.approx(0.02 / 0.3)  # of what was finished
 
 
 def test_where_the_sweep_has_fewer_seeds_all_of_them_are_run(desk: Session) -> None:
-    told: list[tuple[int, int]] = []
-    made = comparison.begin(asked(desk, seeds=(1, 2)), swept(*SIX), desk, told=lambda *counts: told.append(counts))
-    assert (made.seeds, told[-1]) == (2, (4, 4))
+    progress: list[tuple[int, int]] = []
+    made = comparison.begin(asked(desk, seeds=(1, 2)), swept(*SIX), desk, on_progress=add_to(progress))
+    assert (made.seeds, progress[-1]) == (2, (4, 4))
 
 
 def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Session) -> None:
     dear = [trial(n, each.contender or "", 1, 0.9, tokens=2000 if n % 2 else 1000) for n, each in enumerate(SIX)]
     made = comparison.begin(asked(desk), swept(*dear), desk)
-    assert made.evidence().unfair == ("adamw was tuned on 3,000 tokens, sgd on 6,000",)
+    assert made.record().unfair == ("adamw was tuned on 3,000 tokens, sgd on 6,000",)
     claims = [
         judging.judge_best(made, "adamw", 0.9),
         judging.judge_steps(made, "adamw", "sgd", 2.0, 0.0),
@@ -261,3 +266,40 @@ def test_a_claim_that_says_nothing_is_refused(claim: Callable[[SweepConfig], Non
 def test_a_sweep_that_compares_nothing_is_not_ranked(desk: Session) -> None:
     with pytest.raises(InvalidConfig, match="compares nothing"):
         comparison.compare(asked(desk, compare=False), swept(*SIX), desk)
+
+
+def tuned(*tokens: int, **fields: Any) -> list[TrialRecord]:
+    values = {"parameters": {}, "state": "finished", "score": 0.5, "finished": "2026-01-01T00:00:00+00:00", **fields}
+    return [TrialRecord(number=number, tokens=each, **values) for number, each in enumerate(tokens)]
+
+
+def test_equal_trials_of_nearly_equal_tokens_are_fair() -> None:
+    assert budget_differences({"adam": tuned(1000, 1000), "sgd": tuned(1005, 1000)}, planned=4) == ()
+
+
+def test_one_trial_more_is_reported_with_the_figures() -> None:
+    assert budget_differences({"adam": tuned(1000, 1000), "sgd": tuned(2000)}, planned=3) == (
+        "adam had 2 trials, sgd had 1",
+    )
+
+
+def test_more_tokens_are_reported_with_the_figures() -> None:
+    assert budget_differences({"adam": tuned(1000, 1000), "marthe": tuned(2000, 2100)}, planned=4) == (
+        "adam was tuned on 2,000 tokens, marthe on 4,100",
+    )
+
+
+def test_a_trial_that_diverged_or_failed_or_was_stopped_counts_as_a_whole_one() -> None:
+    lost = [*tuned(1000), *tuned(10, diverged=1), *tuned(0, state="failed"), *tuned(300, state="stopped")]
+    assert budget_differences({"adam": tuned(1000, 1000, 1000, 1000), "sgd": lost}, planned=8) == ()
+
+
+def test_a_contender_without_a_whole_trial_leaves_nothing_to_compare() -> None:
+    differences = budget_differences({"adam": tuned(1000), "sgd": tuned(0, state="failed")}, planned=2)
+    assert differences == ("sgd: each of its 1 trials failed, was stopped or diverged on some seed",)
+
+
+def test_a_sweep_that_is_not_over_is_not_fair() -> None:
+    assert budget_differences({"adam": tuned(1000), "sgd": tuned(1000)}, planned=8) == (
+        "the sweep is not over: 2 of 8 trials",
+    )

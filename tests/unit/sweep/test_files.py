@@ -88,11 +88,11 @@ REFUSED = {
     "imputing": ("  goal: maximize", "  goal: maximize\n  impute: best", 5, "impute is not supported", ""),
     "no budget": ("run_cap: 6", "run_cap: 0", 5, "run_cap: input should be greater than 0", ""),
     "unequal budgets": ("run_cap: 6", "run_cap: 7", 5, "cannot share", "a multiple of 3"),
-    "pass_rates of a contender": (
+    "probabilities of contenders": (
         "values: [adam, adamw, sgd]",
         "values: [adam, adamw, sgd]\n    probabilities: [0.5, 0.25, 0.25]",
         12,
-        "takes turns, and is not drawn",
+        "contenders take turns and are not drawn",
         "values alone",
     ),
     "several tasks": (
@@ -102,11 +102,11 @@ REFUSED = {
         "a sweep has one task",
         "one value",
     ),
-    "a target that nobody looks at": (
+    "a target without evaluations": (
         "  steps: {value: 4}",
         "  steps: {value: 4}\n  target: {value: 0.9}",
         10,
-        "the target needs evaluations on the way",
+        "the target needs evaluations during training",
         "evaluate_every",
     ),
     "a target that no score can be": (
@@ -139,7 +139,7 @@ REFUSED = {
     ),
     "an unknown field": ("    max: 10", "    maximum: 10", 15, "no such field", "max"),
     "min above max": ("min: 0.1", "min: 100", 14, "min is not below max; given: 'min 100, max 10'", ""),
-    "a logarithm of zero": ("min: 0.1", "min: 0", 14, "begins above zero", ""),
+    "a logarithm of zero": ("min: 0.1", "min: 0", 14, "min must be above zero", ""),
     "ends that are no exponents": (
         FACTOR,
         "    distribution: log_uniform\n    min: 1\n    max: 1000\n",
@@ -149,7 +149,7 @@ REFUSED = {
     ),
     "half a range": ("    max: 10\n", "", 12, "lacks max", "max, min"),
     "nothing to choose": (FACTOR, "    values: []\n", 13, "values: tuple should have at least 1 item", ""),
-    "a value twice": ("[adam, adamw, sgd]", "[adam, adam, sgd]", 11, "a value stands twice", ""),
+    "a value twice": ("[adam, adamw, sgd]", "[adam, adam, sgd]", 11, "a value is listed twice", ""),
     "a stray field": (
         "[adam, adamw, sgd]",
         "[adam, adamw, sgd]\n    min: 1",
@@ -186,11 +186,11 @@ REFUSED = {
     ),
     "a negative factor": (FACTOR, "    min: -0.5\n    max: 0.5\n", 13, "a number above zero; given: -0.5", ""),
     "two rates": ("  steps: {value: 4}", "  learning_rate: {value: 0.1}", 9, "both given", "one of the two"),
-    "a metric nobody logs": (
+    "a metric that the task does not measure": (
         "name: accuracy",
         "name: acuracy",
         3,
-        "nobody measures this metric on bundled/sentiment: did you mean accuracy?",
+        "bundled/sentiment does not measure this metric: did you mean accuracy?",
         "loss",
     ),
     "the wrong goal": ("goal: maximize", "goal: minimize", 4, "the worst accuracy", "goal: maximize"),
@@ -206,7 +206,7 @@ REFUSED = {
         "method: random",
         "method: grid",
         12,
-        "a grid has no end over the range of learning_rate_factor",
+        "a grid over the range of learning_rate_factor would never end",
         "values: a list",
     ),
     "seeds in common": (
@@ -216,13 +216,13 @@ REFUSED = {
         "must be fresh; given: [3]",
         "no seed in common",
     ),
-    "a seed twice": ("steps: {value: 4}", "seeds: {value: [7, 7]}", 9, "a seed stands twice", ""),
+    "a seed twice": ("steps: {value: 4}", "seeds: {value: [7, 7]}", 9, "a seed is listed twice", ""),
     "searched seeds": (
         "steps: {value: 4}",
         "seeds: {values: [7, 8]}",
         9,
-        "seeds is the sweep's own",
-        "value: one value",
+        "seeds configures the sweep",
+        "value: VALUE",
     ),
     "a share of everything": ("steps: {value: 4}", "tuning_share: {value: 1}", 9, "less than 1", ""),
     "a comparison of nothing": (
@@ -243,15 +243,15 @@ REFUSED = {
         "run_cap: 6",
         "run_cap: 6\nearly_terminate:\n  type: hyperband",
         6,
-        "either min_iter, or max_iter",
+        "needs either min_iter, or max_iter",
         "",
     ),
     "another way to stop": ("run_cap: 6", "run_cap: 6\nearly_terminate:\n  type: median", 7, "hyperband", ""),
-    "hyperband without a look": (
+    "hyperband without evaluations": (
         "run_cap: 6",
         "run_cap: 6\nearly_terminate: {type: hyperband, min_iter: 1}",
         6,
-        "hyperband needs evaluations on the way",
+        "hyperband needs evaluations during training",
         "evaluate_every",
     ),
     "hyperband and another metric": (
@@ -261,10 +261,10 @@ REFUSED = {
             "  evaluate_every: {value: 2}\n"
         ),
         3,
-        "looks at the main metric",
+        "needs the task's main metric",
         "accuracy",
     ),
-    "a key twice": ("run_cap: 6", "run_cap: 6\nrun_cap: 9", 6, "a key stands twice", ""),
+    "a key twice": ("run_cap: 6", "run_cap: 6\nrun_cap: 9", 6, "a key is repeated", ""),
     "no YAML": ("run_cap: 6", "run_cap: [6", 6, "not YAML", ""),
     "code": ("run_cap: 6", "run_cap: !!python/object/apply:os.system [ls]", 5, "not YAML", ""),
 }
@@ -289,19 +289,19 @@ def test_an_empty_file_is_told(read: Read, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["- one\n- two\n", "method\n"])
 def test_a_file_of_something_else_is_told(read: Read, text: str) -> None:
-    with pytest.raises(InvalidConfig, match="a sweep is a mapping of keys"):
+    with pytest.raises(InvalidConfig, match="a sweep must be a mapping of keys"):
         read(text)
 
 
 def test_a_sweep_without_its_task_is_told(read: Read) -> None:
-    with pytest.raises(InvalidConfig, match=r"does not say which task; allowed: task: \{value: NAME\}"):
+    with pytest.raises(InvalidConfig, match=r"lacks its task; allowed: task: \{value: NAME\}"):
         read(old="  task: {value: bundled/sentiment}\n", new="")
 
 
 def test_random_search_without_a_number_of_trials_has_no_plan(read: Read) -> None:
     config = read(old="run_cap: 6\n", new="")
     assert config.planned(2) == 6
-    with pytest.raises(ValueError, match="goes on for ever"):
+    with pytest.raises(ValueError, match="never ends"):
         config.planned()
 
 

@@ -34,7 +34,7 @@ class Trials:
         self.run.append(number)
         self.parameters.append(dict(parameters))
         value = self.scores.get(number, 0.5)
-        why = rest["told"](Point(step=1, value=value)) if rest["told"] else None
+        why = rest["on_progress"](Point(step=1, value=value)) if rest["on_progress"] else None
         return TrialRecord(
             number=number,
             parameters=trial.settings_of(parameters),
@@ -42,7 +42,7 @@ class Trials:
             state="stopped" if why else "finished",
             reason=why,
             score=value,
-            points=(Point(step=1, value=value),) if rest["told"] else (),
+            points=(Point(step=1, value=value),) if rest["on_progress"] else (),
             finished="2026-01-01T00:00:00+00:00",
         )
 
@@ -59,10 +59,10 @@ def swept(config: SweepConfig, session: Session, **how: Any) -> SweepRecord:
 
 
 def test_every_trial_is_run_once_and_written_down(read: Read, session: Session, trials: Trials) -> None:
-    told: list[int] = []
-    found = swept(read(), session, told=lambda evidence: told.append(len(evidence.trials)))
+    progress: list[int] = []
+    found = swept(read(), session, on_progress=lambda record: progress.append(len(record.trials)))
     assert trials.run == [0, 1, 2, 3, 4, 5]
-    assert told == [0, 1, 2, 3, 4, 5, 6]
+    assert progress == [0, 1, 2, 3, 4, 5, 6]
     assert [each.contender for each in found.trials] == ["adam", "adamw", "sgd"] * 2
     assert (found.planned, found.metric, found.goal) == (6, "accuracy", "maximize")
     assert found.finished is not None
@@ -157,7 +157,7 @@ def test_a_number_of_trials_is_for_each_contender(read: Read, session: Session) 
 
 
 def test_random_search_without_an_end_is_refused(read: Read, session: Session) -> None:
-    with pytest.raises(InvalidConfig, match="for ever without a number of trials; allowed: run_cap: N in the file"):
+    with pytest.raises(InvalidConfig, match="never ends without a number of trials; allowed: run_cap: N in the file"):
         swept(read(old="run_cap: 6\n", new=""), session)
 
 
@@ -202,10 +202,10 @@ def test_data_that_cannot_be_had_are_told_before_anything_is_run(read: Read, ses
 
 
 class Deaths:
-    """A pool whose workers die, each trial so many times."""
+    """A pool whose workers die, a given number of times for each trial."""
 
     def __init__(self, deaths: dict[int, int]) -> None:
-        self.deaths, self.orders = dict(deaths), list[Job]()
+        self.deaths, self.jobs = dict(deaths), list[Job]()
         self.started: list[int] = []
 
     def __call__(self, session: Session, size: int) -> Deaths:
@@ -219,19 +219,19 @@ class Deaths:
 
     @property
     def busy(self) -> int:
-        return len(self.orders)
+        return len(self.jobs)
 
-    def start(self, order: Job) -> None:
-        self.orders.append(order)
-        self.started.append(order.number)
+    def start(self, job: Job) -> None:
+        self.jobs.append(job)
+        self.started.append(job.number)
 
     def events(self) -> Iterator[TrialRecord | WorkerDied]:
-        order = self.orders.pop(0)
-        if self.deaths.get(order.number, 0) > 0:
-            self.deaths[order.number] -= 1
-            yield WorkerDied(order, "its worker process was killed by SIGKILL")
+        job = self.jobs.pop(0)
+        if self.deaths.get(job.number, 0) > 0:
+            self.deaths[job.number] -= 1
+            yield WorkerDied(job, "its worker process was killed by SIGKILL")
             return
-        yield Trials()(order.number, order.parameters, None, contender=order.contender, told=None)  # type: ignore[arg-type]
+        yield Trials()(job.number, job.parameters, None, contender=job.contender, on_progress=None)  # type: ignore[arg-type]
 
 
 def test_a_trial_whose_worker_dies_is_tried_once_more(

@@ -10,10 +10,11 @@ import yaml
 
 from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, TaskConfig
-from bertspec.errors import InvalidConfig, SourceError, UnknownName
+from bertspec.errors import SourceError, UnknownName
 from bertspec.results import Point
 from bertspec.study import Session
-from bertspec.sweep import early_stopping, trial
+from bertspec.sweep import trial
+from bertspec.sweep.early_stopping import first_points
 
 
 @pytest.fixture
@@ -49,25 +50,19 @@ def test_a_trial_is_a_study_of_its_seeds_on_the_tuning_split(mini: Session) -> N
     assert [run.result.facts.scores["accuracy"] for run in runs if run] == list(found.scores)
 
 
-def test_nested_and_dotted_names_are_the_same(mini: Session) -> None:
-    def study(**more: Any) -> Any:
-        return trial.study_of({**MICRO, "optimizer": "sgd", **more}, mini, seeds=(1,), tuning_share=0.2)
-
-    assert study(settings={"momentum": 0.5}) == study(**{"settings.momentum": 0.5})
-    assert study(settings={"momentum": 0.5}).recipe.optimizer.settings == {"momentum": 0.5, "nesterov": False}
-
-
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_factor_multiplies_the_optimizers_own_rate(mini: Session, optimizer: str) -> None:
-    def rate(**more: Any) -> float:
-        asked = {**MICRO, "optimizer": optimizer, **more}
-        return trial.study_of(asked, mini, seeds=(1,), tuning_share=0.2).recipe.optimizer.learning_rate
-
-    assert rate(learning_rate_factor=2.5) == pytest.approx(2.5 * rate())
+def test_a_trial_is_tuned_with_a_multiple_of_the_optimizers_own_rate(mini: Session) -> None:
+    found = trial.run(0, {**MICRO, "optimizer": "sgd", "learning_rate_factor": 2.5, "seeds": [7]}, mini)
+    run = mini.store.get(found.runs[0])
+    assert run is not None
+    own = mini.catalog.plan(encoder="micro", task="micro", optimizer="sgd").recipe.optimizer.learning_rate
+    assert run.config.recipe.optimizer.learning_rate == pytest.approx(2.5 * own)
 
 
-def test_the_confirmation_is_scored_on_the_evaluation_split(mini: Session) -> None:
-    assert trial.study_of(MICRO, mini, seeds=(1, 2), tuning_share=None).task.tuning_share is None
+def test_a_confirmation_is_trained_on_the_whole_split_and_scored_on_the_evaluation_split(mini: Session) -> None:
+    found = trial.run(0, MICRO, mini, confirms=1)
+    run = mini.store.get(found.runs[0])
+    assert run is not None
+    assert (found.seeds, run.config.task.tuning_share) == ((1,), None)
 
 
 def test_the_loss_is_the_mean_over_the_scored_rows(mini: Session) -> None:
@@ -101,20 +96,6 @@ def test_what_is_wrong_with_every_trial_is_raised(mini: Session) -> None:
         trial.run(0, {**MICRO, "encoder": "google-bert/bert-base-uncased"}, mini)
 
 
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        ({"learning_rate": 0.1, "learning_rate_factor": 2}, "both given"),
-        ({"learning_rate_factor": -2}, "not a number above zero"),
-        ({"encoder": 3}, "encoder is a name"),
-        ({"stepz": 3}, "stepz is not a known field .did you mean steps"),
-    ],
-)
-def test_a_choice_that_no_study_could_have_is_refused(mini: Session, more: dict[str, Any], said: str) -> None:
-    with pytest.raises(InvalidConfig, match=said):
-        trial.study_of({**MICRO, **more}, mini, seeds=(1,), tuning_share=0.2)
-
-
 @pytest.mark.parametrize(("name", "value"), [("seeds", [-1]), ("tuning_share", 2), ("seeds", [1])])
 def test_the_sweeps_own_parameters_are_checked(mini: Session, name: str, value: Any) -> None:
     found = trial.run(0, {**MICRO, name: value}, mini)
@@ -131,38 +112,38 @@ def test_looks_on_the_way_are_the_mean_over_the_seeds(mini: Session) -> None:
 
 
 def test_a_trial_is_stopped_on_its_first_seed(mini: Session) -> None:
-    heard: list[Point] = []
+    points: list[Point] = []
 
-    def told(point: Point) -> str | None:
-        heard.append(point)
+    def on_progress(point: Point) -> str | None:
+        points.append(point)
         return "hopeless" if point.step == 4 else None
 
-    found = trial.run(0, LOOKS, mini, told=told)
+    found = trial.run(0, LOOKS, mini, on_progress=on_progress)
     assert (found.state, found.reason, found.seeds, found.runs) == ("stopped", "hopeless", (7,), ())
-    assert list(found.points) == heard
-    assert found.score == heard[-1].value
+    assert list(found.points) == points
+    assert found.score == points[-1].value
     assert mini.store.count() == 0
     whole = trial.run(0, LOOKS, mini)
     assert found.tokens == pytest.approx(whole.tokens / 2 * 4 / 6, rel=0.1)
 
 
 def test_a_trial_that_nobody_stops_is_what_it_would_be_unwatched(mini: Session) -> None:
-    watched = trial.run(0, LOOKS, mini, told=lambda _: None)
+    watched = trial.run(0, LOOKS, mini, on_progress=lambda _: None)
     assert watched.model_copy(update={"finished": ""}) == trial.run(0, LOOKS, mini).model_copy(update={"finished": ""})
-    assert early_stopping.first_points(watched, mini.store)[0].step == 2
+    assert first_points(watched, mini.store)[0].step == 2
 
 
 def test_the_last_look_stops_nothing(mini: Session) -> None:
-    found = trial.run(0, LOOKS, mini, told=lambda point: "too late" if point.step == 6 else None)
+    found = trial.run(0, LOOKS, mini, on_progress=lambda point: "too late" if point.step == 6 else None)
     assert found.state == "finished"
 
 
 def test_a_run_of_the_store_is_judged_as_if_it_were_trained_now(mini: Session) -> None:
-    def told(point: Point) -> str | None:
+    def on_progress(point: Point) -> str | None:
         return "hopeless" if point.step == 4 else None
 
-    live = trial.run(0, LOOKS, mini, told=told)
+    live = trial.run(0, LOOKS, mini, on_progress=on_progress)
     trial.run(0, LOOKS, mini)
-    stored = trial.run(0, LOOKS, mini, told=told)
+    stored = trial.run(0, LOOKS, mini, on_progress=on_progress)
     assert (stored.state, stored.points, stored.score) == (live.state, live.points, live.score)
     assert stored.tokens == pytest.approx(live.tokens, rel=0.1)

@@ -101,14 +101,14 @@ def execute(arguments: argparse.Namespace) -> int:
             processes=arguments.processes,
             trials_each=arguments.trials,
             seed=arguments.seed,
-            told=lambda swept: progress(str(config.name), len(swept.trials), swept.planned, _best(swept)),
+            on_progress=lambda swept: progress(str(config.name), len(swept.trials), swept.planned, _best(swept)),
         )
         found = _compared(
             config,
             found,
             work,
             processes=arguments.processes,
-            told=lambda done, total: progress("confirmation on fresh seeds", done, total, ""),
+            on_progress=lambda done, total: progress("confirmation on fresh seeds", done, total, ""),
         )
     work.tracker.close()
     show_sweep(found, work.store.tracking)
@@ -131,12 +131,12 @@ def _compared(config: SweepConfig, found: SweepRecord, work: Session, **how: Any
 
 
 def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
-    from bertspec.sweep.plan import planned
+    from bertspec.sweep.plan import trial_count
     from bertspec.tracking import register
 
     values = config.model_dump(mode="json", exclude_unset=True)
     if arguments.trials is not None:
-        values["run_cap"] = planned(config, arguments.trials)
+        values["run_cap"] = trial_count(config, arguments.trials)
     found = register(values)
     if arguments.json:
         console.show_json({name: getattr(found, name) for name in ("id", "entity", "project", "url", "command")})
@@ -150,13 +150,12 @@ def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
 
 
 def _show_plan(config: SweepConfig, work: Session, arguments: argparse.Namespace) -> None:
-    from bertspec.sweep.plan import planned
+    from bertspec.sweep.plan import trial_count
     from bertspec.sweep.search import Search
-    from bertspec.sweep.trial import study_of
 
-    count, tuning, search = planned(config, arguments.trials), config.tuning, Search(config, arguments.seed)
+    count, tuning, search = trial_count(config, arguments.trials), config.tuning, Search(config, arguments.seed)
     first = search.proposal(0)
-    study = study_of(first.parameters, work, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+    study = work.catalog.plan(**first.parameters, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
     drawn = [search.proposal(number).parameters for number in range(count)] if config.method != "bayes" else []
     confirming = len(config.contenders) * len(tuning.confirmation_seeds)
     if arguments.json:

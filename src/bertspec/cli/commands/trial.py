@@ -111,14 +111,14 @@ def _made(
 ) -> TrialRecord:
     from bertspec.sweep import trial
 
-    def told(point: Point) -> None:
+    def on_progress(point: Point) -> None:
         if shown is not None:
             shown.reached(point, work.catalog.task(str(parameters["task"])).metrics[0])
 
     compared = trial.tuning_of(parameters).compare or "optimizer"
     contender = trial.settings_of(parameters).get(compared)
     named = None if contender is None else str(contender)
-    return trial.run(0, parameters, work, metric=metric, contender=named, told=told)
+    return trial.run(0, parameters, work, metric=metric, contender=named, on_progress=on_progress)
 
 
 def _shown(parameters: Mapping[str, Any], work: Session, metric: str | None) -> TrialRecord:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from bertspec.config import DISTRIBUTIONS, ParameterConfig
-from bertspec.sweep.distributions import quantile, share_of
 
 FIELDS: dict[str, dict[str, Any]] = {
     "constant": {"value": 3},
@@ -58,15 +57,15 @@ def parameter(kind: str) -> ParameterConfig:
 @pytest.mark.parametrize("kind", DISTRIBUTIONS)
 def test_the_middle_of_a_distribution_is_its_median(kind: str) -> None:
     middle = MIDDLES[kind]
-    assert quantile(parameter(kind), 0.5) == (middle if isinstance(middle, str) else pytest.approx(middle))
+    assert parameter(kind).quantile(0.5) == (middle if isinstance(middle, str) else pytest.approx(middle))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in DISTRIBUTIONS if not kind.startswith("q_")])
 def test_a_value_leads_back_to_its_share(kind: str) -> None:
     drawn = parameter(kind)
     for share in (0.01, 0.3, 0.8, 0.99):
-        value = quantile(drawn, share)
-        assert quantile(drawn, share_of(drawn, value)) == (
+        value = drawn.quantile(share)
+        assert drawn.quantile(drawn.share_below(value)) == (
             value if isinstance(value, str) else pytest.approx(value, rel=1e-6)
         )
 
@@ -75,8 +74,8 @@ def test_a_value_leads_back_to_its_share(kind: str) -> None:
 def test_what_is_quantised_is_a_multiple_of_its_step(kind: str) -> None:
     drawn = parameter(kind)
     for share in (0.1, 0.4, 0.9):
-        assert quantile(drawn, share) / drawn.q == pytest.approx(round(quantile(drawn, share) / drawn.q))
-        assert 0 <= share_of(drawn, quantile(drawn, share)) <= 1
+        assert drawn.quantile(share) / drawn.q == pytest.approx(round(drawn.quantile(share) / drawn.q))
+        assert 0 <= drawn.share_below(drawn.quantile(share)) <= 1
 
 
 @pytest.mark.parametrize("kind", ["uniform", "log_uniform_values", "inv_log_uniform_values", "int_uniform"])
@@ -84,16 +83,16 @@ def test_the_ends_of_a_range_are_reached(kind: str) -> None:
     drawn = parameter(kind)
     assert drawn.min is not None
     assert drawn.max is not None
-    assert quantile(drawn, 0.0) == pytest.approx(drawn.min)
-    assert quantile(drawn, 1.0) == pytest.approx(drawn.max)
+    assert drawn.quantile(0.0) == pytest.approx(drawn.min)
+    assert drawn.quantile(1.0) == pytest.approx(drawn.max)
 
 
 def test_probabilities_are_obeyed() -> None:
     shares = [random.Random(number).random() for number in range(1000)]
-    drawn = [quantile(parameter("categorical_w_probabilities"), share) for share in shares]
+    drawn = [parameter("categorical_w_probabilities").quantile(share) for share in shares]
     assert 700 < drawn.count("b") < 800
 
 
 def test_a_value_that_has_no_probability_is_never_drawn() -> None:
     certain = ParameterConfig.model_validate({"values": ["a", "b", "c"], "probabilities": [0.5, 0.5, 0]})
-    assert quantile(certain, 1.0) == "b"
+    assert certain.quantile(1.0) == "b"

@@ -4,7 +4,7 @@ import pytest
 
 from bertspec.config import HyperbandConfig
 from bertspec.results import Point
-from bertspec.sweep.hyperband import Hyperband
+from bertspec.sweep.early_stopping import Hyperband
 
 
 def band(**given: object) -> Hyperband:
@@ -35,7 +35,7 @@ def test_the_first_trial_always_passes() -> None:
 def test_a_worse_trial_is_stopped_at_the_first_bracket() -> None:
     judges = after(band(), 0.7, 0.8)
     assert run(judges, 9, 0.5, 0.6, 0.9) == (
-        "stopped by hyperband after evaluation 2, step 20: 0.6 is beyond 0.7, the best 1/2 of 3"
+        "stopped by hyperband after evaluation 2, step 20: 0.6 is worse than 0.7, the bound of the best 1/2 of 3"
     )
 
 
@@ -62,7 +62,7 @@ def test_less_may_be_better() -> None:
     judges.goal = "minimize"
     after(judges, 0.5)
     assert run(judges, 1, 0.4, 0.4) is None
-    assert "0.6 is beyond" in str(run(judges, 2, 0.6, 0.6))
+    assert "0.6 is worse than" in str(run(judges, 2, 0.6, 0.6))
 
 
 @pytest.mark.parametrize(("strict", "stopped"), [(False, False), (True, True)])
@@ -71,7 +71,7 @@ def test_only_the_strict_rule_forgets_the_best_so_far(strict: bool, stopped: boo
     assert (run(judges, 9, 0.7, 0.5) is not None) is stopped
 
 
-def test_contenders_are_not_stopped_by_their_rivals() -> None:
+def test_a_contender_is_not_stopped_by_another() -> None:
     judges = band()
     for number in (0, 3):
         run(judges, number, 0.9, 0.9, contender="adamw")
@@ -79,7 +79,7 @@ def test_contenders_are_not_stopped_by_their_rivals() -> None:
     assert run(judges, 2, 0.1, 0.1, contender="adamw") is not None
 
 
-def test_a_trial_that_is_run_again_is_no_rival_of_itself() -> None:
+def test_a_trial_that_is_run_again_is_not_compared_with_itself() -> None:
     judges = band()
     run(judges, 0, 0.9, 0.9)
     run(judges, 0, 0.9, 0.9)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from bertspec.errors import StoreError
+from bertspec.results import SweepRecord, TrialRecord
+from bertspec.store.sweeps import SweepFile, sweeps
+
+SHA = "ab" * 32
+NOW = "2026-01-01T00:00:00+00:00"
+
+
+def trial(number: int) -> TrialRecord:
+    return TrialRecord(number=number, parameters={"steps": 4}, state="finished", score=0.5, finished=NOW)
+
+
+def record(*numbers: int, sha256: str = SHA) -> SweepRecord:
+    return SweepRecord(
+        name="mine",
+        sha256=sha256,
+        metric="accuracy",
+        goal="maximize",
+        method="random",
+        planned=4,
+        trials=tuple(trial(number) for number in numbers),
+        began=NOW,
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> SweepFile:
+    return SweepFile(tmp_path / "store", "my sweep/1", SHA)
+
+
+def test_what_was_written_is_read_again(file: SweepFile) -> None:
+    assert file.read() is None
+    file.write(record(0, 2))
+    assert file.read() == record(0, 2)
+    assert file.path.name == "my-sweep-1-abababababab.json"
+    assert [each.name for each in file.path.parent.iterdir()] == [file.path.name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"name": "mine"}',
+        "\x00" * 99,
+        "[" * 100_000,
+        record(0, sha256="cd" * 32).model_dump_json(),
+        record(1, 1).model_dump_json(),
+    ],
+    ids=["empty", "cut", "a list", "half", "zeros", "deep", "of another sweep", "a trial twice"],
+)
+def test_a_damaged_record_is_set_aside_with_one_warning(
+    file: SweepFile, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write(record(0))
+    file.path.write_text(text, "utf-8")
+    with caplog.at_level(logging.WARNING):
+        assert file.read() is None
+        assert file.read() is None
+    assert len(caplog.messages) == 1
+    assert "the record of sweep my sweep/1 is damaged" in caplog.messages[0]
+    assert "with its finished runs from the store" in caplog.messages[0]
+    assert (file.path.parent / f"damaged-{file.path.stem}.txt").read_text("utf-8") == text
+
+
+def test_a_second_process_is_refused_while_the_sweep_is_running(file: SweepFile) -> None:
+    with file.lock():
+        other = SweepFile(file.root, "another name", SHA)
+        with pytest.raises(StoreError, match="another process is running this sweep"), other.lock():
+            pass
+    with file.lock():
+        pass
+
+
+def test_a_waiting_process_goes_on_when_the_other_has_finished(file: SweepFile) -> None:
+    order: list[str] = []
+
+    def other() -> None:
+        with SweepFile(file.root, "another name", SHA).lock(wait=True):
+            order.append("other")
+
+    with file.lock():
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        waiting.join(0.2)
+        order.append("first")
+    waiting.join(30)
+    assert order == ["first", "other"]
+
+
+def test_a_store_that_cannot_be_written_is_reported(file: SweepFile) -> None:
+    file.root.write_text("a file", "utf-8")
+    with pytest.raises(StoreError, match="the sweep's record cannot be written"):
+        file.write(record(0))
+    with pytest.raises(StoreError, match="the sweep's record cannot be written"), file.lock():
+        pass
+
+
+def test_a_write_that_fails_leaves_what_was_there(file: SweepFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write(record(0))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        file.write(record(0, 1))
+    assert file.read() == record(0)
+
+
+def test_a_record_of_another_layout_is_left_as_it_is_and_reported(
+    file: SweepFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = json.dumps({"layout": 7, "whatever": []})
+    file.write(record(0))
+    file.path.write_text(other, "utf-8")
+    with pytest.raises(StoreError, match="has the layout of another version of bertspec; it is left as it is"):
+        file.read()
+    with caplog.at_level(logging.WARNING):
+        assert sweeps(file.root) == ()
+    assert f"the sweep record {file.path} has the layout of another version" in caplog.text
+    assert file.path.read_text("utf-8") == other
+
+
+def test_a_record_of_0_1_which_wrote_no_layout_is_read(file: SweepFile) -> None:
+    file.write(record(0))
+    values = json.loads(file.path.read_text("utf-8"))
+    del values["layout"]
+    file.path.write_text(json.dumps(values), "utf-8")
+    assert file.read() == record(0)
+    assert sweeps(file.root) == (record(0),)
