@@ -177,9 +177,9 @@ def sweep(
 
     with _opened(session, device) as work:
         config = files.read(str(sweep), work)
-        record = runner.run(config, work, processes=processes, trials_each=trials, seed=seed, told=on_trial)
+        record = runner.run(config, work, processes=processes, trials_each=trials, seed=seed, on_progress=on_trial)
         if config.tuning.compare is not None and any(trial.state == "finished" for trial in record.trials):
-            compared = comparison.compare(config, record, work, processes=processes, told=on_confirmation)
+            compared = comparison.compare(config, record, work, processes=processes, on_progress=on_confirmation)
             record = record.model_copy(update={"comparison": compared})
         show_sweep(record, work.store.tracking)
     return SweepResult(record)
