@@ -199,7 +199,7 @@ def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
     assert (run.described["jobType"], run.state) == ("verdict", "finished")
     assert (run.summary["verdicts/PASS"], run.summary["verdicts/FAIL"]) == (1, 1)
     assert [alert["title"] for alert in run.alerts] == ["FAIL: bert-micro · sentiment"]
-    assert "measured 0.5000 [0.4000, 0.6000]" in run.alerts[0]["text"]
+    assert "accuracy 0.500 ± 0.100 is not at least 0.9" in run.alerts[0]["text"]
 
 
 def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Session, service: RecordingServer) -> None:

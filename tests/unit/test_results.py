@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bertspec.heads import Classification, Regression
-from bertspec.results import ClaimRecord, Outcomes
+from bertspec.results import Outcomes
 
 LOGITS, RIGHT = np.array([[0.1, 0.9], [2.0, 1.0]], dtype=np.float32), np.array([1.0, 0.0])
 
@@ -24,8 +24,3 @@ def test_the_prediction_of_a_regressor_is_its_output() -> None:
 
 def test_a_run_whose_outputs_are_zeros_has_collapsed() -> None:
     assert Outcomes(np.zeros_like(LOGITS), RIGHT, Classification(("negative", "positive"))).collapsed
-
-
-def test_a_claim_recorded_under_the_former_name_of_its_rule_is_read() -> None:
-    record = {"claim": "accuracy is at least 0.9", "subject": "x", "verdict": "FAIL", "value": 0.99, "bound": 0.9}
-    assert ClaimRecord.model_validate({**record, "rule": "overlap"}).rule == "contamination"

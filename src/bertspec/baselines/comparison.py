@@ -87,7 +87,7 @@ def _quality(old: Reached, new: Reached) -> _Question:
     found = {
         "outcome": "PASS",
         "interval": (now - then - _TWO_SIDED_95 * error, now - then + _TWO_SIDED_95 * error),
-        "smallest": (1.645 + 1.645) * error,
+        "detectable_drop": (1.645 + 1.645) * error,
         "reason": f"seed spread: {new.spread_source}",
     }
     return _Question(

@@ -7,7 +7,6 @@ leaves the totals.
 
 from __future__ import annotations
 
-import math
 import shlex
 import textwrap
 from collections import Counter
@@ -28,9 +27,6 @@ _COLOURS = {"PASS": {"green": True}, "FAIL": {"red": True}, "UNDECIDED": {"yello
 _HEADINGS = ("verdict", "scenario", "measured", "bound", "seeds")
 _BASELINE_HEADINGS = ("verdict", "study", "quantity", "before", "now", "change", "detectable drop")
 _SIGNS = {"at least": "≥", "at most": "≤"}
-_COUNTS = ("collapse", "steps")
-"""The rules whose values are whole numbers."""
-_THREE_DECIMALS = 1000
 _GAP = "  "
 _INDENT = "    "
 _NARROWEST = 12
@@ -218,14 +214,10 @@ def verdict_of(scenario: ScenarioRecord) -> str:
 
 def measured(claim: ClaimRecord, *, quantity: bool = True) -> str:
     """Return what a claim measured: the value, and half of its 95 % interval if that is symmetric, else both ends."""
-    value, interval = _number(claim, claim.value), claim.interval
-    named = f"{claim.quantity} {value}" if quantity and claim.quantity else value
-    if interval is None or not all(map(math.isfinite, (*interval, claim.value))):
-        return named
-    low, high = interval
-    if math.isclose(claim.value - low, high - claim.value, rel_tol=0.02, abs_tol=5e-4):
-        return f"{named} ± {_number(claim, (high - low) / 2)}"
-    return f"{named} [{_number(claim, low)}, {_number(claim, high)}]"
+    from bertspec.statistics import estimate  # late: numpy takes a tenth of a second
+
+    value = estimate(claim.value, claim.interval, claim.rule)
+    return f"{claim.quantity} {value}" if quantity and claim.quantity else value
 
 
 def bound(claim: ClaimRecord) -> str:
@@ -308,7 +300,9 @@ def _runs(claim: ClaimRecord) -> str:
 
 
 def _claim(claim: ClaimRecord) -> str:
-    scores = ", ".join(_number(claim, value) for value in claim.values)
+    from bertspec.statistics import number
+
+    scores = ", ".join(number(value, claim.rule) for value in claim.values)
     values = f" ({'rounds' if claim.rule == 'ratio' else 'seeds'} {scores})" if scores else ""
     origin = f"; {claim.origin}" if claim.origin else ""
     return f"{claim.claim}: {measured(claim, quantity=False)}{values}{origin}"
@@ -316,7 +310,7 @@ def _claim(claim: ClaimRecord) -> str:
 
 def _baseline_row(each: Compared) -> tuple[str, ...]:
     change = f"{each.interval[0]:+.4g} to {each.interval[1]:+.4g}" if each.interval else ""
-    before, now, drop = (f"{x:.4g}" if x is not None else "" for x in (each.then, each.now, each.smallest))
+    before, now, drop = (f"{x:.4g}" if x is not None else "" for x in (each.then, each.now, each.detectable_drop))
     return (each.outcome, each.title, each.quantity, before, now, change, drop)
 
 
@@ -327,12 +321,6 @@ def _needed(rows: Sequence[Sequence[str]]) -> int:
 
 def _verdicts(verdicts: Sequence[str]) -> str:
     return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in _COLOURS)
-
-
-def _number(claim: ClaimRecord, value: float) -> str:
-    if claim.rule in _COUNTS and value.is_integer():
-        return f"{value:,.0f}"
-    return f"{value:.3f}" if abs(value) < _THREE_DECIMALS else f"{value:,.0f}"
 
 
 def _counted(number: int, noun: str) -> str:

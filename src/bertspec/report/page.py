@@ -124,10 +124,8 @@ def _reasons(scenarios: Iterable[ScenarioRecord]) -> dict[str, list[str]]:
 
 def _explained(scenario: ScenarioRecord) -> bool:
     """Whether the last claim already says why the scenario failed, so that its message would repeat it."""
-    if not scenario.claims or scenario.outcome != "failed":
-        return False
-    last = scenario.claims[-1]
-    return last.verdict != "PASS" and f"{last.verdict}: {last.claim}" in (scenario.reason or "")
+    failed = any(step.outcome == "failed" and step.claims for step in scenario.steps)
+    return failed and bool(scenario.claims) and scenario.claims[-1].verdict != "PASS"
 
 
 def _studies(session: SessionRecord, store: Store, locations: Locations) -> tuple[_StudyView, ...]:

@@ -1,17 +1,20 @@
-"""What a session leaves behind: its scenarios in their own words, and every claim with its evidence.
+"""What a session leaves behind: its scenarios in their own words, and every claim with its verdict and evidence.
 
-Plain records that travel as JSON. The runs themselves stay in the store; a claim names those it was judged by.
+The records are plain JSON. The runs stay in the store; a claim holds the fingerprints of those it was judged by.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from bertspec.records import FrozenRecord
 
-__all__ = ["ClaimRecord", "Compared", "ScenarioRecord", "SessionRecord", "StepLine"]
+__all__ = ["SESSION_LAYOUT", "ClaimRecord", "Compared", "ScenarioRecord", "SessionRecord", "StepLine"]
+
+SESSION_LAYOUT: Final = 2
+"""The layout of a session's record; bertspec 0.1 wrote layout 1."""
 
 
 class ClaimRecord(FrozenRecord):
@@ -20,83 +23,79 @@ class ClaimRecord(FrozenRecord):
     claim: str
     """The claim in words, such as ``accuracy is at least 0.9``."""
     subject: str
-    """What it is about, such as ``bert-tiny · bundled/sentiment · adamw``."""
+    """What the claim is about, such as ``bert-tiny · bundled/sentiment · adamw``."""
     quantity: str = ""
     """What was measured, such as ``accuracy``."""
     verdict: Literal["PASS", "FAIL", "UNDECIDED"]
     value: float
-    """What was measured: a mean over seeds, a difference, a ratio or a count; infinite where it never came."""
+    """A mean over seeds, a difference, a ratio or a count; infinite if a target was never reached."""
     bound: float
+    """The bound; of a range, the lower one."""
     direction: Literal["at least", "at most", "between"] = "at least"
-    """The side of the bound that was claimed."""
     upper: float | None = None
     """The upper bound of a range."""
     promise: bool = True
-    """Whether it says that something is good; not so a claim that must be refused, or that little is learned."""
+    """Whether the claim says that something is good; not so if it must be refused, or says that little is learned."""
     denied: bool = False
-    """Whether the opposite is claimed: that it does not pass. The verdict is then that on the opposite."""
+    """Whether the opposite is claimed: that this does not pass. The verdict is then that on the opposite."""
     interval: tuple[float, float] | None = None
-    """The 95 % interval of the value over training seeds, or over timed rounds."""
+    """The 95 % interval of the value over training seeds or timed rounds."""
     split_interval: tuple[float, float] | None = None
-    """The 95 % interval that the choice of the evaluation rows leaves; it is not judged by."""
+    """The 95 % interval from the choice of the evaluation rows; no rule uses it."""
     rule: str | None = None
-    """Which rule decided: ``mean``, ``collapse``, ``ceiling``, ``contamination``, ``difference``, ``ratio``,
-    ``best``, ``steps``, ``sensitivity``."""
+    """The rule that decided: ``mean``, ``collapse``, ``ceiling``, ``contamination``, ``difference``, ``ratio``,
+    ``best``, ``steps`` or ``sensitivity``."""
     values: tuple[float, ...] = ()
-    """What each run, or each timed round, measured, in their order; of a comparison, seed by seed."""
+    """The measurement of each run or timed round, in order; of a comparison, seed by seed."""
     spread: float | None = None
-    """The upper 90 % limit of the spread over seeds that the verdict went by."""
+    """The assumed spread over seeds, an upper 90 % limit of a standard deviation."""
     spread_source: str | None = None
-    """Where that came from: a calibration record, or a conservative prior."""
+    """Where the spread comes from: a calibration record or a conservative prior."""
     detectable_drop: str | None = None
-    """What the claim's own rule refuses, whatever came of it."""
+    """The truth that the rule refuses with 95 % probability, in words."""
     pass_rates: str | None = None
-    """How often the claim passes by that rule at the bound, and two spreads either side."""
+    """How often the claim passes with the truth at the bound, and two spreads on either side."""
     reason: str | None = None
     """Why the claim did not pass, and what would settle it."""
     bound_source: str | None = None
-    """Where the bound comes from; none where nobody said."""
+    """Where the bound comes from, if the scenario says so."""
     origin: str | None = None
-    """Where the runs came from: trained now, or the store."""
+    """How many runs were trained in this session, and how many came from the store."""
     runs: tuple[str, ...] = ()
-    """The fingerprints of the study's runs, in the order of its seeds; it was judged by the first of them, as many as
-    there are values."""
+    """The fingerprints of the study's runs, in the order of its seeds; the claim was judged by the first
+    ``len(values)`` of them."""
     others: tuple[str, ...] = ()
-    """The same of the study that it was compared with."""
-
-    @field_validator("rule")
-    @classmethod
-    def _former_name(cls, rule: str | None) -> str | None:
-        """Sessions that bertspec 0.1 recorded have ``overlap``."""
-        return "contamination" if rule == "overlap" else rule
+    """The fingerprints of the study that it was compared with."""
 
 
 class StepLine(FrozenRecord):
-    """A step as it stands in the feature file, an example's words filled in."""
+    """A step as the feature file has it, with the example's values filled in."""
 
     keyword: str
     text: str
     table: tuple[tuple[str, ...], ...] = ()
     line: int
     outcome: Literal["passed", "failed", "skipped"] = "skipped"
-    """``skipped`` is every step that was not reached."""
+    """A step after the failed one is ``skipped``."""
     duration_s: float = 0.0
     claims: int = 0
-    """How many claims it settled."""
+    """The number of claims that the step judged."""
 
 
 class ScenarioRecord(FrozenRecord):
     """A scenario, or one example of an outline."""
 
     node: str
-    """Pytest's id of it."""
+    """Its id in pytest."""
     path: str
     """The feature file, relative to the root folder, with forward slashes."""
     line: int
     feature: str
+    """The title of the feature."""
     description: str = ""
-    """The feature's prose."""
+    """The prose below that title."""
     rule: str | None = None
+    """The title of the rule, if the scenario belongs to one."""
     title: str
     tags: tuple[str, ...] = ()
     steps: tuple[StepLine, ...] = ()
@@ -108,39 +107,42 @@ class ScenarioRecord(FrozenRecord):
 
 
 class Compared(FrozenRecord):
-    """What became of one quantity since a baseline."""
+    """A quantity of this session, compared with a baseline."""
 
     outcome: Literal["PASS", "FAIL", "UNDECIDED"]
-    """FAIL is a regression; PASS means that none was found; UNDECIDED, that nothing can be said, and why."""
+    """FAIL is a regression; PASS, no regression; UNDECIDED, too little to decide, with the reason."""
     title: str
-    """What it is a quantity of, such as ``bert-tiny · bundled/sentiment · adamw``."""
+    """The study, such as ``bert-tiny · bundled/sentiment · adamw``."""
     quantity: str
     """A metric, ``peak memory, MiB``, or a ratio of speeds."""
     then: float | None = None
-    """The mean of the baseline; of a ratio, the geometric mean."""
+    """The mean in the baseline; of a ratio, the geometric mean."""
     now: float | None = None
-    """The same of this session."""
+    """The mean in this session."""
     interval: tuple[float, float] | None = None
-    """The 95 % interval of the change, by itself."""
-    smallest: float | None = None
-    """The smallest drop of a metric that would have been found with 95 % probability, had it been the only one."""
+    """The 95 % interval of the change, uncorrected."""
+    detectable_drop: float | None = None
+    """The smallest drop of a metric that would be detected with 95 % probability, in a comparison of this metric
+    alone."""
     reason: str | None = None
 
 
 class SessionRecord(FrozenRecord):
-    """Everything that one session showed."""
+    """All scenarios of a session of pytest."""
 
-    layout: Literal[1] = 1
+    layout: Literal[2] = SESSION_LAYOUT
     session: str
+    """The session's random id."""
     started: str
     """ISO 8601 in UTC."""
     finished: str
     command: str
-    """What was typed, such as ``pytest features/ -k bert``."""
+    """The command line, such as ``pytest features/ -k bert``."""
     versions: dict[str, str] = Field(default={})
+    """The versions of Python and of the packages that matter."""
     machine: str = ""
-    """The machine in a few words: processor, cores, accelerator."""
+    """Processor, cores, system and accelerator in a few words."""
     scenarios: tuple[ScenarioRecord, ...] = ()
     against: str | None = None
-    """The baseline that it was compared with, and its date."""
+    """The baseline of ``--against``, and its date."""
     compared: tuple[Compared, ...] = ()

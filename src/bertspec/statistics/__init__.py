@@ -22,7 +22,17 @@ from bertspec.statistics.guards import (
 from bertspec.statistics.ranking import BEST_LOOKS, BEST_TOLERANCE, Ranking, Scores, Standing, judge_best, rank
 from bertspec.statistics.sensitivity import judge_sensitivity, sensitivity
 from bertspec.statistics.sequential import FEWEST_RUNS, MARGIN, PassRates, judge, looks, mean_interval, pass_rates
-from bertspec.statistics.verdicts import LEAST_SPREAD, Claim, Direction, Outcome, Rule, Spread, Verdict
+from bertspec.statistics.verdicts import (
+    LEAST_SPREAD,
+    Claim,
+    Direction,
+    Outcome,
+    Rule,
+    Spread,
+    Verdict,
+    estimate,
+    number,
+)
 
 __all__ = [
     "BEST_LOOKS",
@@ -43,6 +53,7 @@ __all__ = [
     "Standing",
     "Verdict",
     "contamination",
+    "estimate",
     "holm",
     "judge",
     "judge_best",
@@ -54,6 +65,7 @@ __all__ = [
     "leak_p",
     "looks",
     "mean_interval",
+    "number",
     "pass_rates",
     "rank",
     "refuse_collapse",

@@ -9,7 +9,18 @@ from typing import Literal, Self
 
 import numpy as np
 
-__all__ = ["LEAST_SPREAD", "Claim", "Direction", "Outcome", "Rule", "Spread", "Verdict", "percent"]
+__all__ = [
+    "LEAST_SPREAD",
+    "Claim",
+    "Direction",
+    "Outcome",
+    "Rule",
+    "Spread",
+    "Verdict",
+    "estimate",
+    "number",
+    "percent",
+]
 
 Direction = Literal["at least", "at most", "between"]
 Outcome = Literal["PASS", "FAIL", "UNDECIDED"]
@@ -20,6 +31,11 @@ _PRIOR = 0.025
 LEAST_SPREAD = 0.005
 """The smallest spread that is assumed: twenty runs that agree to the last digit do not rule out a rare outlier."""
 _CONFIDENCE = 0.90
+_IS: dict[Outcome, str] = {"PASS": "is", "FAIL": "is not", "UNDECIDED": "is not shown to be"}
+_COUNTS = ("collapse", "steps")
+"""The rules whose values are whole numbers."""
+_THREE_DECIMALS = 1000
+"""From here on, numbers are shown without decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,13 @@ class Claim:
         """The bound; of a range, the upper one."""
         return self.bound if self.upper is None else self.upper
 
+    @property
+    def limits(self) -> str:
+        """The bound in words, such as ``at least 0.9``."""
+        if self.direction == "between":
+            return f"between {self.bound:g} and {self.upper:g}"
+        return f"{self.direction} {self.bound:g}"
+
     def outcome(self, low: float, high: float) -> Outcome:
         """PASS if the whole interval is on the claimed side, FAIL if none of it is, else UNDECIDED."""
         above, below = low >= self.bound, high <= self.highest
@@ -62,11 +85,7 @@ class Claim:
         return f"a bound of {most if self.direction == 'at most' else least:.3f}"
 
     def __str__(self) -> str:
-        if self.words is not None:
-            return self.words
-        if self.direction == "between":
-            return f"{self.quantity} is between {self.bound:g} and {self.upper:g}"
-        return f"{self.quantity} is {self.direction} {self.bound:g}"
+        return self.words if self.words is not None else f"{self.quantity} is {self.limits}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +171,32 @@ class Verdict:
         return replace(self, outcome=outcome, claim=opposite, reason=why, more=None)
 
     def __str__(self) -> str:
-        interval = f" [{self.interval[0]:.4f}, {self.interval[1]:.4f}]" if self.interval else ""
-        rest = "".join(f"; {part}" for part in (self.reason, self.detectable_drop, self.pass_rates) if part)
-        return f"{self.outcome}: {self.claim}: measured {self.value:.4f}{interval}{rest}"
+        """Return one sentence: what was measured, seed by seed, whether it is as claimed, and why it does not pass."""
+        claim, measured = self.claim, estimate(self.value, self.interval, self.rule)
+        if self.values:
+            unit = "rounds" if self.rule == "ratio" else "seeds"
+            measured += f" ({unit} {', '.join(number(value, self.rule) for value in self.values)})"
+        if claim.words is None:
+            sentence = f"{claim.quantity} {measured} {_IS[self.outcome]} {claim.limits}"
+        else:
+            sentence = f"{claim.words}: measured {measured}"
+        return f"{sentence} [{self.outcome}]" + (f"; {self.reason}" if self.reason else "")
+
+
+def estimate(value: float, interval: tuple[float, float] | None, rule: str | None = None) -> str:
+    """Return a value with half of its interval, such as ``0.841 ± 0.012``; with both ends if it is not symmetric."""
+    if interval is None or not all(map(math.isfinite, (value, *interval))):
+        return number(value, rule)
+    low, high = interval
+    if math.isclose(value - low, high - value, rel_tol=0.02, abs_tol=5e-4):
+        return f"{number(value, rule)} ± {number((high - low) / 2)}"
+    return f"{number(value, rule)} [{number(low)}, {number(high)}]"
+
+
+def number(value: float, rule: str | None = None) -> str:
+    """Return a number with three decimals; a count, and a number from 1,000 on, as a whole number."""
+    whole = rule in _COUNTS and float(value).is_integer()
+    return f"{value:,.0f}" if whole or abs(value) >= _THREE_DECIMALS else f"{value:.3f}"
 
 
 def percent(share: float) -> str:

@@ -1,20 +1,26 @@
-"""The records of sessions, one JSON file each, beside the runs that they speak of."""
+"""The records of sessions, one JSON file each, in the store."""
 
 from __future__ import annotations
 
+import json
+import logging
 import re
+from itertools import takewhile
 from pathlib import Path
 
 from bertspec.errors import StoreError
 from bertspec.files import write_atomic
 from bertspec.records import validate
 from bertspec.results import SessionRecord
+from bertspec.results.sessions import SESSION_LAYOUT
 
 __all__ = ["latest", "read", "write"]
 
+_LOGGER = logging.getLogger(__name__)
+
 
 def write(session: SessionRecord, folder: Path) -> Path:
-    """Write a session's record, whole or not at all; its name sorts by the time at which it ended.
+    """Write a session's record atomically; file names sort by the time at which the sessions ended.
 
     Raises:
         OSError: the folder cannot be written.
@@ -26,18 +32,42 @@ def write(session: SessionRecord, folder: Path) -> Path:
 
 
 def latest(folder: Path) -> Path | None:
-    """The record of the session that ended last, or none where there is none."""
-    return max(folder.glob("*.json"), default=None)
+    """Return the record of the session that ended last, or ``None`` if there is none.
+
+    Records of another layout, written by another version of bertspec, are left alone; a warning counts the newer ones.
+    """
+    files = sorted(folder.glob("*.json"), reverse=True)
+    skipped = list(takewhile(lambda file: _layout(file) not in (SESSION_LAYOUT, None), files))
+    if skipped:
+        _LOGGER.warning("%s: skipped session records of another version of bertspec: %d", folder, len(skipped))
+    return files[len(skipped)] if len(skipped) < len(files) else None
 
 
 def read(file: Path) -> SessionRecord:
-    """The record of a session.
+    """Return the record of a session.
 
     Raises:
-        StoreError: there is no such file, or it holds something else.
+        StoreError: the file does not exist, has another layout, or is damaged.
     """
     try:
         text = file.read_bytes()
-    except OSError as refusal:
-        raise StoreError(f"the record of the session cannot be read: {refusal.strerror}", where=file) from refusal
+    except OSError as error:
+        raise StoreError(f"the record of the session cannot be read: {error.strerror}", where=file) from error
+    layout = _layout(file)
+    if layout not in (SESSION_LAYOUT, None):
+        raise StoreError(
+            "another version of bertspec wrote this record of a session; run the features again for a new one",
+            given=f"layout {layout}",
+            allowed=f"layout {SESSION_LAYOUT}",
+            where=file,
+        )
     return validate(SessionRecord, text, where=file, problem="the record of the session is damaged", error=StoreError)
+
+
+def _layout(file: Path) -> object:
+    """The layout that a record claims to have, or ``None`` if it cannot be told."""
+    try:
+        record = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return record.get("layout") if isinstance(record, dict) else None

@@ -84,6 +84,31 @@ def test_a_bare_assertion_shows_what_was_compared(project: Project) -> None:
     assert failure(project) == ["assert 1 == 2", "features/one.feature:5: Then one is two"]
 
 
+CHATTER = """
+import logging
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def chatter():
+    yield
+    for name in ("wandb.sdk", "urllib3.connectionpool", "datasets", "transformers.modeling_utils", "mine", "bertspec"):
+        logging.getLogger(name).warning("a message of %s", name)
+    logging.getLogger("wandb").error("an error of wandb")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n1",)], ids=["one process", "a worker"])
+def test_log_messages_of_third_parties_stay_out_of_a_failure_unless_they_are_errors(
+    project: Project, options: tuple[str, ...]
+) -> None:
+    project.write("features/conftest.py", CHATTER)
+    project.scenario(FAILS)
+    logged = [line.partition(" a")[2] for line in failure(project, *options) if " of " in line]
+    assert logged == [" message of mine", " message of bertspec", "n error of wandb"]
+
+
 @pytest.mark.parametrize("argument", ["--full-trace", "--tb=long", "--tb=native"])
 def test_a_traceback_is_shown_to_whoever_asks_for_it(project: Project, argument: str) -> None:
     project.scenario(FAILS)

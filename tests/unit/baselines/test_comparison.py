@@ -38,12 +38,12 @@ def test_an_equal_build_passes_and_says_what_it_would_have_found() -> None:
     [found] = compare([reached("a", [0.9] * 5)], [reached("a", [0.9] * 5)])
     assert (found.outcome, found.then, found.now) == ("PASS", pytest.approx(0.9), pytest.approx(0.9))
     assert found.interval == pytest.approx((-1.96 * SPREAD * np.sqrt(2 / 5), 1.96 * SPREAD * np.sqrt(2 / 5)))
-    assert found.smallest == pytest.approx(3.29 * SPREAD * np.sqrt(2 / 5))
+    assert found.detectable_drop == pytest.approx(3.29 * SPREAD * np.sqrt(2 / 5))
 
 
 def test_the_same_runs_are_no_new_measurement() -> None:
     [found] = compare([one := reached("a", [0.9] * 3)], [one])
-    assert (found.outcome, found.interval, found.smallest) == ("PASS", None, None)
+    assert (found.outcome, found.interval, found.detectable_drop) == ("PASS", None, None)
     assert str(found.reason).startswith("the same runs as then")
 
 

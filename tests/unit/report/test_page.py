@@ -13,7 +13,7 @@ import pytest
 from bertspec import study
 from bertspec.config import StudyConfig
 from bertspec.report import html
-from bertspec.results import ClaimRecord, Compared, SessionRecord
+from bertspec.results import ClaimRecord, Compared, SessionRecord, StepLine
 from bertspec.sources import tables
 from bertspec.sources.locations import Locations
 from bertspec.store import Store
@@ -77,18 +77,13 @@ def test_a_claim_is_drawn_with_its_seeds_its_interval_and_its_bound(hostile: Ses
 
 def test_the_reason_of_a_failure_is_shown_once(hostile: SessionRecord, tmp_path: Path) -> None:
     scenario = hostile.scenarios[0]
-    [claim] = scenario.claims
-    words = {"by its claim": f"x: FAIL: {claim.claim}: measured 0.5", "by a bug": "RuntimeError: a bug"}
-    pages = {
-        name: html(
-            hostile.model_copy(update={"scenarios": (scenario.model_copy(update={"reason": reason}),)}),
-            Store(tmp_path),
-            NOWHERE,
-        )
-        for name, reason in words.items()
-    }
-    assert "measured 0.5" not in Reader(pages["by its claim"]).text
-    assert "RuntimeError: a bug" in pages["by a bug"]
+    pages = []
+    for claims, reason in ((1, "the message of the claim"), (0, "RuntimeError: a bug")):
+        step = StepLine(keyword="Then", text="it holds", line=5, outcome="failed", claims=claims)
+        failed = scenario.model_copy(update={"reason": reason, "steps": (*scenario.steps, step)})
+        pages.append(html(hostile.model_copy(update={"scenarios": (failed,)}), Store(tmp_path), NOWHERE))
+    assert "the message of the claim" not in pages[0]
+    assert "RuntimeError: a bug" in pages[1]
 
 
 def test_a_claim_without_an_interval_is_listed_but_not_drawn(hostile: SessionRecord, tmp_path: Path) -> None:

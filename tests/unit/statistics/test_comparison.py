@@ -216,7 +216,7 @@ def test_fewer_than_five_seeds_decide_nothing() -> None:
 def test_infinite_ratios_are_left_out_of_the_spread() -> None:
     found = judge_ratio(TWICE, [1.0, 1.5, 1.8, math.inf, math.inf, 1.2])
     assert found.outcome == "UNDECIDED"
-    assert "2 infinite rounds left out" in str(found)
+    assert "2 infinite rounds left out" in str(found.detectable_drop)
 
 
 def test_holm_rejects_step_by_step() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertspec.statistics import Claim, Direction, Spread, Verdict, judge
+from bertspec.statistics import Claim, Direction, Spread, Verdict, estimate, judge
 
 CLAIM = Claim("accuracy", "at least", 0.9)
 SPREAD = Spread(0.01, "known")
@@ -45,16 +45,47 @@ def test_an_interval_passes_on_the_claimed_side_and_fails_on_the_other(
     assert Claim("accuracy", direction, 0.5, upper).outcome(low, high) == outcome
 
 
-def test_a_verdict_shows_its_evidence_in_one_line() -> None:
-    assert str(verdict(0.95)).startswith(
-        "PASS: accuracy is at least 0.9: measured 0.9500 [0.9385, 0.9615]; a true mean"
-    )
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (0.95, "accuracy 0.950 ± 0.012 (seeds 0.950, 0.950, 0.950) is at least 0.9 [PASS]"),
+        (0.5, "accuracy 0.500 ± 0.012 (seeds 0.500, 0.500, 0.500) is not at least 0.9 [FAIL]; the whole interval"),
+        (0.9, "accuracy 0.900 ± 0.012 (seeds 0.900, 0.900, 0.900) is not shown to be at least 0.9 [UNDECIDED]; "),
+    ],
+)
+def test_a_verdict_is_one_sentence_with_the_scores_of_the_seeds(value: float, sentence: str) -> None:
+    assert str(verdict(value)).startswith(sentence)
+
+
+def test_the_verdict_on_a_claim_in_words_repeats_the_words() -> None:
+    claim = Claim("collapsed seeds", "at most", 0, words="no seed collapses")
+    collapse = Verdict("FAIL", claim, 1.0, "collapse", values=(0.0, 1.0), reason="seed 2 collapsed")
+    assert str(collapse) == "no seed collapses: measured 1 (seeds 0, 1) [FAIL]; seed 2 collapsed"
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "rule", "shown"),
+    [
+        (0.91234, None, None, "0.912"),
+        (-0.5, None, None, "-0.500"),
+        (12345.6, None, None, "12,346"),
+        (float("inf"), None, "steps", "inf"),
+        (0.0, None, "collapse", "0"),
+        (0.9, (0.89, 0.91), "mean", "0.900 ± 0.010"),
+        (2.0, (1.5, 3.0), "ratio", "2.000 [1.500, 3.000]"),
+        (float("inf"), (1.5, float("inf")), "ratio", "inf"),
+    ],
+)
+def test_a_measured_value_is_shown_with_half_of_its_interval(
+    value: float, interval: tuple[float, float] | None, rule: str | None, shown: str
+) -> None:
+    assert estimate(value, interval, rule) == shown
 
 
 def test_the_refusal_of_a_claim_is_the_opposite_verdict() -> None:
     assert verdict(0.5).refused().passed
     assert not verdict(0.95).refused().passed
-    assert str(verdict(0.5).refused()).startswith("PASS: not: accuracy is at least 0.9")
+    assert str(verdict(0.5).refused()).startswith("not: accuracy is at least 0.9: measured 0.500")
 
 
 def test_an_undecided_claim_is_refused_too() -> None:
@@ -84,4 +115,3 @@ def test_a_verdict_that_is_overruled_fails_and_says_why(rule: str) -> None:
 def test_every_verdict_states_what_its_rule_refuses_and_how_often_it_passes(found: Verdict) -> None:
     assert "is refused 95 % of the time" in str(found.detectable_drop)
     assert "of the time with the truth at the bound" in str(found.pass_rates)
-    assert str(found).endswith(f"{found.detectable_drop}; {found.pass_rates}")

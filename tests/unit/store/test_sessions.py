@@ -27,14 +27,43 @@ def test_the_latest_record_is_the_one_that_ended_last(tmp_path: Path) -> None:
     assert sessions.latest(tmp_path) == later
 
 
+@pytest.fixture
+def former(tmp_path: Path) -> Path:
+    """A record that bertspec 0.1 wrote, the last one of its folder."""
+    file = tmp_path / f"20261124T100000-{'d' * 12}.json"
+    file.write_text('{"layout": 1, "session": "d", "scenarios": [{"claims": [{"teeth": "sharp"}]}]}')
+    return file
+
+
+def test_a_record_of_another_layout_is_refused_with_what_to_do(former: Path) -> None:
+    with pytest.raises(
+        StoreError, match="another version of bertspec wrote this record.*run the features again"
+    ) as caught:
+        sessions.read(former)
+    assert (caught.value.given, caught.value.allowed) == ("layout 1", "layout 2")
+
+
+def test_a_record_of_another_layout_is_never_the_latest_and_stays(
+    former: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert sessions.latest(former.parent) is None
+    current = sessions.write(session("2026-11-23T10:00:00+00:00"), former.parent)
+    caplog.clear()
+    assert sessions.latest(former.parent) == current
+    assert [record.message for record in caplog.records] == [
+        f"{former.parent}: skipped session records of another version of bertspec: 1"
+    ]
+    assert former.exists()
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"layout": 2}'])
-def test_a_damaged_record_is_told(tmp_path: Path, text: str) -> None:
+def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.json"
     file.write_text(text)
     with pytest.raises(StoreError, match="the record of the session is damaged"):
         sessions.read(file)
 
 
-def test_a_missing_record_is_told(tmp_path: Path) -> None:
+def test_a_missing_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be read"):
         sessions.read(tmp_path / "none.json")
