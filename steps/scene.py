@@ -74,7 +74,7 @@ class Recipe:
             for encoder in encoders
         ]
         device = measuring.common_device(recipes, session.device)
-        return measuring.measure(encoders, grid, locations=session.locations, device=device, benchmark=benchmark)
+        return measuring.measure(encoders, grid, sources=session.sources, device=device, benchmark=benchmark)
 
 
 @dataclass(frozen=True, slots=True)

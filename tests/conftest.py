@@ -8,7 +8,7 @@ import pytest
 
 from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, GeneratedConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.study import Session
 from bertspec.tracking import SilentTracker
@@ -26,9 +26,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def nowhere() -> Locations:
+def nowhere() -> Sources:
     """No mirror and no hub."""
-    return Locations(mirror=None, endpoint=None)
+    return Sources(mirror=None, endpoint=None)
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +81,8 @@ def study_config(encoder: EncoderConfig, task: TaskConfig, recipe: RecipeConfig)
 
 
 @pytest.fixture
-def session(tmp_path: Path, nowhere: Locations) -> Session:
+def session(tmp_path: Path, nowhere: Sources) -> Session:
     """A session with an empty store, no network and no tracker."""
     return Session(
-        catalog=Catalog.beside(tmp_path), locations=nowhere, store=Store(tmp_path / "store"), tracker=SilentTracker()
+        catalog=Catalog.beside(tmp_path), sources=nowhere, store=Store(tmp_path / "store"), tracker=SilentTracker()
     )

@@ -230,9 +230,7 @@ def measure(
         encoders = [work.catalog.encoder(name) for name in names]
         recipes = [work.catalog.recipe(recipe or each.recipe, encoder=each, changes=changes) for each in encoders]
         chosen = measuring.common_device(recipes, work.device)
-        turns = measuring.measure(
-            encoders, grid, locations=work.locations, device=chosen, benchmark=measuring.Repetition()
-        )
+        turns = measuring.measure(encoders, grid, sources=work.sources, device=chosen, benchmark=measuring.Repetition())
     return Measurement(turns)
 
 

@@ -23,7 +23,7 @@ from bertspec import engine, study
 from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, GeneratedConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
 from bertspec.errors import BertspecError
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.study import Session
 from bertspec.tracking import SilentTracker, WandbTracker
@@ -69,7 +69,7 @@ def session(order: dict[str, Any]) -> Session:
     store = Store(Path(order["store"]))
     return Session(
         catalog=Catalog(()),
-        locations=Locations(None, None),
+        sources=Sources(None, None),
         store=store,
         tracker=WandbTracker(store.tracking, mode="offline") if order.get("wandb") else SilentTracker(),
         device="cpu",

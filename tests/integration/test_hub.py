@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
+import bertspec.sources
 from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.errors import SourceError, UnknownName, UnsafeCheckpoint
-from bertspec.sources import locations, pretrained, tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained, tables
 
 COMMIT = "c" * 40
 FILES = {
@@ -85,8 +85,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Locations, list[str]]]:
-    """The locations with this hub, and the paths it was asked for."""
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Sources, list[str]]]:
+    """The sources with this hub, and the paths it was asked for."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
@@ -95,12 +95,12 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Locat
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        locations._probe.cache_clear()
-        yield Locations(None, url), asked
+        bertspec.sources._hub_answers.cache_clear()
+        yield Sources(None, url), asked
         server.shutdown()
 
 
-def test_a_checkpoint_is_downloaded_at_one_commit_and_without_its_pickle(hub: tuple[Locations, list[str]]) -> None:
+def test_a_checkpoint_is_downloaded_at_one_commit_and_without_its_pickle(hub: tuple[Sources, list[str]]) -> None:
     where, asked = hub
     files = pretrained.find(EncoderConfig(name="x", checkpoint="org/model"), where)
     assert files.folder is not None
@@ -109,31 +109,31 @@ def test_a_checkpoint_is_downloaded_at_one_commit_and_without_its_pickle(hub: tu
         "model.safetensors",
         "tokenizer.json",
     ]
-    assert (files.origin.place, files.origin.revision) == ("hub", COMMIT)
+    assert (files.origin.source, files.origin.revision) == ("hub", COMMIT)
     assert not [path for path in asked if "pytorch_model" in path or "onnx" in path]
 
 
-def test_a_checkpoint_that_is_only_a_pickle_is_refused(hub: tuple[Locations, list[str]]) -> None:
+def test_a_checkpoint_that_is_only_a_pickle_is_refused(hub: tuple[Sources, list[str]]) -> None:
     with pytest.raises(UnsafeCheckpoint, match=r"pytorch_model\.bin"):
         pretrained.find(EncoderConfig(name="x", checkpoint="org/pickled"), hub[0])
 
 
-def test_one_subset_of_a_data_set_is_downloaded(hub: tuple[Locations, list[str]]) -> None:
+def test_one_subset_of_a_data_set_is_downloaded(hub: tuple[Sources, list[str]]) -> None:
     where, asked = hub
     values = {"name": "x", "dataset": "org/data", "subset": "one", "text": "text", "metrics": ("accuracy",)}
     task = TaskConfig.model_validate(values | {"head": "classification", "labels": ("bad", "good")})
     splits = tables.load(task, where)
     assert splits.train == {"text": ["good", "bad"], "label": [1, 0]}
-    assert (splits.origin.place, splits.origin.revision) == ("hub", COMMIT)
+    assert (splits.origin.source, splits.origin.revision) == ("hub", COMMIT)
     assert not [path for path in asked if "two/" in path]
 
 
-def test_a_name_that_the_hub_does_not_know_is_said_to_be_unknown(hub: tuple[Locations, list[str]]) -> None:
+def test_a_name_that_the_hub_does_not_know_is_said_to_be_unknown(hub: tuple[Sources, list[str]]) -> None:
     with pytest.raises(UnknownName, match="unknown model; given: 'org/nothing'"):
         pretrained.find(EncoderConfig(name="x", checkpoint="org/nothing"), hub[0])
 
 
-def test_a_name_that_is_no_hub_id_is_refused(hub: tuple[Locations, list[str]]) -> None:
+def test_a_name_that_is_no_hub_id_is_refused(hub: tuple[Sources, list[str]]) -> None:
     with pytest.raises(SourceError):
         pretrained.find(EncoderConfig(name="x", checkpoint="a/b/c"), hub[0])
 
@@ -141,8 +141,8 @@ def test_a_name_that_is_no_hub_id_is_refused(hub: tuple[Locations, list[str]]) -
 def test_an_unreachable_hub_costs_seconds() -> None:
     import time
 
-    locations._probe.cache_clear()
+    bertspec.sources._hub_answers.cache_clear()
     began = time.monotonic()
-    with pytest.raises(SourceError, match="cannot be had"):
-        pretrained.find(EncoderConfig(name="x", checkpoint="org/model"), Locations(None, "http://127.0.0.1:9"))
+    with pytest.raises(SourceError, match="is not available locally"):
+        pretrained.find(EncoderConfig(name="x", checkpoint="org/model"), Sources(None, "http://127.0.0.1:9"))
     assert time.monotonic() - began < 5

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.catalog import Catalog
-from bertspec.sources import tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, tables
 from tests.integration.fork_server import ForkServer
 
 README = Path(__file__).parent.parent.parent / "README.md"
@@ -43,7 +42,7 @@ def test_the_example_has_the_rows_that_the_readme_shows_and_no_text_twice(walked
 
 
 def test_the_task_reads_them(walked: Path) -> None:
-    splits = tables.load(Catalog.beside(walked).task("reviews"), Locations(None, None))
+    splits = tables.load(Catalog.beside(walked).task("reviews"), Sources(None, None))
     assert (len(splits.train["review"]), len(splits.evaluation["review"])) == (128, 32)
     assert splits.evaluation["verdict"].count("good") == 16
 

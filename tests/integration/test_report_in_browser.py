@@ -23,7 +23,7 @@ from bertspec.results import (
     SweepRecord,
     TrialRecord,
 )
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store, sessions
 from bertspec.study import Session
 from bertspec.tracking import SilentTracker
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="not run: there is no Chrom
 
 
 @pytest.fixture(scope="module")
-def page_file(study_config: StudyConfig, nowhere: Locations, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page_file(study_config: StudyConfig, nowhere: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a session with one claim of each verdict, and with texts that try to run."""
     tmp_path = tmp_path_factory.mktemp("page")
     session = Session(Catalog.beside(tmp_path), nowhere, Store(tmp_path / "store"), SilentTracker())
@@ -82,7 +82,7 @@ def page_file(study_config: StudyConfig, nowhere: Locations, tmp_path_factory: p
     kept = sessions.read(sessions.write(shown, tmp_path / "sessions"))
     kept_sweep(session.store.root / "sweeps")
     file = tmp_path / "report.html"
-    file.write_text(report.html(kept, session.store, session.locations), "utf-8")
+    file.write_text(report.html(kept, session.store, session.sources), "utf-8")
     return file
 
 

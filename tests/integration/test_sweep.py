@@ -16,7 +16,7 @@ import pytest
 from bertspec.catalog import Catalog
 from bertspec.errors import UnknownName
 from bertspec.results import SweepRecord
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.study import Session
 from bertspec.sweep.worker_pool import Job, WorkerPool
@@ -169,7 +169,7 @@ def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_eve
 def test_an_error_that_every_trial_would_have_reaches_the_user(folder: Path) -> None:
     session = Session(
         catalog=Catalog.beside(folder),
-        locations=Locations(mirror=None, endpoint=None),
+        sources=Sources(mirror=None, endpoint=None),
         store=Store(folder / "store"),
         tracker=SilentTracker(),
         device="cpu",

@@ -40,7 +40,7 @@ def config(study_config: StudyConfig) -> RunConfig:
 
 
 def test_a_run_can_be_read_back(study_config: StudyConfig, session: Session, tmp_path: Path) -> None:
-    tracked = Session(session.catalog, session.locations, session.store, WandbTracker(tmp_path / "tracking"))
+    tracked = Session(session.catalog, session.sources, session.store, WandbTracker(tmp_path / "tracking"))
     done = study.run(study_config, tracked)
     records = [find_run(tmp_path / "tracking", run.fingerprint) for run in done.runs]
     for run, record in zip(done.runs, records, strict=True):
@@ -65,7 +65,7 @@ def test_looks_at_the_main_metric_stand_in_the_curve_and_the_result_in_the_summa
 ) -> None:
     watched = study_config.model_copy(update={"recipe": study_config.recipe.model_copy(update={"evaluate_every": 3})})
     done = study.run(
-        watched, Session(session.catalog, session.locations, session.store, WandbTracker(tmp_path / "tracking"))
+        watched, Session(session.catalog, session.sources, session.store, WandbTracker(tmp_path / "tracking"))
     )
     for run in done.runs:
         record = find_run(tmp_path / "tracking", run.fingerprint)
@@ -191,7 +191,7 @@ def test_a_client_that_breaks_costs_no_run(
     study_config: StudyConfig, session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "in-the-way").write_text("a file where the folder should be")
-    tracked = Session(session.catalog, session.locations, session.store, WandbTracker(tmp_path / "in-the-way"))
+    tracked = Session(session.catalog, session.sources, session.store, WandbTracker(tmp_path / "in-the-way"))
     with caplog.at_level(logging.WARNING, logger="bertspec.tracking"):
         assert len(study.run(study_config, tracked).trained) == 2
     assert len(caplog.records) == 1

@@ -21,8 +21,7 @@ from bertspec.cli.commands import report as report_command
 from bertspec.config import EncoderConfig, StudyConfig
 from bertspec.errors import SourceError, Unreachable
 from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord
-from bertspec.sources import tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, tables
 from bertspec.statistics import Claim, Spread, Verdict, judge
 from bertspec.store import Store, StoredRun, sessions
 from bertspec.study import Session
@@ -60,7 +59,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingServer]:
 def tracked(session: Session) -> Session:
     """A session whose runs are shown in W&B."""
     store = session.store
-    tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, locations=session.locations)
+    tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, sources=session.sources)
     return dataclasses.replace(session, tracker=tracker)
 
 
@@ -92,7 +91,7 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(study_config: StudyConfig, nowhere: Locations, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+def shown(study_config: StudyConfig, nowhere: Sources, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """Trained and shown once, for the tests that only read what arrived."""
     import wandb
 
@@ -105,7 +104,7 @@ def shown(study_config: StudyConfig, nowhere: Locations, tmp_path_factory: pytes
             patched.setenv(f"WANDB_{name}", value)
         patched.setenv("NETRC", str(folder / "no-netrc"))
         wandb.teardown()
-        tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, locations=nowhere)
+        tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, sources=nowhere)
         session = Session(Catalog.beside(folder), nowhere, store, tracker)
         study.run(one(study_config), session)
         done = study.run(study_config, dataclasses.replace(session, keep_models=True))
@@ -148,7 +147,7 @@ def test_the_run_folder_arrives_as_an_artifact_and_the_model_only_on_request(sho
 
 
 def test_the_predictions_carry_the_texts_and_the_names_of_the_labels(
-    study_config: StudyConfig, nowhere: Locations, shown: Shown
+    study_config: StudyConfig, nowhere: Sources, shown: Shown
 ) -> None:
     files = shown.service.runs[shown.runs[0].fingerprint[:16]].files
     table = json.loads(next(content for name, content in files.items() if "predictions" in name))
@@ -273,13 +272,13 @@ def test_the_process_ends_soon_though_the_service_has_died(
         "from pathlib import Path\n"
         "from bertspec import study\n"
         "from bertspec.catalog import Catalog\n"
-        "from bertspec.sources.locations import Locations\n"
+        "from bertspec.sources import Sources\n"
         "from bertspec.config import StudyConfig\n"
         "from bertspec.store import Store\n"
         "from bertspec.tracking import WandbTracker\n"
         f"config = StudyConfig.model_validate_json({study_config.model_dump_json()!r})\n"
         f"store = Store(Path({str(tmp_path / 'apart')!r}))\n"
-        "work = study.Session(Catalog(()), Locations(None, None), store, WandbTracker(store.tracking))\n"
+        "work = study.Session(Catalog(()), Sources(None, None), store, WandbTracker(store.tracking))\n"
         "print(len(study.run(config, work).trained))\n"
         "work.tracker.close()\n"
     )
@@ -426,7 +425,7 @@ def test_no_token_is_written_logged_or_told(
     hub = f"http://someone:{secrets[2]}@127.0.0.1:9"
     nowhere = study_config.model_copy(update={"encoder": EncoderConfig(name="x", checkpoint="org/model")})
     with pytest.raises(SourceError) as refusal:
-        study.run(nowhere, dataclasses.replace(tracked, locations=Locations(None, hub)))
+        study.run(nowhere, dataclasses.replace(tracked, sources=Sources(None, hub)))
     elsewhere(hub, monkeypatch)
     messages += [str(refusal.value), connection("auto").reason]
     files = [file for file in tmp_path.rglob("*") if file.is_file()]

@@ -72,7 +72,7 @@ def job_of(folder: Path, *, tokens: int, spread: float, rows: int, seed: int) ->
     lengths = np.exp(rng.normal(np.log(tokens) - spread**2 / 2, spread, rows)).round().clip(4, 384).astype(int)
     texts = [" ".join(f"w{word}" for word in rng.integers(0, WORDS - 5, length - 2)) for length in lengths]
     table = {"text": texts, "label": rng.integers(0, 2, rows).tolist()}
-    origin = Origin(name="random", place="folder", sha256="0" * 64)
+    origin = Origin(name="random", source="folder", sha256="0" * 64)
     task = TaskConfig(
         name="random", dataset="random", text="text", head="classification", labels=("a", "b"), metrics=("accuracy",)
     )

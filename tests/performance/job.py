@@ -131,12 +131,12 @@ def job_of(
     """A job by names, with the first rows of its splits."""
     from bertspec import study  # late: h200.py asks for none of what they need
     from bertspec.catalog import Catalog
-    from bertspec.sources.locations import Locations
+    from bertspec.sources import Sources
 
     catalog = Catalog.beside(Path.cwd())
     asked = catalog.task(task)
     plan = catalog.plan(encoder=encoder, task=asked, seeds=(seed,), recipe=recipe, **changes)
-    inputs = study.gather(plan, Locations.from_environment(Path.cwd()))
+    inputs = study.gather(plan, Sources.from_environment(Path.cwd()))
     splits = inputs.splits
     fewer = dataclasses.replace(
         splits, train=_first(splits.train, rows), evaluation=_first(splits.evaluation, evaluation_rows)

@@ -7,7 +7,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bertspec import device, engine, study
 from bertspec.catalog import Catalog
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.study import Session
 from bertspec.tracking import SilentTracker
 
@@ -18,7 +18,7 @@ def catalog(session: Session) -> Catalog:
 
 
 @pytest.mark.parametrize("name", ["bert-tiny", "distilbert-tiny", "bert-mini"])
-def test_a_short_training(name: str, catalog: Catalog, nowhere: Locations, benchmark: BenchmarkFixture) -> None:
+def test_a_short_training(name: str, catalog: Catalog, nowhere: Sources, benchmark: BenchmarkFixture) -> None:
     encoder, task = catalog.encoder(name), catalog.task("bundled/sentiment")
     plan = catalog.plan(encoder=encoder, task=task, seeds=(1,), steps=60)
     inputs, chosen = study.gather(plan, nowhere), device.choose("cpu", plan.recipe)

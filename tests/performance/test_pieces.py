@@ -19,8 +19,7 @@ from bertspec.data.tokens import Tokens
 from bertspec.engine import RunInputs, preparation, training
 from bertspec.engine.progress import Progress
 from bertspec.models import dropout, packing
-from bertspec.sources import pretrained, tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained, tables
 
 HEADS, WIDTH = 12, 32
 CPU = torch.device("cpu")
@@ -69,7 +68,7 @@ def test_attention_of_packed_rows_beside_padded_sdpa(
 
 @pytest.mark.parametrize("rule", ["sgd", "adamw"])
 def test_a_step_of_a_learned_rate_beside_a_plain_one(
-    rule: str, nowhere: Locations, capsys: pytest.CaptureFixture[str]
+    rule: str, nowhere: Sources, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """bert-tiny, 32 sentences of 12 tokens on average: packed for the plain rule and HD, padded for the others."""
     names = (rule, f"hd-{rule}", f"rtho-{rule}", f"marthe-{rule}")
@@ -78,13 +77,13 @@ def test_a_step_of_a_learned_rate_beside_a_plain_one(
     assert all(act().isfinite() for act in acts.values())
 
 
-def stepping(name: str, locations: Locations) -> Callable[[], torch.Tensor]:
+def stepping(name: str, sources: Sources) -> Callable[[], torch.Tensor]:
     """One optimizer step after the other, at a rate that spoils nothing."""
     catalog = Catalog.beside(Path("/nowhere"))
     encoder, task = catalog.encoder("bert-tiny"), catalog.task("bundled/sentiment")
     changes = {"learning_rate": 1e-6, "steps": 1}
     config = catalog.plan(encoder=encoder, task=task, seeds=[1], optimizer=name, **changes).runs()[0]
-    inputs = RunInputs(pretrained.find(encoder, locations), tables.load(task, locations))
+    inputs = RunInputs(pretrained.find(encoder, sources), tables.load(task, sources))
     context = preparation.prepare(config, inputs, device.choose("cpu", config.recipe), None)
     progress = Progress(loss=np.empty(1), rate=np.empty(1), micro_batch=32)
     loop = training._Training(config.recipe, context, progress, None)

@@ -14,7 +14,7 @@ import bertspec
 from bertspec import api, errors
 from bertspec.catalog import Catalog
 from bertspec.results import SweepRecord, TrialRecord
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.study import Session
 from bertspec.tracking import SilentTracker
@@ -50,8 +50,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def work(root: Path) -> Session:
-    locations = Locations(mirror=None, endpoint=None)
-    return Session(Catalog.beside(root), locations, Store(root / ".bertspec"), SilentTracker(), keep_models=True)
+    sources = Sources(mirror=None, endpoint=None)
+    return Session(Catalog.beside(root), sources, Store(root / ".bertspec"), SilentTracker(), keep_models=True)
 
 
 @pytest.fixture(scope="module")

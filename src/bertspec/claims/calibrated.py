@@ -68,7 +68,7 @@ def require(config: StudyConfig, session: Session, names: tuple[str, ...]) -> No
     """
     if not names:
         return
-    found = find(config, study.gather(config, session.locations), session.catalog)
+    found = find(config, study.gather(config, session.sources), session.catalog)
     for metric in names:
         if found.record is None or metrics.find(metric).name not in found.record.metrics:
             raise _missing(config, metric, found)

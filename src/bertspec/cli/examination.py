@@ -16,7 +16,7 @@ from bertspec.errors import BertspecError
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-    from bertspec.sources.locations import Locations
+    from bertspec.sources import Sources
     from bertspec.store import Store
 
 __all__ = ["TAGS", "Finding", "examine"]
@@ -124,18 +124,18 @@ def _package(wanted: Requirement, *, missing: State) -> Finding:
 
 def _sources(root: Path) -> Iterator[Finding]:
     try:
-        locations = _places(root)
+        sources = _places(root)
     except BertspecError as wrong:
-        yield Finding("sources", "locations", "broken", str(wrong))
+        yield Finding("sources", "settings", "broken", str(wrong))
         return
-    if locations.mirror is None:
+    if sources.mirror is None:
         yield Finding("sources", "mirror", "limited", "none: BERTSPEC_MIRROR is not set")
     else:
-        yield _mirror(locations.mirror)
-    yield _hub(locations)
-    if locations.pins.file is not None:
-        names = len(locations.pins.encoders) + len(locations.pins.data)
-        yield Finding("sources", "lock", "ok", f"{locations.pins.file} holds {_some(names, 'name')}")
+        yield _mirror(sources.mirror)
+    yield _hub(sources)
+    if sources.pins.file is not None:
+        names = len(sources.pins.encoders) + len(sources.pins.data)
+        yield Finding("sources", "lock", "ok", f"{sources.pins.file} holds {_some(names, 'name')}")
 
 
 def _mirror(folder: Path) -> Finding:
@@ -154,14 +154,14 @@ def _mirror(folder: Path) -> Finding:
     )
 
 
-def _hub(locations: Locations) -> Finding:
-    if locations.endpoint is None:
+def _hub(sources: Sources) -> Finding:
+    if sources.endpoint is None:
         return Finding("sources", "hub", "limited", "not asked: HF_HUB_OFFLINE is set")
-    if not locations.hub_answers():
-        return Finding("sources", "hub", "limited", f"{locations.address} does not answer within 2 s")
+    if not sources.hub_answers():
+        return Finding("sources", "hub", "limited", f"{sources.address} does not answer within 2 s")
     from huggingface_hub import get_token
 
-    return Finding("sources", "hub", "ok", f"{locations.address} answers; {'a' if get_token() else 'no'} token is set")
+    return Finding("sources", "hub", "ok", f"{sources.address} answers; {'a' if get_token() else 'no'} token is set")
 
 
 def _wandb() -> Finding:
@@ -210,10 +210,10 @@ def _scenarios(root: Path, broken: list[str]) -> Iterator[Finding]:
     if broken:
         yield from (_tag(name, f"broken: {', '.join(broken)}") for name in TAGS)
         return
-    locations = _places(root)
-    remote = lacks_remote(locations, download=True)
-    reasons = {"minilm": lacks_minilm(locations), "mirror": remote, "hub": remote, "gpu": lacks_gpu()}
-    asking = "" if locations.mirror else "with --download"
+    sources = _places(root)
+    remote = lacks_remote(sources, download=True)
+    reasons = {"minilm": lacks_minilm(sources), "mirror": remote, "hub": remote, "gpu": lacks_gpu()}
+    asking = "" if sources.mirror else "with --download"
     ways = {"mirror": asking, "hub": asking, "performance": "without -n", "full": "where -m full asks for hours of it"}
     yield from (_tag(name, reasons.get(name), ways.get(name, "")) for name in TAGS)
 
@@ -223,10 +223,10 @@ def _tag(name: str, reason: str | None, how: str = "") -> Finding:
     return Finding("scenarios", f"@{name}", "limited" if reason else "ok", f"not run: {reason}" if reason else runs)
 
 
-def _places(root: Path) -> Locations:
-    from bertspec.sources.locations import Locations
+def _places(root: Path) -> Sources:
+    from bertspec.sources import Sources
 
-    return Locations.from_environment(root)
+    return Sources.from_environment(root)
 
 
 def _contains(wanted: str, found: str) -> bool:

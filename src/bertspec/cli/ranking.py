@@ -16,7 +16,7 @@ _FEW = 6
 
 
 def show(sweep: SweepRecord, compared: ComparisonRecord, *, target: float | None = None) -> None:
-    """Write the ranking: the best first, each with its budget, its confirmation and the locations that are left open.
+    """Write the ranking: the best first, each with its budget, its confirmation and the ranks that are left open.
 
     Args:
         sweep: what it is the ranking of.
@@ -62,7 +62,7 @@ def _remarks(compared: ComparisonRecord) -> list[str]:
     if len(compared.ties) > _FEW:
         ties = f"{len(compared.ties)} of {count * (count - 1) // 2} pairs; the ranks of a line say with how many"
     about = (
-        "interval: 95 %, of the mean over fresh seeds; locations: by Holm's correction over all pairs; decades: of the "
+        "interval: 95 %, of the mean over fresh seeds; ranks: by Holm's correction over all pairs; decades: of the "
         f"learning rate, within {compared.tolerance:g} of its best when tuned"
     )
     return [

@@ -28,7 +28,7 @@ import numpy as np
 from bertspec.config import EncoderConfig, RecipeConfig
 from bertspec.errors import DeviceError, InvalidConfig
 from bertspec.inference.records import AtLength, Grid, Latencies, Measurement, OfText, Turns
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.study.timing import Benchmark
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def common_device(recipes: Sequence[RecipeConfig], kind: Literal["auto", "cpu", 
 
 
 def measure(
-    encoders: Sequence[EncoderConfig], grid: Grid, *, locations: Locations, device: Device, benchmark: Benchmark
+    encoders: Sequence[EncoderConfig], grid: Grid, *, sources: Sources, device: Device, benchmark: Benchmark
 ) -> Turns:
     """Measure one encoder, or two in turns. Timings are never stored.
 
@@ -105,7 +105,7 @@ def measure(
     rounds: list[_Round] = []
     meter = find_meter(device)
     with device.session(0):
-        subjects = [Subject.load(encoder, locations, device) for encoder in encoders]
+        subjects = [Subject.load(encoder, sources, device) for encoder in encoders]
         for subject in subjects:
             subject.model.refuse_longer("tokens", max(grid.lengths), encoder=subject.name)
         parts = [part for length in grid.lengths for part in _of_length(length, subjects, grid)]

@@ -19,8 +19,7 @@ from bertspec.device import Device, choose
 from bertspec.engine import outputs
 from bertspec.errors import InvalidConfig
 from bertspec.heads import Prediction
-from bertspec.sources import pretrained
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -54,7 +53,7 @@ class Predictor:
             DeviceError: the device is not on this machine.
         """
         encoder = EncoderConfig(name=config.encoder.name, checkpoint=str(folder.absolute()))
-        files = pretrained.find(encoder, Locations(mirror=None, endpoint=None))
+        files = pretrained.find(encoder, Sources(mirror=None, endpoint=None))
         tokenizer = models.load_tokenizer(files)
         chosen = choose(device, config.recipe)
         model = models.build(encoder, files, config.task, tokenizer).to(chosen.torch)
@@ -97,13 +96,13 @@ class Subject:
     device: Device
 
     @classmethod
-    def load(cls, encoder: EncoderConfig, locations: Locations, device: Device) -> Subject:
+    def load(cls, encoder: EncoderConfig, sources: Sources, device: Device) -> Subject:
         """Load an encoder; weights of one from scratch are drawn.
 
         Raises:
             BertspecError: the encoder is not available, or cannot be built.
         """
-        files = pretrained.find(encoder, locations)
+        files = pretrained.find(encoder, sources)
         tokenizer = models.load_tokenizer(files)
         model = models.build(encoder, files, _TWO_CLASSES, tokenizer).to(device.torch).eval()
         return cls(encoder.name, model, tokenizer, device)

@@ -80,16 +80,16 @@ def _gpu(config: pytest.Config) -> str | None:
 def _minilm(config: pytest.Config) -> str | None:
     del config
     from bertspec.capabilities import lacks_minilm
-    from bertspec.sources.locations import Locations
+    from bertspec.sources import Sources
 
-    return lacks_minilm(Locations.from_environment())
+    return lacks_minilm(Sources.from_environment())
 
 
 def _remote(config: pytest.Config) -> str | None:
     from bertspec.capabilities import lacks_remote
-    from bertspec.sources.locations import Locations
+    from bertspec.sources import Sources
 
-    return lacks_remote(Locations.from_environment(), download=config.getoption("download"))
+    return lacks_remote(Sources.from_environment(), download=config.getoption("download"))
 
 
 def _named(config: pytest.Config) -> str | None:

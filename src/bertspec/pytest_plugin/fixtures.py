@@ -45,7 +45,7 @@ _AT_ITS_RECORD = re.compile(r"it is at its calibrated (.+)")
 
 @pytest.fixture(scope="session")
 def bertspec_session(pytestconfig: pytest.Config) -> Iterator[Session]:
-    """The catalog, the locations, the store and the trackers of this test session."""
+    """The catalog, the sources, the store and the trackers of this test session."""
     from bertspec.claims import REFERENCE_SEEDS
     from bertspec.statistics import FEWEST_COMPARED
     from bertspec.study import Session

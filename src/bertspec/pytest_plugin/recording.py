@@ -145,14 +145,14 @@ class Recorder:
         """Write the report of ``--spec-report``; a GitHub job also gets the Markdown in its summary."""
         from bertspec import report
         from bertspec.pytest_plugin.fixtures import store_root
-        from bertspec.sources.locations import Locations
+        from bertspec.sources import Sources
         from bertspec.store import Store
         from bertspec.store.sweeps import sweeps
 
         target = config.invocation_params.dir / config.getoption("spec_report")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix == ".html":
-            text = report.html(record, Store(store_root(config)), Locations.from_environment(config.rootpath))
+            text = report.html(record, Store(store_root(config)), Sources.from_environment(config.rootpath))
         elif target.suffix == ".ndjson":
             sources = {each.path: (config.rootpath / each.path).read_text("utf-8") for each in record.scenarios}
             text = report.messages(record, sources)

@@ -16,8 +16,7 @@ from bertspec.report import plots
 from bertspec.report.plots import Chart, ParetoPlot, Point, curve_plot, pareto_plot
 from bertspec.report.sweeps import ranks, steps, views
 from bertspec.results import ScenarioRecord, SessionRecord
-from bertspec.sources import tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, tables
 from bertspec.store import Store, StoredRun
 from bertspec.store.sweeps import sweeps
 from bertspec.tracking import link
@@ -27,15 +26,15 @@ __all__ = ["html"]
 _HARDEST = 5
 
 
-def html(session: SessionRecord, store: Store, locations: Locations) -> str:
+def html(session: SessionRecord, store: Store, sources: Sources) -> str:
     """The page of a session. Data, names and errors are shown as text; none of it can run.
 
     Args:
         session: the record of the session.
         store: holds its runs; a run that is gone is left out.
-        locations: where the texts of the hardest rows are; texts that are gone are left out.
+        sources: where the texts of the hardest rows are; texts that are gone are left out.
     """
-    studies = _studies(session, store, locations)
+    studies = _studies(session, store, sources)
     return (
         plots.templates()
         .get_template("page.html.j2")
@@ -128,7 +127,7 @@ def _explained(scenario: ScenarioRecord) -> bool:
     return failed and bool(scenario.claims) and scenario.claims[-1].verdict != "PASS"
 
 
-def _studies(session: SessionRecord, store: Store, locations: Locations) -> tuple[_StudyView, ...]:
+def _studies(session: SessionRecord, store: Store, sources: Sources) -> tuple[_StudyView, ...]:
     """Every study whose runs the store still has, in the order of its first claim."""
     claims = [claim for scenario in session.scenarios for claim in scenario.claims]
     studies: dict[str, list[StoredRun]] = {}
@@ -138,14 +137,14 @@ def _studies(session: SessionRecord, store: Store, locations: Locations) -> tupl
             studies.setdefault(run.config.model_dump_json(exclude={"seed"}), []).append(run)
     promised = {name for claim in claims if claim.promise for name in claim.runs}
     ordered = (tuple(sorted(runs, key=lambda run: run.config.seed)) for runs in studies.values())
-    return tuple(_study(runs, store, locations, promised) for runs in ordered)
+    return tuple(_study(runs, store, sources, promised) for runs in ordered)
 
 
-def _study(runs: tuple[StoredRun, ...], store: Store, locations: Locations, promised: Container[str]) -> _StudyView:
+def _study(runs: tuple[StoredRun, ...], store: Store, sources: Sources, promised: Container[str]) -> _StudyView:
     config, head = runs[0].config, runs[0].config.task.task_head
     predictions = np.array([run.result.outcomes.predictions for run in runs])
     references = runs[0].result.outcomes.references
-    texts = tables.texts(config.task, locations, sha256=runs[0].result.facts.provenance.data.sha256)
+    texts = tables.texts(config.task, sources, sha256=runs[0].result.facts.provenance.data.sha256)
     links = {run.fingerprint: link(store.tracking, run.fingerprint) for run in runs}
     hardest = head.hardest(references, predictions, most=_HARDEST)
     return _StudyView(

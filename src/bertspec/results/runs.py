@@ -27,7 +27,7 @@ __all__ = [
     "Timings",
 ]
 
-Place = Literal["mirror", "installed", "hub", "folder"]
+Source = Literal["mirror", "installed", "hub", "folder"]
 
 
 class Origin(FrozenRecord):
@@ -35,8 +35,8 @@ class Origin(FrozenRecord):
 
     name: str
     """The id under which it was asked for."""
-    place: Place
-    """The place that answered."""
+    source: Source
+    """Where it was: in the mirror, an installed package, on the hub, or in a folder that was named."""
     revision: str | None = None
     """The commit that the hub resolved, where it was asked."""
     sha256: str

@@ -109,7 +109,7 @@ class Pins:
 
     def with_encoder(self, encoder: EncoderConfig, origin: Origin, tokenizer: Origin) -> Pins:
         """The same pins with those of an encoder; one without a hub id has none."""
-        if encoder.checkpoint is None or origin.place == "folder":
+        if encoder.checkpoint is None or origin.source == "folder":
             return self
         pin = EncoderPin(
             checkpoint=encoder.checkpoint,
@@ -124,7 +124,7 @@ class Pins:
     def with_data(self, task: TaskConfig, origin: Origin) -> Pins:
         """The same pins with those of a task's rows; a generated task, a file and a folder have none."""
         changed = task.sabotage is not None or task.tuning_share is not None
-        if task.generated is not None or changed or origin.place == "folder":
+        if task.generated is not None or changed or origin.source == "folder":
             return self
         pin = DataPin(**_key(task), asked=task.revision, revision=origin.revision, sha256=origin.sha256)
         others = [other for other in self.data if not _same(other, task)]

@@ -1,4 +1,4 @@
-"""A task config → the rows of its two splits, from wherever the data set is."""
+"""A task config → the rows of its two splits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Any
 
 from bertspec.config import TaskConfig
 from bertspec.errors import BertspecError, DataError, SourceError
-from bertspec.results import Origin, Place
-from bertspec.sources import generated, hub, sabotage, tuning
-from bertspec.sources.locations import Locations
+from bertspec.results import Origin, Source
+from bertspec.sources import Sources, generated, splits
 
 __all__ = ["FILE_READERS", "Splits", "Table", "load", "texts"]
 
@@ -34,80 +33,85 @@ class Splits:
     origin: Origin
     """Where the rows came from; its hash covers the columns that the task uses, row by row."""
     clean: tuple[int, ...] | None = None
-    """The labels before noise of the scored rows, of a generated task; none where nobody knows them."""
+    """The labels before noise of the scored rows of a generated task, or None."""
 
 
 @functools.lru_cache(maxsize=8)
-def load(task: TaskConfig, locations: Locations) -> Splits:
+def load(task: TaskConfig, sources: Sources) -> Splits:
     """Read the columns that the task uses; an equal call returns the same rows.
 
     Raises:
-        DataError: a split or a column is not there.
+        DataError: a split or a column is missing.
         SourceError: the data set cannot be read.
         HashMismatch: the rows are not those that the lock file promises.
-        Unreachable: nothing local holds it and the hub does not answer.
-        UnknownName: the hub, or the generated tasks, know no such data set.
+        Unreachable: it is not available locally, and the hub does not answer.
+        UnknownName: neither the hub nor the generated tasks have such a data set.
     """
     columns = tuple(dict.fromkeys(c for c in (task.text, task.text_pair, task.label) if c is not None))
-    place: Place
-    clean_labels = None
+    source: Source = "installed"
+    commit = None
     if task.generated is not None:
-        place, revision = "installed", None
-        made, held_out = (generated.rows(task.dataset, task.generated, split) for split in ("train", "evaluation"))
-        train, evaluation = _chosen(made, columns, task), _chosen(held_out, columns, task)
-        clean_labels = tuple(made[generated.CLEAN_LABEL]), tuple(held_out[generated.CLEAN_LABEL])
+        train, evaluation = (generated.rows(task.dataset, task.generated, split) for split in ("train", "evaluation"))
     else:
-        path, place, revision = _locate(task, locations)
-        train = _chosen(_read(path, task, task.train_split), columns, task)
-        evaluation = _chosen(_read(path, task, task.evaluation_split), columns, task)
-        pin = locations.pins.of_data(task)
-        if pin is not None:
-            locations.pins.check(
-                pin.sha256, _digest(columns, train, evaluation), f"the content of data set {task.dataset!r}"
-            )
-    clean = None if clean_labels is None else clean_labels[1]
+        path, source, commit = _locate(task, sources)
+        train, evaluation = (
+            _chosen(_read(path, task, split), columns, task) for split in (task.train_split, task.evaluation_split)
+        )
+        if (pin := sources.pins.of_data(task)) is not None:
+            digest = _digest(columns, train, evaluation)
+            sources.pins.check(pin.sha256, digest, f"the content of data set {task.dataset!r}")
     if task.tuning_share is not None:
-        trained, scored = tuning.parts(task, train)
+        trained, scored = splits.tuning(task, train)
         train, evaluation = _rows(train, trained), _rows(train, scored)
-        clean = None if clean_labels is None else tuple(clean_labels[0][row] for row in scored)
-    if task.sabotage == "scored on training rows":
-        clean = None
-    train, evaluation = sabotage.applied(task, train, evaluation)
+    clean = None if task.sabotage == "scored on training rows" else evaluation.get(generated.CLEAN_LABEL)
+    train, evaluation = splits.sabotage(task, _chosen(train, columns, task), _chosen(evaluation, columns, task))
     digest = _digest(columns, train, evaluation)
-    return Splits(train, evaluation, Origin(name=task.dataset, place=place, revision=revision, sha256=digest), clean)
+    origin = Origin(name=task.dataset, source=source, revision=commit, sha256=digest)
+    return Splits(train, evaluation, origin, None if clean is None else tuple(clean))
 
 
-def texts(task: TaskConfig, locations: Locations, *, sha256: str) -> tuple[tuple[str, ...], ...] | None:
-    """What an encoder read of every scored row: a text, or a pair of them.
+def texts(task: TaskConfig, sources: Sources, *, sha256: str) -> tuple[tuple[str, ...], ...] | None:
+    """The text, or the pair of texts, of every scored row.
 
     Args:
         task: the task.
-        locations: where its rows may be.
+        sources: where its rows may be.
         sha256: the hash of the rows that are meant.
 
     Returns:
-        none where those rows cannot be had any more, or are others by now.
+        None if those rows are no longer available, or have changed.
     """
     try:
-        splits = load(task, locations)
+        loaded = load(task, sources)
     except BertspecError:
         return None
     columns = [column for column in (task.text, task.text_pair) if column is not None]
-    same = splits.origin.sha256 == sha256
-    return tuple(zip(*(map(str, splits.evaluation[name]) for name in columns), strict=True)) if same else None
+    same = loaded.origin.sha256 == sha256
+    return tuple(zip(*(map(str, loaded.evaluation[name]) for name in columns), strict=True)) if same else None
 
 
-def _locate(task: TaskConfig, locations: Locations) -> tuple[Path, Place, str | None]:
+def _locate(task: TaskConfig, sources: Sources) -> tuple[Path, Source, str | None]:
     path = Path(task.dataset)
     if path.is_absolute():
         if not path.exists():
-            raise SourceError(f"the data set of task {task.name!r} is not there", given=str(path))
+            raise SourceError(f"the data set of task {task.name!r} does not exist", given=str(path))
         return path, "folder", None
-    if mirrored := locations.in_mirror(task.dataset):
+    if mirrored := sources.in_mirror(task.dataset):
         return mirrored, "mirror", None
-    pin = locations.pins.of_data(task)
-    folder, commit = hub.dataset(task.dataset, task.subset, (pin.revision if pin else None) or task.revision, locations)
+    pin = sources.pins.of_data(task)
+    folder, commit = sources.download(
+        task.dataset,
+        "dataset",
+        revision=(pin.revision if pin else None) or task.revision,
+        select=lambda files: _selected(files, task.subset),
+    )
     return folder, "hub", commit
+
+
+def _selected(files: list[str], subset: str | None) -> list[str]:
+    """The README and the files of one subset, or all files."""
+    own = [file for file in files if subset is not None and f"{subset}/" in f"/{file}"]
+    return ["README.md", *(own or files)]
 
 
 def _read(path: Path, task: TaskConfig, split: str) -> Table:
@@ -148,7 +152,7 @@ def _rows(table: Table, numbers: Sequence[int]) -> Table:
 
 
 def _digest(columns: tuple[str, ...], *tables: Table) -> str:
-    """Rows, not files, are hashed: a mirror and the hub give the same hash for the same rows."""
+    """The hash of the rows, not of the files, so that a mirror and the hub give the same one."""
     digest = hashlib.sha256()
     for line in _lines(columns, *tables):
         digest.update(line.encode())

@@ -37,7 +37,7 @@ def model_of(stored: StoredRun, session: Session) -> Path:
 
     config = stored.config
     study = StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,))
-    inputs, chosen = gather(study, session.locations), device.choose(session.device, config.recipe)
+    inputs, chosen = gather(study, session.sources), device.choose(session.device, config.recipe)
     if fingerprint(config, inputs, chosen) != stored.fingerprint:
         raise StoreError(
             "the model of this run was not kept, and training it again would give another one",

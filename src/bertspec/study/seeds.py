@@ -10,7 +10,7 @@ import numpy as np
 
 from bertspec.config import RunConfig, StudyConfig
 from bertspec.results import RunResult
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.statistics import looks
 from bertspec.store import StoredRun
 from bertspec.study.fingerprint import fingerprint
@@ -105,7 +105,7 @@ def prepare(config: StudyConfig, session: Session) -> Study:
     Raises:
         BertspecError: something is missing, or is not what was promised.
     """
-    found = _sources(config, session.locations)
+    found = _sources(config, session.sources)
     session.tracker.settle()  # before torch is loaded: what is away is told within seconds
     inputs = _material(*found)
     from bertspec import device
@@ -113,19 +113,19 @@ def prepare(config: StudyConfig, session: Session) -> Study:
     return Study(config, session, inputs, device.choose(session.device, config.recipe))
 
 
-def gather(config: StudyConfig, locations: Locations) -> RunInputs:
+def gather(config: StudyConfig, sources: Sources) -> RunInputs:
     """The files and rows of a study, from the first place that holds them.
 
     Raises:
         BertspecError: something is missing, or is not what was promised.
     """
-    return _material(*_sources(config, locations))
+    return _material(*_sources(config, sources))
 
 
-def _sources(config: StudyConfig, locations: Locations) -> tuple[EncoderFiles, Splits]:
+def _sources(config: StudyConfig, sources: Sources) -> tuple[EncoderFiles, Splits]:
     from bertspec.sources import pretrained, tables
 
-    return pretrained.find(config.encoder, locations), tables.load(config.task, locations)
+    return pretrained.find(config.encoder, sources), tables.load(config.task, sources)
 
 
 def _material(files: EncoderFiles, splits: Splits) -> RunInputs:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from bertspec.catalog import Catalog
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store, project_root
 from bertspec.tracking import Tracker, WandbTracker, combine
 
@@ -17,10 +17,10 @@ __all__ = ["Session"]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The catalog, the locations, the store and the tracker that studies share."""
+    """The catalog, the sources, the store and the tracker that studies share."""
 
     catalog: Catalog
-    locations: Locations
+    sources: Sources
     store: Store
     tracker: Tracker
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -63,11 +63,11 @@ class Session:
             InvalidConfig: the lock file is damaged.
         """
         root = root or project_root()
-        kept, locations = Store.locate(store, root=root), Locations.from_environment(root)
+        kept, sources = Store.locate(store, root=root), Sources.from_environment(root)
         models = kept.models if fields.get("keep_models") else None
-        wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models, locations=locations)
+        wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models, sources=sources)
         tracker = wandb if progress is None else combine(wandb, progress)
-        return cls(Catalog.beside(root), locations, kept, tracker, **fields)
+        return cls(Catalog.beside(root), sources, kept, tracker, **fields)
 
     def __enter__(self) -> Self:
         return self

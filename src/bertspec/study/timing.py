@@ -54,7 +54,7 @@ def time_in_turns(
     from bertspec import device, engine
 
     parts = [
-        (s.runs()[0], gather(s, session.locations), device.choose(session.device, s.recipe)) for s in (first, second)
+        (s.runs()[0], gather(s, session.sources), device.choose(session.device, s.recipe)) for s in (first, second)
     ]
     measured: list[tuple[RunFacts, RunFacts]] = []
 

@@ -119,7 +119,7 @@ def _content_hashes(studies: list[StudyConfig], session: Session) -> list[list[s
     for each in studies:
         key = f"{each.encoder.model_dump_json()} {each.task.model_dump_json()}"
         if key not in inputs:
-            inputs[key] = study.gather(each, session.locations)
+            inputs[key] = study.gather(each, session.sources)
     origins = [each.provenance for each in inputs.values()]
     return sorted([one.encoder.sha256, one.tokenizer.sha256, one.data.sha256] for one in origins)
 

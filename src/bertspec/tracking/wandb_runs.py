@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bertspec.config import RunConfig
 from bertspec.network import answers
 from bertspec.results import Curve, Outcomes, RunFacts, RunObserver, RunResult
-from bertspec.sources import tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, tables
 from bertspec.statistics import Verdict
 from bertspec.tracking.connection import abandon, connection, within, without_secrets
 from bertspec.tracking.offline import keep_link
@@ -68,7 +67,7 @@ class WandbTracker:
     """The folder of finished runs, to log each as an artifact."""
     models: Path | None = None
     """The folder of fine-tuned models, to log each as an artifact; ``None`` logs no models."""
-    locations: Locations | None = None
+    sources: Sources | None = None
     """Where the texts of the predicted rows are; ``None`` shows predictions without texts."""
     _settled: Literal["online", "offline", "disabled"] | None = field(default=None, init=False)
     _url: str | None = field(default=None, init=False)
@@ -99,7 +98,7 @@ class WandbTracker:
             reopen=lambda: self.reopened(description, identity),
             directory=self.directory,
             url=url,
-            locations=self.locations,
+            sources=self.sources,
         )
 
     def judged(self, subject: str, verdict: Verdict) -> None:
@@ -223,7 +222,7 @@ class _WandbObserver:
     """The tracking folder."""
     url: str | None = None
     """The address of the service, if the run is logged online."""
-    locations: Locations | None = None
+    sources: Sources | None = None
     """Where the texts of the predicted rows are."""
     steps: range = field(default=range(0))
     broken: bool = field(default=False)
@@ -316,7 +315,7 @@ class _WandbObserver:
         import wandb
 
         task, outcomes, sha256 = self.config.task, result.outcomes, result.facts.provenance.data.sha256
-        texts = tables.texts(task, self.locations, sha256=sha256) if self.locations is not None else None
+        texts = tables.texts(task, self.sources, sha256=sha256) if self.sources is not None else None
         text_columns = [name for name in (task.text, task.text_pair) if name is not None] if texts is not None else []
         head = task.task_head
         columns: list[str | int] = ["row", *text_columns, "reference", "prediction", *head.output_names]

@@ -49,11 +49,11 @@ def show_sweep(sweep: SweepRecord, directory: Path, *, mode: Mode = "auto") -> N
         directory: the tracking folder.
         mode: see :class:`WandbTracker`.
     """
-    locations, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:10]}"
-    locations.settle(quiet=True)  # the runs of the sweep have told it
-    opened = locations.opened(_description(sweep), identity)
+    tracker, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:10]}"
+    tracker.settle(quiet=True)  # the runs of the sweep have told it
+    opened = tracker.opened(_description(sweep), identity)
     if opened is not None and not _shown(opened, sweep):
-        again = locations.reopened(_description(sweep), identity)
+        again = tracker.reopened(_description(sweep), identity)
         if again is not None:
             _shown(again, sweep)
 

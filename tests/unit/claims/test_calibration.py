@@ -115,14 +115,14 @@ def test_a_record_that_bertspec_brings_is_still_of_its_study(session: Session) -
     encoder, task = session.catalog.encoder("bert-tiny"), session.catalog.task("bundled/sentiment")
     config = session.catalog.plan(encoder=encoder, task=task, seeds=(1, 2, 3))
     assert config.recipe.optimizer.name == "adamw"
-    found = calibration.find(config, study.gather(config, session.locations), session.catalog)
+    found = calibration.find(config, study.gather(config, session.sources), session.catalog)
     assert found.stale is None
     assert found.file is not None
     assert found.file.name == "bert-tiny.adamw.7084dbc9.yaml"
 
 
 def test_what_an_optimizer_is_called_makes_no_record_stale(study_config: StudyConfig, own: Session) -> None:
-    inputs = study.gather(study_config, own.locations)
+    inputs = study.gather(study_config, own.sources)
     called = study_config.recipe.optimizer.model_copy(update={"name": "mine"})
     other = study_config.model_copy(update={"recipe": study_config.recipe.model_copy(update={"optimizer": called})})
     assert claims.identity(study_config, inputs) == claims.identity(other, inputs)
@@ -132,7 +132,7 @@ def test_what_an_optimizer_is_called_makes_no_record_stale(study_config: StudyCo
 def test_how_it_is_computed_makes_no_record_stale(
     study_config: StudyConfig, own: Session, change: dict[str, object]
 ) -> None:
-    inputs = study.gather(study_config, own.locations)
+    inputs = study.gather(study_config, own.sources)
     other = study_config.model_copy(update={"recipe": study_config.recipe.model_copy(update=change)})
     assert claims.identity(study_config, inputs) == claims.identity(other, inputs)
 
@@ -178,5 +178,5 @@ def test_a_record_with_the_former_field_names_is_read(study_config: StudyConfig,
     former = file.read_text("utf-8").replace("std_upper:", "limit:").replace("std:", "spread:")
     assert "limit:" in former
     file.write_text(former, "utf-8")
-    inputs = study.gather(study_config, own.locations)
+    inputs = study.gather(study_config, own.sources)
     assert calibration.find(study_config, inputs, own.catalog).record == record

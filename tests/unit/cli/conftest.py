@@ -20,7 +20,7 @@ OLD, NEW = "ab" + "0" * 62, "ac" + "1" * 62
 
 
 def finished(study_config: StudyConfig, *, seed: int, fingerprint: str, when: str) -> StoredRun:
-    origin = Origin(name="x", place="installed", sha256="0" * 64)
+    origin = Origin(name="x", source="installed", sha256="0" * 64)
     facts = RunFacts(
         seed=seed,
         scores={"accuracy": 0.5 + seed / 10, "f1": 0.25},
@@ -82,5 +82,5 @@ def kept(folder: Path, runs: tuple[StoredRun, StoredRun]) -> Store:
 @pytest.fixture
 def made(folder: Path, session: Session, study_config: StudyConfig) -> Study:
     """Two runs that were trained, with their models, in the folder's store."""
-    work = Session(session.catalog, session.locations, Store(folder / ".bertspec"), session.tracker, keep_models=True)
+    work = Session(session.catalog, session.sources, Store(folder / ".bertspec"), session.tracker, keep_models=True)
     return study.run(study_config, work)

@@ -12,7 +12,7 @@ from bertspec.cli import examination
 from bertspec.cli.commands import doctor
 from bertspec.cli.examination import Finding
 from bertspec.pytest_plugin.capabilities import CAPABILITIES
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store
 
 from .conftest import NEW
@@ -65,8 +65,8 @@ def test_a_store_that_cannot_be_written_is_a_no(folder: Path, capsys: pytest.Cap
 def test_a_misspelt_mirror_is_a_no(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BERTSPEC_MIRROR", "/nowhere/to/be/found")
     said = look(folder)
-    assert said["locations"].state == "broken"
-    assert said["@bundled"].detail == "not run: broken: locations"
+    assert said["settings"].state == "broken"
+    assert said["@bundled"].detail == "not run: broken: settings"
 
 
 def test_a_mirror_is_told_with_what_it_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +86,8 @@ def test_an_empty_mirror_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_hub_that_answers_lets_its_scenarios_run_with_download(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "planted-token")
-    monkeypatch.setattr(Locations, "from_environment", lambda _: Locations(None, "https://me:planted@hub.example"))
-    monkeypatch.setattr(Locations, "hub_answers", lambda _: True)
+    monkeypatch.setattr(Sources, "from_environment", lambda _: Sources(None, "https://me:planted@hub.example"))
+    monkeypatch.setattr(Sources, "hub_answers", lambda _: True)
     said = look(folder)
     assert said["hub"].detail == "https://hub.example answers; a token is set"
     assert said["@hub"].detail == "runs with --download"
@@ -95,8 +95,8 @@ def test_a_hub_that_answers_lets_its_scenarios_run_with_download(folder: Path, m
 
 
 def test_a_hub_that_is_silent_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Locations, "from_environment", lambda _: Locations(None, "https://hub.example"))
-    monkeypatch.setattr(Locations, "hub_answers", lambda _: False)
+    monkeypatch.setattr(Sources, "from_environment", lambda _: Sources(None, "https://hub.example"))
+    monkeypatch.setattr(Sources, "hub_answers", lambda _: False)
     assert look(folder, "sources")["hub"].detail == "https://hub.example does not answer within 2 s"
 
 

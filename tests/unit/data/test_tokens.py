@@ -11,14 +11,13 @@ from bertspec.config import EncoderConfig
 from bertspec.data.examples import Examples
 from bertspec.data.tokens import Tokens, encode
 from bertspec.errors import DataError
-from bertspec.sources import pretrained
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained
 
 EXAMPLES = Examples(["the plot is dull .", "the cast is not witty"], ["it was .", "yet"], np.zeros(2))
 
 
 @pytest.fixture
-def tokenizer(encoder: EncoderConfig, nowhere: Locations) -> Any:
+def tokenizer(encoder: EncoderConfig, nowhere: Sources) -> Any:
     return models.load_tokenizer(pretrained.find(encoder, nowhere))
 
 

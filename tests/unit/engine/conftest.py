@@ -8,8 +8,7 @@ from bertspec import device, engine
 from bertspec.config import RunConfig, StudyConfig
 from bertspec.engine import RunInputs
 from bertspec.results import RunObserver, RunResult
-from bertspec.sources import pretrained, tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained, tables
 from bertspec.tracking import SilentTracker
 
 
@@ -25,7 +24,7 @@ def config(study_config: StudyConfig) -> RunConfig:
 
 
 @pytest.fixture
-def ran(nowhere: Locations) -> Ran:
+def ran(nowhere: Sources) -> Ran:
     def once(config: RunConfig, observer: RunObserver | None = None, **options: Any) -> RunResult:
         inputs = RunInputs(pretrained.find(config.encoder, nowhere), tables.load(config.task, nowhere))
         heard = observer or SilentTracker().observe(config, fingerprint="")

@@ -19,8 +19,7 @@ from bertspec.data import batches
 from bertspec.engine import RunInputs, evaluation, preparation
 from bertspec.errors import DataError, InvalidConfig
 from bertspec.results import RunResult
-from bertspec.sources import pretrained, tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained, tables
 
 
 class Log:
@@ -53,7 +52,7 @@ def config(study_config: StudyConfig) -> RunConfig:
 
 
 def ran(config: RunConfig, log: Log | None = None, **options: Any) -> RunResult:
-    places = Locations(None, None)
+    places = Sources(None, None)
     inputs = RunInputs(pretrained.find(config.encoder, places), tables.load(config.task, places))
     return engine.run(config, inputs, log or Log(), device=device.choose("cpu", config.recipe), **options)
 
@@ -103,7 +102,7 @@ def test_the_facts_count_what_was_seen(config: RunConfig) -> None:
 
 def test_the_outcomes_keep_the_order_of_the_rows(config: RunConfig) -> None:
     result = ran(config)
-    labels = tables.load(config.task, Locations(None, None)).evaluation["label"]
+    labels = tables.load(config.task, Sources(None, None)).evaluation["label"]
     assert result.outcomes.references.tolist() == labels
     assert result.facts.scores["accuracy"] == np.mean(result.outcomes.predictions == result.outcomes.references)
 
@@ -118,7 +117,7 @@ def test_the_loop_is_the_plain_loop(config: RunConfig) -> None:
     plain = changed(
         config, steps=1, warmup_fraction=0.0, clip_norm=None, optimizer={"algorithm": "sgd", "learning_rate": 0.5}
     )
-    places = Locations(None, None)
+    places = Sources(None, None)
     inputs = RunInputs(pretrained.find(config.encoder, places), tables.load(config.task, places))
     chosen = device.choose("cpu", plain.recipe)
     with chosen.session(config.seed):
@@ -232,7 +231,7 @@ def test_rows_that_do_not_fit_are_refused_before_training(config: RunConfig) -> 
         Log(),
         TaskConfig.model_validate(config.task.model_dump() | {"labels": ("a", "b", "c"), "metrics": ("accuracy",)}),
     )
-    places = Locations(None, None)
+    places = Sources(None, None)
     splits = tables.load(task, places)
     broken = tables.Splits({**splits.train, "label": [7] * 96}, splits.evaluation, splits.origin)
     inputs = RunInputs(pretrained.find(config.encoder, places), broken)
@@ -260,7 +259,7 @@ def test_a_recipe_that_does_not_fit_is_refused_before_training(config: RunConfig
 def test_a_fine_tuned_encoder_is_saved_and_is_an_encoder_again(config: RunConfig, tmp_path: Path) -> None:
     ran(config, save_to=tmp_path)
     again = config.model_copy(update={"encoder": EncoderConfig(name="saved", checkpoint=str(tmp_path))})
-    assert ran(again).facts.provenance.encoder.place == "folder"
+    assert ran(again).facts.provenance.encoder.source == "folder"
 
 
 def test_a_regression_learns_numbers(config: RunConfig) -> None:
@@ -272,7 +271,7 @@ def test_a_regression_learns_numbers(config: RunConfig) -> None:
 
 def test_bf16_stays_within_its_noise(config: RunConfig) -> None:
     chosen = device.Device("cpu", "bf16", 1)
-    places = Locations(None, None)
+    places = Sources(None, None)
     inputs = RunInputs(pretrained.find(config.encoder, places), tables.load(config.task, places))
     half = engine.run(config, inputs, Log(), device=chosen)
     full = ran(config)
@@ -289,9 +288,9 @@ def test_the_engine_trains_without_the_packages_that_it_does_not_need(tmp_path: 
         "from bertspec import device, engine\n"
         "from bertspec.catalog import Catalog\n"
         "from bertspec.sources import pretrained, tables\n"
-        "from bertspec.sources.locations import Locations\n"
+        "from bertspec.sources import Sources\n"
         "from pathlib import Path\n"
-        "catalog, places = Catalog.beside(Path('.')), Locations(None, None)\n"
+        "catalog, places = Catalog.beside(Path('.')), Sources(None, None)\n"
         "encoder, task = catalog.encoder('bert-tiny'), catalog.task('bundled/sentiment')\n"
         "config = catalog.plan(encoder=encoder, task=task, seeds=[1], steps=2).runs()[0]\n"
         "class Quiet:\n"

@@ -15,8 +15,7 @@ from bertspec import device, engine, models
 from bertspec.config import EncoderConfig, RunConfig
 from bertspec.data import batches
 from bertspec.engine import RunInputs, preparation
-from bertspec.sources import pretrained, tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained, tables
 
 if TYPE_CHECKING:
     from .conftest import Ran
@@ -30,7 +29,7 @@ def config(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"encoder": quiet})
 
 
-def plain(config: RunConfig, places: Locations) -> tuple[list[float], np.ndarray[Any, Any]]:
+def plain(config: RunConfig, places: Sources) -> tuple[list[float], np.ndarray[Any, Any]]:
     """A loop as people write it: every batch padded, every weight trained, each step on its own."""
     files, splits = pretrained.find(config.encoder, places), tables.load(config.task, places)
     tokenizer = models.load_tokenizer(files)
@@ -59,7 +58,7 @@ def plain(config: RunConfig, places: Locations) -> tuple[list[float], np.ndarray
             return losses, model.eval()(**evaluated).logits.numpy()
 
 
-def test_the_losses_and_the_outputs_are_those_of_a_padded_loop(config: RunConfig, ran: Ran, nowhere: Locations) -> None:
+def test_the_losses_and_the_outputs_are_those_of_a_padded_loop(config: RunConfig, ran: Ran, nowhere: Sources) -> None:
     losses, outputs = plain(config, nowhere)
     result = ran(config)
     np.testing.assert_allclose(result.curve.loss, losses, rtol=1e-5)
@@ -68,7 +67,7 @@ def test_the_losses_and_the_outputs_are_those_of_a_padded_loop(config: RunConfig
 
 @pytest.mark.parametrize("family", ["deberta-v2", "mpnet"])
 def test_a_family_that_is_padded_trains_all_the_same(
-    family: str, config: RunConfig, ran: Ran, nowhere: Locations, tmp_path: Path
+    family: str, config: RunConfig, ran: Ran, nowhere: Sources, tmp_path: Path
 ) -> None:
     vocabulary = models.load_tokenizer(pretrained.find(config.encoder, nowhere))
     shape = {**config.encoder.architecture, "vocab_size": len(vocabulary), "pad_token_id": vocabulary.pad_token_id}

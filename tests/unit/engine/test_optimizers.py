@@ -16,8 +16,7 @@ from bertspec.engine import RunInputs, preparation
 from bertspec.engine.training import train
 from bertspec.errors import InvalidConfig
 from bertspec.models import EncoderModel
-from bertspec.sources import pretrained, tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained, tables
 from bertspec.tracking import SilentObserver
 from tests.unit.engine.conftest import Ran
 
@@ -68,13 +67,13 @@ def test_the_average_is_what_is_scored_and_saved(name: str, config: RunConfig, r
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 8])
-def test_gradients_of_parts_add_up_to_those_of_the_batch(config: RunConfig, nowhere: Locations, size: int) -> None:
+def test_gradients_of_parts_add_up_to_those_of_the_batch(config: RunConfig, nowhere: Sources, size: int) -> None:
     whole, parts = (gradient(changed(without_dropout(config), micro_batch=each), nowhere) for each in (None, size))
     torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-6)
     assert whole.abs().max() > 1e-3
 
 
-def gradient(config: RunConfig, nowhere: Locations) -> torch.Tensor:
+def gradient(config: RunConfig, nowhere: Sources) -> torch.Tensor:
     """What the first step of a run is taken by."""
     found: list[torch.Tensor] = []
 

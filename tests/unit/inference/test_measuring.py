@@ -17,7 +17,7 @@ from bertspec.inference import measuring
 from bertspec.inference.measuring import common_device, measure
 from bertspec.inference.prediction import Subject
 from bertspec.inference.records import Grid, Turns
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 
 DEVICE = Device("cpu", "fp32", 1)
 SMALL = Grid((5, 9), batch_size=3, rounds=2, calls=4, batches=2)
@@ -36,7 +36,7 @@ class Stopwatch:
 
 
 def measured(*encoders: EncoderConfig, grid: Grid = SMALL) -> Turns:
-    return measure(encoders, grid, locations=Locations(None, None), device=DEVICE, benchmark=Stopwatch())
+    return measure(encoders, grid, sources=Sources(None, None), device=DEVICE, benchmark=Stopwatch())
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_two_encoders_answer_in_turns(encoder: EncoderConfig, asked: list[tuple[
 
 
 def test_the_texts_hold_ordinary_words_only_and_are_the_same_every_time(encoder: EncoderConfig) -> None:
-    subject = Subject.load(encoder, Locations(None, None), DEVICE)
+    subject = Subject.load(encoder, Sources(None, None), DEVICE)
     tokens = subject.texts_of(64, count=50)
     assert tokens.lengths.tolist() == [64] * 50
     assert not set(tokens.ids.tolist()) & set(subject.tokenizer.all_special_ids)
@@ -91,7 +91,7 @@ def test_the_texts_hold_ordinary_words_only_and_are_the_same_every_time(encoder:
 
 
 def test_an_answer_is_that_of_the_model_on_the_padded_batch(encoder: EncoderConfig) -> None:
-    subject = Subject.load(encoder, Locations(None, None), DEVICE)
+    subject = Subject.load(encoder, Sources(None, None), DEVICE)
     tokens = subject.texts_of(7, count=2)
     with torch.no_grad():
         plain = subject.model.network(input_ids=torch.from_numpy(tokens.ids.astype(np.int64)).view(2, 7)).logits

@@ -25,13 +25,13 @@ def predictor(run: StoredRun, session: Session) -> Predictor:
 
 
 def test_it_says_what_the_run_said(predictor: Predictor, run: StoredRun, session: Session) -> None:
-    texts = tables.load(run.config.task, session.locations).evaluation["text"]
+    texts = tables.load(run.config.task, session.sources).evaluation["text"]
     labels = [run.config.task.labels[int(number)] for number in run.result.outcomes.predictions]
     assert [prediction.label for prediction in predictor.predict(texts)] == labels
 
 
 def test_the_probabilities_are_those_of_the_outputs(predictor: Predictor, run: StoredRun, session: Session) -> None:
-    texts = tables.load(run.config.task, session.locations).evaluation["text"]
+    texts = tables.load(run.config.task, session.sources).evaluation["text"]
     said = predictor.predict(texts[:1])[0]
     logits = run.result.outcomes.outputs[0]
     expected = np.exp(logits) / np.exp(logits).sum()

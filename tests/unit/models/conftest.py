@@ -11,8 +11,7 @@ from bertspec import models
 from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.data.tokens import Tokens
-from bertspec.sources import pretrained
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained
 
 CATALOG = Catalog.beside(Path("/nowhere"))
 
@@ -24,7 +23,7 @@ class Built(Protocol):
 
 
 @pytest.fixture
-def built(task: TaskConfig, nowhere: Locations) -> Built:
+def built(task: TaskConfig, nowhere: Sources) -> Built:
     def build(encoder: EncoderConfig | str, **architecture: Any) -> tuple[models.EncoderModel, Any]:
         config = CATALOG.encoder(encoder) if isinstance(encoder, str) else encoder
         config = config.model_copy(update={"architecture": config.architecture | architecture})

@@ -14,14 +14,13 @@ from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.data.batches import PaddedBatch
 from bertspec.errors import InvalidConfig, SourceError
-from bertspec.sources import pretrained
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained
 
 FAMILIES = ("albert-tiny", "bert-tiny", "distilbert-tiny", "electra-tiny", "modernbert-tiny", "roberta-tiny")
 CATALOG = Catalog.beside(Path("/nowhere"))
 
 
-def built(encoder: EncoderConfig, task: TaskConfig, places: Locations) -> tuple[models.EncoderModel, Any]:
+def built(encoder: EncoderConfig, task: TaskConfig, places: Sources) -> tuple[models.EncoderModel, Any]:
     files = pretrained.find(encoder, places)
     tokenizer = models.load_tokenizer(files)
     torch.manual_seed(0)
@@ -36,7 +35,7 @@ def batch(tokenizer: Any, *texts: str) -> PaddedBatch:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_padding_changes_no_output(name: str, task: TaskConfig, nowhere: Locations) -> None:
+def test_padding_changes_no_output(name: str, task: TaskConfig, nowhere: Sources) -> None:
     model, tokenizer = built(CATALOG.encoder(name), task, nowhere)
     texts = ("the plot is dull .", "although the cast was witty , the music is not bland .")
     with torch.no_grad():
@@ -48,7 +47,7 @@ def test_padding_changes_no_output(name: str, task: TaskConfig, nowhere: Locatio
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_saved_encoder_loads_back_to_the_same_logits(
-    name: str, task: TaskConfig, nowhere: Locations, tmp_path: Path
+    name: str, task: TaskConfig, nowhere: Sources, tmp_path: Path
 ) -> None:
     model, tokenizer = built(CATALOG.encoder(name), task, nowhere)
     model.save(tmp_path, tokenizer)
@@ -58,7 +57,7 @@ def test_a_saved_encoder_loads_back_to_the_same_logits(
     torch.testing.assert_close(before, after, rtol=0, atol=1e-6)
 
 
-def test_weights_are_fp32_whatever_the_checkpoint_holds(task: TaskConfig, nowhere: Locations, tmp_path: Path) -> None:
+def test_weights_are_fp32_whatever_the_checkpoint_holds(task: TaskConfig, nowhere: Sources, tmp_path: Path) -> None:
     model, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
     model.network.half()
     model.save(tmp_path, tokenizer)
@@ -66,7 +65,7 @@ def test_weights_are_fp32_whatever_the_checkpoint_holds(task: TaskConfig, nowher
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
 
 
-def test_a_head_for_other_labels_is_new(task: TaskConfig, nowhere: Locations, tmp_path: Path) -> None:
+def test_a_head_for_other_labels_is_new(task: TaskConfig, nowhere: Sources, tmp_path: Path) -> None:
     model, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
     model.save(tmp_path, tokenizer)
     three = task.model_copy(update={"labels": ("a", "b", "c"), "metrics": ("accuracy",)})
@@ -76,7 +75,7 @@ def test_a_head_for_other_labels_is_new(task: TaskConfig, nowhere: Locations, tm
 
 
 def test_a_checkpoint_that_lacks_weights_of_its_encoder_is_refused(
-    task: TaskConfig, nowhere: Locations, tmp_path: Path
+    task: TaskConfig, nowhere: Sources, tmp_path: Path
 ) -> None:
     model, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
     model.save(tmp_path, tokenizer)
@@ -89,7 +88,7 @@ def test_a_checkpoint_that_lacks_weights_of_its_encoder_is_refused(
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_a_broken_file_is_refused(task: TaskConfig, nowhere: Locations, tmp_path: Path, file: str) -> None:
+def test_a_broken_file_is_refused(task: TaskConfig, nowhere: Sources, tmp_path: Path, file: str) -> None:
     model, tokenizer = built(CATALOG.encoder("bert-tiny"), task, nowhere)
     model.save(tmp_path, tokenizer)
     (tmp_path / file).write_text("{ broken")
@@ -97,19 +96,19 @@ def test_a_broken_file_is_refused(task: TaskConfig, nowhere: Locations, tmp_path
         built(EncoderConfig(name="saved", checkpoint=str(tmp_path)), task, nowhere)
 
 
-def test_a_misspelt_architecture_value_is_refused(encoder: EncoderConfig, task: TaskConfig, nowhere: Locations) -> None:
+def test_a_misspelt_architecture_value_is_refused(encoder: EncoderConfig, task: TaskConfig, nowhere: Sources) -> None:
     misspelt = encoder.model_copy(update={"architecture": {"hiden_size": 16}})
     with pytest.raises(InvalidConfig, match="the bert architecture has no such value; given: 'hiden_size'"):
         built(misspelt, task, nowhere)
 
 
-def test_an_impossible_architecture_is_refused(encoder: EncoderConfig, task: TaskConfig, nowhere: Locations) -> None:
+def test_an_impossible_architecture_is_refused(encoder: EncoderConfig, task: TaskConfig, nowhere: Sources) -> None:
     odd = encoder.model_copy(update={"architecture": encoder.architecture | {"num_attention_heads": 3}})
     with pytest.raises(SourceError, match="cannot be built"):
         built(odd, task, nowhere)
 
 
-def test_a_regression_head_gives_one_number(encoder: EncoderConfig, task: TaskConfig, nowhere: Locations) -> None:
+def test_a_regression_head_gives_one_number(encoder: EncoderConfig, task: TaskConfig, nowhere: Sources) -> None:
     regression = task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
     model, tokenizer = built(encoder, regression, nowhere)
     with torch.no_grad():
@@ -117,9 +116,7 @@ def test_a_regression_head_gives_one_number(encoder: EncoderConfig, task: TaskCo
 
 
 @pytest.mark.parametrize(("name", "longest"), [("bert-tiny", 66), ("roberta-tiny", 65), ("modernbert-tiny", 66)])
-def test_a_head_knows_how_many_tokens_it_can_read(
-    name: str, longest: int, task: TaskConfig, nowhere: Locations
-) -> None:
+def test_a_head_knows_how_many_tokens_it_can_read(name: str, longest: int, task: TaskConfig, nowhere: Sources) -> None:
     model, tokenizer = built(CATALOG.encoder(name), task, nowhere)
     assert model.longest == longest
     with torch.no_grad():
@@ -127,7 +124,7 @@ def test_a_head_knows_how_many_tokens_it_can_read(
 
 
 def test_the_labels_of_the_task_travel_with_a_saved_encoder(
-    encoder: EncoderConfig, task: TaskConfig, nowhere: Locations, tmp_path: Path
+    encoder: EncoderConfig, task: TaskConfig, nowhere: Sources, tmp_path: Path
 ) -> None:
     model, tokenizer = built(encoder, task, nowhere)
     model.save(tmp_path, tokenizer)

@@ -15,8 +15,7 @@ from bertspec.catalog import Catalog
 from bertspec.config import TaskConfig
 from bertspec.data import batches
 from bertspec.data.tokens import Tokens
-from bertspec.sources import pretrained
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained
 from tests.unit.models.conftest import CATALOG
 
 if TYPE_CHECKING:
@@ -27,9 +26,7 @@ CPU = torch.device("cpu")
 ROWS = np.arange(7)
 
 
-def twice(
-    name: str, task: TaskConfig, places: Locations, catalog: Catalog = CATALOG
-) -> tuple[models.EncoderModel, int]:
+def twice(name: str, task: TaskConfig, places: Sources, catalog: Catalog = CATALOG) -> tuple[models.EncoderModel, int]:
     config = catalog.encoder(name)
     files = pretrained.find(config, places)
     tokenizer = models.load_tokenizer(files)
@@ -46,7 +43,7 @@ def gradient(model: models.EncoderModel, tokens: Tokens, pad_id: int, *, graph: 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_its_hessian_is_the_difference_of_gradients(
-    name: str, task: TaskConfig, nowhere: Locations, tokens: Tokens
+    name: str, task: TaskConfig, nowhere: Sources, tokens: Tokens
 ) -> None:
     model, pad_id = twice(name, task, nowhere)
     model.double()
@@ -68,7 +65,7 @@ def test_its_hessian_is_the_difference_of_gradients(
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_it_says_what_the_packed_one_says(
-    name: str, built: Built, task: TaskConfig, nowhere: Locations, tokens: Tokens
+    name: str, built: Built, task: TaskConfig, nowhere: Sources, tokens: Tokens
 ) -> None:
     (model, pad_id), (packed, _) = twice(name, task, nowhere), built(name)
     with torch.no_grad():

@@ -14,12 +14,11 @@ from bertspec import study
 from bertspec.config import StudyConfig
 from bertspec.report import html
 from bertspec.results import ClaimRecord, Compared, SessionRecord, StepLine
-from bertspec.sources import tables
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, tables
 from bertspec.store import Store
 from bertspec.study import Session
 
-NOWHERE = Locations(None, None)
+NOWHERE = Sources(None, None)
 
 
 class Reader(HTMLParser):

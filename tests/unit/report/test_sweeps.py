@@ -12,11 +12,11 @@ import pytest
 from bertspec.report import html, markdown
 from bertspec.report.sweeps import best_so_far, ranks, scatter, steps, views
 from bertspec.results import ComparisonRecord, ContenderRecord, SessionRecord, SweepRecord, TrialRecord
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.store.sweeps import sweeps
 
-NOWHERE = Locations(mirror=None, endpoint=None)
+NOWHERE = Sources(mirror=None, endpoint=None)
 HOSTILE = '<img src=x onerror="alert(1)">|[x](javascript:y)'
 WHEN = "2026-01-01T00:00:00+00:00"
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from bertspec.config import GeneratedConfig
 from bertspec.errors import UnknownName
 from bertspec.metrics import score
-from bertspec.sources import generated, installed
+from bertspec.sources import generated
 from bertspec.sources.generated import tokenizer
 
 NAMES = generated.NAMES
@@ -88,7 +88,7 @@ def test_an_unknown_grammar_is_answered_with_the_known_ones() -> None:
 
 
 def test_the_tokenizer_that_travels_is_the_one_that_the_grammars_make() -> None:
-    travelling = tokenizer.Tokenizer.from_file(str(installed.tokenizer_file()))
+    travelling = tokenizer.Tokenizer.from_file(str(generated.TOKENIZER_FILE))
     made = tokenizer.train()
     assert travelling.get_vocab() == made.get_vocab()
     assert travelling.encode("not dull", "hardly bland").ids == made.encode("not dull", "hardly bland").ids
@@ -96,6 +96,6 @@ def test_the_tokenizer_that_travels_is_the_one_that_the_grammars_make() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_word_of_a_grammar_is_one_token(name: str) -> None:
-    travelling = tokenizer.Tokenizer.from_file(str(installed.tokenizer_file()))
+    travelling = tokenizer.Tokenizer.from_file(str(generated.TOKENIZER_FILE))
     text = texts(name, "train", sizes(1))[0]
     assert travelling.encode(text, add_special_tokens=False).tokens == text.split()

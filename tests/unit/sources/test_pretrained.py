@@ -7,8 +7,7 @@ import pytest
 
 from bertspec.config import EncoderConfig
 from bertspec.errors import HashMismatch, SourceError, Unreachable, UnsafeCheckpoint
-from bertspec.sources import pretrained
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources, pretrained
 
 
 @pytest.fixture
@@ -23,26 +22,26 @@ def at(folder: Path, **values: str) -> EncoderConfig:
     return EncoderConfig(name="mine", checkpoint=str(folder), **values)
 
 
-def test_a_folder_is_found_and_hashed(folder: Path, nowhere: Locations) -> None:
+def test_a_folder_is_found_and_hashed(folder: Path, nowhere: Sources) -> None:
     files = pretrained.find(at(folder), nowhere)
     assert files.folder == folder
-    assert files.origin.place == "folder"
+    assert files.origin.source == "folder"
     assert files.origin.sha256 != files.tokenizer_origin.sha256
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
-def test_other_weights_or_another_config_have_another_hash(folder: Path, nowhere: Locations, name: str) -> None:
+def test_other_weights_or_another_config_have_another_hash(folder: Path, nowhere: Sources, name: str) -> None:
     before = pretrained.find(at(folder), nowhere).origin.sha256
     (folder / name).write_text("something else")
     assert pretrained.find(at(folder), nowhere).origin.sha256 != before
 
 
-def test_weights_that_are_not_the_promised_ones_are_refused(folder: Path, nowhere: Locations) -> None:
+def test_weights_that_are_not_the_promised_ones_are_refused(folder: Path, nowhere: Sources) -> None:
     with pytest.raises(HashMismatch, match=r"given: 'sha256 .*allowed: sha256 0000.*model\.safetensors"):
         pretrained.find(at(folder, sha256="0" * 64), nowhere)
 
 
-def test_a_pickle_is_not_loaded(folder: Path, nowhere: Locations) -> None:
+def test_a_pickle_is_not_loaded(folder: Path, nowhere: Sources) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(UnsafeCheckpoint, match=r"pytorch_model\.bin.*\*\.safetensors"):
         pretrained.find(at(folder), nowhere)
@@ -52,14 +51,14 @@ def test_a_pickle_is_not_loaded(folder: Path, nowhere: Locations) -> None:
     ("gone", "message"),
     [("model.safetensors", "no weights"), ("config.json", "no config"), ("tokenizer.json", "no tokenizer")],
 )
-def test_a_folder_that_lacks_a_part_is_refused(folder: Path, nowhere: Locations, gone: str, message: str) -> None:
+def test_a_folder_that_lacks_a_part_is_refused(folder: Path, nowhere: Sources, gone: str, message: str) -> None:
     (folder / gone).unlink()
     with pytest.raises(SourceError, match=message):
         pretrained.find(at(folder), nowhere)
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, nowhere: Locations) -> None:
-    with pytest.raises(SourceError, match="the checkpoint folder is not there"):
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, nowhere: Sources) -> None:
+    with pytest.raises(SourceError, match="the checkpoint folder does not exist"):
         pretrained.find(at(tmp_path / "no"), nowhere)
 
 
@@ -70,15 +69,18 @@ def test_the_mirror_comes_before_what_is_installed(folder: Path, tmp_path: Path)
         folder, mirror / "sentence-transformers" / "all-MiniLM-L6-v2", ignore=shutil.ignore_patterns("mirror")
     )
     encoder = EncoderConfig(name="minilm", checkpoint="sentence-transformers/all-MiniLM-L6-v2")
-    assert pretrained.find(encoder, Locations(mirror.resolve(), None)).origin.place == "mirror"
+    assert pretrained.find(encoder, Sources(mirror.resolve(), None)).origin.source == "mirror"
 
 
-def test_a_hub_that_does_not_answer_is_said_to_be_the_reason(nowhere: Locations) -> None:
-    with pytest.raises(Unreachable, match="'org/model' cannot be had.*a reachable hub, a mirror that holds it"):
+def test_a_hub_that_does_not_answer_is_said_to_be_the_reason(nowhere: Sources) -> None:
+    with pytest.raises(
+        Unreachable,
+        match="'org/model' is not available locally.*a reachable hub, a mirror that holds it",
+    ):
         pretrained.find(EncoderConfig(name="x", checkpoint="org/model"), nowhere)
 
 
-def test_an_encoder_from_scratch_is_named_by_its_architecture(encoder: EncoderConfig, nowhere: Locations) -> None:
+def test_an_encoder_from_scratch_is_named_by_its_architecture(encoder: EncoderConfig, nowhere: Sources) -> None:
     files = pretrained.find(encoder, nowhere)
     other = encoder.model_copy(update={"architecture": encoder.architecture | {"hidden_size": 32}})
     renamed = encoder.model_copy(update={"name": "another name"})

@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def run(study_config: StudyConfig) -> StoredRun:
-    origin = Origin(name="x", place="installed", sha256="0" * 64)
+    origin = Origin(name="x", source="installed", sha256="0" * 64)
     facts = RunFacts(
         seed=1,
         scores={"accuracy": 0.75},

@@ -12,7 +12,7 @@ import bertspec
 from bertspec import device, study
 from bertspec.config import RunConfig, StudyConfig
 from bertspec.engine import RunInputs
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 
 PACKAGE = Path(bertspec.__file__).parent
 
@@ -24,7 +24,7 @@ def config(study_config: StudyConfig) -> RunConfig:
 
 def name(config: RunConfig, chosen: device.Device | None = None) -> str:
     whole = StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,))
-    inputs: RunInputs = study.gather(whole, Locations(None, None))
+    inputs: RunInputs = study.gather(whole, Sources(None, None))
     return study.fingerprint(config, inputs, chosen or device.Device("cpu", "fp32", 1))
 
 

@@ -31,7 +31,7 @@ def test_a_session_belongs_to_the_root_folder(tmp_path: Path) -> None:
     session = Session.open(device="cpu")
     assert session.store.root == tmp_path / ".bertspec"
     assert session.catalog.folders[0] == tmp_path / "configs"
-    assert (session.locations.endpoint, session.device) == (None, "cpu")
+    assert (session.sources.endpoint, session.device) == (None, "cpu")
 
 
 def test_a_session_closes_its_trackers(tmp_path: Path) -> None:

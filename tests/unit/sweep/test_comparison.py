@@ -15,7 +15,7 @@ from bertspec.claims import sweeps as judging
 from bertspec.config import SweepConfig
 from bertspec.errors import InvalidConfig, UnknownName
 from bertspec.results import SweepRecord, TrialRecord
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.store.sweeps import SweepFile
 from bertspec.study import Session, seeds
@@ -50,7 +50,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Session:
         file.write_text(dedent(text), "utf-8")
     return Session(
         catalog=Catalog.beside(folder),
-        locations=Locations(mirror=None, endpoint=None),
+        sources=Sources(mirror=None, endpoint=None),
         store=Store(folder / "store"),
         tracker=SilentTracker(),
     )

@@ -61,17 +61,16 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _of_names(arguments: argparse.Namespace, pins: Pins) -> Pins:
     """Look the names up afresh: a name is locked to what it stands for now."""
-    from bertspec.sources import pretrained, tables
-    from bertspec.sources.locations import Locations
+    from bertspec.sources import Sources, pretrained, tables
 
-    catalog, locations = options.catalog(), Locations.from_environment()
+    catalog, sources = options.catalog(), Sources.from_environment()
     encoders = [catalog.encoder(word) for word in arguments.encoder]
     tasks = [catalog.task(word) for word in arguments.task]
     for encoder in encoders:
-        files = pretrained.find(encoder, locations)
+        files = pretrained.find(encoder, sources)
         pins = pins.with_encoder(encoder, files.origin, files.tokenizer_origin)
     for task in tasks:
-        pins = pins.with_data(task, tables.load(task, locations).origin)
+        pins = pins.with_data(task, tables.load(task, sources).origin)
     return pins
 
 

@@ -81,7 +81,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Find everything out that may be wrong, then measure."""
     from bertspec.inference import measuring
     from bertspec.inference.records import Grid
-    from bertspec.sources.locations import Locations
+    from bertspec.sources import Sources
     from bertspec.store import project_root
 
     catalog = options.catalog()
@@ -98,8 +98,8 @@ def execute(arguments: argparse.Namespace) -> int:
     changes = {name: value for name, value in asked.items() if value is not None}
     recipes = [catalog.recipe(arguments.recipe or each.recipe, encoder=each, changes=changes) for each in encoders]
     device = measuring.common_device(recipes, arguments.device)
-    locations = Locations.from_environment(project_root())
-    found = measuring.measure(encoders, grid, locations=locations, device=device, benchmark=measuring.Repetition())
+    sources = Sources.from_environment(project_root())
+    found = measuring.measure(encoders, grid, sources=sources, device=device, benchmark=measuring.Repetition())
     (_show_json if arguments.json else _show)(found)
     return 0
 

@@ -47,13 +47,13 @@ def execute(arguments: argparse.Namespace) -> int:
 
     from bertspec import report
     from bertspec.errors import InvalidConfig
-    from bertspec.sources.locations import Locations
+    from bertspec.sources import Sources
     from bertspec.store import Store, project_root, sessions
     from bertspec.store.sweeps import sweeps
 
     kept = Store.locate(arguments.store)
     record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
-    locations = Locations.from_environment(project_root())
+    sources = Sources.from_environment(project_root())
     if record is not None:
         session = sessions.read(record)
     elif sweeps(kept.root):
@@ -66,7 +66,7 @@ def execute(arguments: argparse.Namespace) -> int:
         console.show_lines(_published(session, kept))
         return 0
     html = arguments.format == "html"
-    text = report.html(session, kept, locations) if html else report.markdown(session, sweeps(kept.root))
+    text = report.html(session, kept, sources) if html else report.markdown(session, sweeps(kept.root))
     if arguments.output == "-":
         console.show_lines(text.rstrip("\n"))
         return 0

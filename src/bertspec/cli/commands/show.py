@@ -93,7 +93,7 @@ def _fields(record: Any, *, without: str = "") -> str:
 
 def _origin(origin: Any) -> str:
     revision = f" at {origin.revision}" if origin.revision else ""
-    return f"{origin.name} ({origin.place}{revision}), sha256 {origin.sha256[:12]}…"
+    return f"{origin.name} ({origin.source}{revision}), sha256 {origin.sha256[:12]}…"
 
 
 def _show_json(run: StoredRun, kept: Store) -> None:

@@ -39,7 +39,7 @@ learning_rate_factor, a multiple of each optimizer's own rate; and, as a value, 
 confirmation_seeds, compare and target.
 
 What is compared, the optimizers unless the file says otherwise, is ranked in the end: the best trial of each is run
-again on fresh seeds, and those whose difference may be chance share their locations.
+again on fresh seeds, and those whose difference may be chance share their ranks.
 
 --wandb registers the file with W&B instead, and says how its agents are started, on any number of machines: each
 needs bertspec on its PATH, the same configs, and a store (BERTSPEC_STORE; one that they share is best). Where the file

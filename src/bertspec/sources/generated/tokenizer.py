@@ -1,7 +1,7 @@
-"""Make the tokenizer of the generated tasks: ``python -m bertspec.sources.generated.tokenizer``.
+"""Train the tokenizer of the generated tasks: ``python -m bertspec.sources.generated.tokenizer``.
 
-The file it writes travels with the project, so that a run from scratch has the same token ids
-everywhere; a test makes it again and compares.
+The file that it writes is part of the package, so that a run from scratch has the same token ids everywhere. A test
+trains it again and compares.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from bertspec.sources import generated, installed
+from bertspec.sources import generated
 
 __all__ = ["train"]
 
@@ -51,4 +51,4 @@ def _wordpiece(vocabulary: dict[str, int]) -> Tokenizer:
 
 
 if __name__ == "__main__":
-    train().save(str(installed.tokenizer_file()))
+    train().save(str(generated.TOKENIZER_FILE))

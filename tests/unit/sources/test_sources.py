@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import bertspec.sources
 from bertspec.errors import SourceError
 from bertspec.network import PROBE_TIMEOUT_S
-from bertspec.sources import locations
-from bertspec.sources.locations import Locations
+from bertspec.sources import Sources
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -37,26 +37,26 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
 
 @pytest.fixture(autouse=True)
 def no_proxy_and_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    locations._probe.cache_clear()
+    bertspec.sources._hub_answers.cache_clear()
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
 
 def test_a_hub_that_answers_anything_but_a_server_error_is_there(server: tuple[str, int]) -> None:
     endpoint, status = server
-    assert Locations(None, endpoint).hub_answers() is (status < 500)
+    assert Sources(None, endpoint).hub_answers() is (status < 500)
 
 
 def test_a_hub_that_refuses_is_not_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert not Locations(None, f"http://127.0.0.1:{port}").hub_answers()
+    assert not Sources(None, f"http://127.0.0.1:{port}").hub_answers()
 
 
 def test_a_hub_that_hangs_is_given_two_seconds_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        asked = Locations(None, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        asked = Sources(None, f"http://127.0.0.1:{silent.getsockname()[1]}")
         began = time.monotonic()
         assert not asked.hub_answers()
         assert not asked.hub_answers()
@@ -65,31 +65,31 @@ def test_a_hub_that_hangs_is_given_two_seconds_once() -> None:
 
 def test_offline_means_that_no_hub_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert Locations.from_environment().endpoint is None
-    assert not Locations.from_environment().hub_answers()
+    assert Sources.from_environment().endpoint is None
+    assert not Sources.from_environment().hub_answers()
 
 
 def test_a_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch, server: tuple[str, int]) -> None:
     monkeypatch.setenv("http_proxy", server[0])
-    assert Locations(None, "http://hub.invalid").hub_answers() is (server[1] < 500)
+    assert Sources(None, "http://hub.invalid").hub_answers() is (server[1] < 500)
 
 
 def test_a_mirror_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BERTSPEC_MIRROR", str(tmp_path / "no"))
-    with pytest.raises(SourceError, match="the mirror folder is not there.*BERTSPEC_MIRROR"):
-        Locations.from_environment()
+    with pytest.raises(SourceError, match="the mirror folder does not exist.*BERTSPEC_MIRROR"):
+        Sources.from_environment()
 
 
 def test_a_mirror_is_asked_by_hub_id(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "mirror" / "org" / "model").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     monkeypatch.setenv("BERTSPEC_MIRROR", str(tmp_path / "mirror"))
-    asked = Locations.from_environment()
+    asked = Sources.from_environment()
     assert asked.in_mirror("org/model") == tmp_path / "mirror" / "org" / "model"
     assert asked.in_mirror("org/other") is None
     assert asked.in_mirror("../outside") is None
 
 
 def test_the_places_describe_themselves(tmp_path: Path) -> None:
-    assert "BERTSPEC_MIRROR is not set" in Locations(None, None).describe()
-    assert str(tmp_path) in Locations(tmp_path, "http://hub").describe()
+    assert "BERTSPEC_MIRROR is not set" in Sources(None, None).describe()
+    assert str(tmp_path) in Sources(tmp_path, "http://hub").describe()
