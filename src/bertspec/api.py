@@ -295,8 +295,7 @@ def runs(*, encoder: str | None = None, task: str | None = None, session: Sessio
         session: the store to list; None opens that of the current folder.
     """
     with _opened(session) as work:
-        kept = [run for run in work.store.runs() if _is_of(run, encoder, task)]
-    return RunList(sorted(kept, key=lambda run: (run.result.facts.finished, run.config.encoder.name, run.config.seed)))
+        return RunList(work.store.select(encoder=encoder, task=task))
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +334,7 @@ class RunList(tuple["StoredRun", ...]):
         """One row per run, one column per metric.
 
         Columns: encoder, task, optimizer, learning_rate, seed, a column for each metric, steps, train_s, device,
-        diverged, finished, fingerprint. ``frame.melt`` turns the metrics into rows.
+        diverged, collapsed, finished, fingerprint. ``frame.melt`` turns the metrics into rows.
         """
         return _frame(map(_row, self))
 
@@ -364,6 +363,11 @@ class StudyResult:
         """The names of the task's metrics, the main one first."""
         return self.study.config.task.metrics
 
+    @property
+    def origins(self) -> list[str]:
+        """For each run, ``trained`` (now) or ``store``."""
+        return ["trained" if run.fingerprint in self.study.trained else "store" for run in self.study.runs]
+
     def scores(self, metric: str | None = None) -> tuple[float, ...]:
         """The score of each seed, by the main metric or another one of the task."""
         name = _metric(metric, self.metrics)
@@ -379,21 +383,12 @@ class StudyResult:
 
         return mean_interval(self.scores(metric))
 
-    def collapsed(self) -> list[bool]:
-        """For each run, whether it does no better than always predicting the commonest class."""
-        from bertspec.study import collapses
-
-        classes = bool(self.study.config.task.labels)
-        return collapses(self.study.runs) if classes else [False] * len(self.study.runs)
-
     def to_frame(self) -> pd.DataFrame:
         """One row per seed, one column per metric.
 
-        The columns are those of :meth:`RunList.to_frame`, and ``collapsed`` and ``origin`` (trained or store).
+        The columns are those of :meth:`RunList.to_frame`, and ``origin``: trained or store.
         """
-        origins = ("trained" if run.fingerprint in self.study.trained else "store" for run in self.study.runs)
-        more = zip(self.runs, self.collapsed(), origins, strict=True)
-        return _frame(_row(run) | {"collapsed": fell, "origin": origin} for run, fell, origin in more)
+        return _frame(_row(run) | {"origin": origin} for run, origin in zip(self.runs, self.origins, strict=True))
 
     def summary(self) -> pd.DataFrame:
         """One row per metric: its mean over the seeds, the ends of the 95 % interval, and the number of seeds."""
@@ -627,10 +622,6 @@ def _metric(metric: str | None, known: tuple[str, ...]) -> str:
     return metric or known[0]
 
 
-def _is_of(run: StoredRun, encoder: str | None, task: str | None) -> bool:
-    return encoder in (None, run.config.encoder.name) and task in (None, run.config.task.name)
-
-
 def _row(run: StoredRun) -> dict[str, object]:
     config, facts = run.config, run.result.facts
     return {
@@ -644,6 +635,7 @@ def _row(run: StoredRun) -> dict[str, object]:
         "train_s": facts.timings.train_s,
         "device": facts.environment.device,
         "diverged": facts.diverged is not None,
+        "collapsed": run.result.outcomes.collapsed,
         "finished": facts.finished,
         "fingerprint": run.fingerprint,
     }

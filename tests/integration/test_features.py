@@ -450,7 +450,7 @@ def test_a_build_is_compared_with_a_baseline(project: Project) -> None:
     assert len(stored(project)) == 5
     saved = project.command("bertspec", "baseline", "save", "1.0")
     saved.stdout.fnmatch_lines(
-        ["*baselines/1.0.json: 1 studies, 0 ratios of speeds", "*micro*toy*adamw  accuracy 0.* over 5 seeds"]
+        ["*baselines/1.0.json: 1 studies, 0 speed ratios", "*micro*toy*adamw  accuracy 0.* over 5 seeds"]
     )
     same = project.run(BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
     same.stdout.fnmatch_lines(
@@ -479,7 +479,7 @@ def test_an_unknown_baseline_is_told_before_training(project: Project) -> None:
 def test_a_baseline_of_nothing_is_refused(project: Project) -> None:
     refused = project.command("bertspec", "baseline", "save", "1.0")
     assert refused.ret == 2
-    refused.stderr.fnmatch_lines(["error: no session has left a record*"])
+    refused.stderr.fnmatch_lines(["error: the store has no record of a session*"])
 
 
 def test_a_sweep_in_a_table_is_run_confirmed_ranked_and_kept(project: Project) -> None:

@@ -1,19 +1,19 @@
 # PYTHON_ARGCOMPLETE_OK: shells that complete every Python command look for these words.
-"""The command line; ``parser.COMMANDS`` has its commands, a module each.
+"""The command line: every command parses its arguments, calls ``bertspec.api`` and shows the result.
 
-The exit status says how it went:
+The commands are the modules of ``cli.commands``. The exit status:
 
-===  ==============================================================================================
+===  ======================================================================================================
   0  done
-  1  the answer is no: ``doctor`` found that the main job cannot run, ``sync`` left something behind, a trial failed
+  1  the answer is no: ``doctor`` sees that the main job cannot run, a run did not ``sync``, a trial failed
   2  bad usage or bad input: an unknown name, a value that is not allowed, rows that do not fit
-  3  something outside failed: a source that does not answer, a disk that is full, a missing device
+  3  something outside failed: a source that does not answer, a full disk, a missing device
   4  training diverged
- 70  a bug of ours
+ 70  a bug of bertspec
 130  interrupted
-===  ==============================================================================================
+===  ======================================================================================================
 
-A reader that has seen enough, as with ``| head``, is no failure.
+Closing the pipe early, as in ``bertspec list runs | head``, is not an error.
 """
 
 from __future__ import annotations
@@ -51,30 +51,30 @@ _EXIT = {
 }
 _INTERRUPTED = 130
 _BUG = 70
-"""What sysexits.h calls EX_SOFTWARE."""
+"""EX_SOFTWARE of sysexits.h."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status."""
+    """Run one command and return its exit status."""
     arguments = argparse.Namespace(verbose=0)
-    _open_what_is_closed()
+    _open_closed_streams()
     try:
         return _run(argv, arguments)
     except KeyboardInterrupt:
-        _say(f"interrupted{_kept(arguments)}")
+        _write(f"interrupted{_kept_runs(arguments)}")
         return _INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at exit
         return 0
-    except Exception as error:  # noqa: BLE001 - the last one that could tell it
-        return _told(error, verbose=arguments.verbose)
+    except Exception as error:  # noqa: BLE001 - the user gets a message, whatever failed
+        return _report(error, verbose=arguments.verbose)
 
 
-def _open_what_is_closed() -> None:
-    """A caller may start us without a stream (``>&-``): Python then has none, and nothing is read or heard."""
+def _open_closed_streams() -> None:
+    """Replace streams that the caller closed (``>&-``), which Python sets to None."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - to the end
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until exit
 
 
 def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
@@ -82,7 +82,7 @@ def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
+            stream.reconfigure(errors="replace")  # a character that the terminal cannot encode becomes a question mark
     parser = build()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
@@ -96,23 +96,25 @@ def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
     return status
 
 
-def _told(error: Exception, *, verbose: int) -> int:
-    """Tell a user's mistake in one message, and how to see more of what is none."""
+def _report(error: Exception, *, verbose: int) -> int:
+    """Write one message, with the traceback if it is asked for, and return the exit status."""
     from bertspec.tracking.connection import without_secrets
 
     status = next((status for kind, status in _EXIT.items() if isinstance(error, kind)), _BUG)
-    status = 3 if type(error).__name__ == "OutOfMemoryError" else status  # torch's; it is not imported for that
+    status = (
+        3 if type(error).__name__ == "OutOfMemoryError" else status
+    )  # torch's; importing torch for its class takes seconds
     if verbose > 1 or os.environ.get("BERTSPEC_DEBUG"):
-        _say(without_secrets("".join(traceback.format_exception(error)).rstrip()))
-    what = "" if isinstance(error, BertspecError) else f"{type(error).__name__}: "
-    _say(f"error: {'unexpected ' if status == _BUG else ''}{what}{without_secrets(error)}")
+        _write(without_secrets("".join(traceback.format_exception(error)).rstrip()))
+    name = "" if isinstance(error, BertspecError) else f"{type(error).__name__}: "
+    _write(f"error: {'unexpected ' if status == _BUG else ''}{name}{without_secrets(error)}")
     if status == _BUG:
-        _say("This is a bug of bertspec. The same command with -vv, or with BERTSPEC_DEBUG=1, shows where.")
+        _write("This is a bug of bertspec. Run the same command with -vv, or with BERTSPEC_DEBUG=1, to see where.")
     return status
 
 
-def _kept(arguments: argparse.Namespace) -> str:
-    """What an interruption did not lose."""
+def _kept_runs(arguments: argparse.Namespace) -> str:
+    """How many finished runs the store has."""
     if not hasattr(arguments, "store"):
         return ""
     from bertspec.store import Store
@@ -122,5 +124,5 @@ def _kept(arguments: argparse.Namespace) -> str:
     return f"; {count} {'run is' if count == 1 else 'runs are'} kept in {kept.root}"
 
 
-def _say(line: str) -> None:
+def _write(line: str) -> None:
     sys.stderr.write(f"{line}\n")

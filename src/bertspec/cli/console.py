@@ -1,4 +1,4 @@
-"""How results reach a terminal, a pipe, and a machine."""
+"""Output for a terminal, for a pipe and as JSON."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["show_json", "show_lines", "show_table", "table"]
+__all__ = ["count", "show_json", "show_lines", "show_table", "table"]
 
 _WIDE = 10_000
-"""Columns where no terminal says how many it has: nothing is cut or folded in a pipe."""
+"""Columns without a terminal: a pipe gets whole lines, neither cut nor folded."""
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
-    """An empty table; the columns named in ``numbers`` are set flush right. Without names it has no head."""
+    """An empty table. Columns named in ``numbers`` are aligned right; without column names it has no header."""
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=any(columns))
+    empty = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=any(columns))
     for name in columns:
-        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    return made
+        empty.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    return empty
 
 
-def show_table(made: Table, *, fold: bool = False) -> None:
-    """Write a table to standard output: in colour on a terminal (unless NO_COLOR is set), plain elsewhere.
+def show_table(table: Table, *, fold: bool = False) -> None:
+    """Write a table to standard output: in colour on a terminal (unless NO_COLOR is set), as plain text elsewhere.
 
     Args:
-        made: the table.
-        fold: fold long cells to the width of a terminal, for prose; a name in two pieces cannot be copied.
+        table: the table.
+        fold: fold long cells to the width of a terminal. For prose only: a folded name cannot be copied.
     """
     from rich.console import Console
 
     if sys.stdout.isatty():
-        Console(width=None if fold else _WIDE, highlight=False, markup=False, emoji=False).print(made)
+        Console(width=None if fold else _WIDE, highlight=False, markup=False, emoji=False).print(table)
         return
     plain = Console(file=io.StringIO(), width=_WIDE, color_system=None, highlight=False, markup=False, emoji=False)
     with plain.capture() as text:
-        plain.print(made)
+        plain.print(table)
     show_lines(*(line.rstrip() for line in text.get().splitlines()))
 
 
@@ -52,9 +52,14 @@ def show_lines(*lines: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Write one JSON document to standard output. What is not a finite number becomes null: JSON has no word for it."""
+    """Write one JSON document to standard output; NaN and infinity, which JSON lacks, become null."""
     try:
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError:
         text = json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=1, ensure_ascii=False)
     sys.stdout.write(f"{text}\n")
+
+
+def count(number: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -46,7 +46,7 @@ def session(arguments: argparse.Namespace, *, bars: bool = True, **fields: Any) 
     """The session that a command line describes.
 
     Args:
-        arguments: the parsed command line, with ``store`` and ``device``.
+        arguments: the parsed command line, with ``device``, and ``store`` if the command stores anything.
         bars: whether each run draws a progress bar on standard error.
         fields: further fields of the session.
     """
@@ -54,7 +54,7 @@ def session(arguments: argparse.Namespace, *, bars: bool = True, **fields: Any) 
     from bertspec.tracking import ProgressTracker
 
     progress = ProgressTracker(sys.stderr) if bars else None
-    return Session.open(arguments.store, progress=progress, device=arguments.device, **fields)
+    return Session.open(getattr(arguments, "store", None), progress=progress, device=arguments.device, **fields)
 
 
 def complete_names(option: argparse.Action, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""The words of the command line."""
+"""The parser of the command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bertspec.cli.commands import (
 __all__ = ["COMMANDS", "build", "parse"]
 
 COMMANDS = (run, sweep, trial, listing, show, predict, measure, report, calibrate, baseline, lock, sync, doctor)
-"""One module for each: NAME, HELP, EPILOG, ``add_arguments(parser)`` and ``execute(arguments) -> int``."""
+"""One module each, with NAME, HELP, EPILOG, ``add_arguments(parser)`` and ``execute(arguments) -> int``."""
 
 _EPILOG = """\
 examples:
@@ -41,22 +41,22 @@ exit status:
   2 bad usage or bad input        130 interrupted
   3 something outside failed: source, disk, device
 
-Feature files are run by pytest: pytest my.feature
+pytest runs feature files: pytest my.feature
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; the usage of a command with twenty options would hide it."""
+    """Reports an error in one line, without the usage: twenty options would hide it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} ({self.prog} --help says more)\n")
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
 def build() -> argparse.ArgumentParser:
     """The parser of every command; a parsed command line carries ``execute``, the function that runs it."""
     parser = _Parser(
         prog="bertspec",
-        description="Executable specifications for BERT-family encoders: fine-tune, look, predict.",
+        description="Executable specifications for BERT-family encoders: fine-tune, compare, measure, predict.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -70,7 +70,7 @@ def build() -> argparse.ArgumentParser:
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, arguments: argparse.Namespace) -> None:
-    """Parse a command line; a command that has ``further`` arguments takes what is no option of its own."""
+    """Parse a command line. A command with the default ``further`` also gets the words that are not its options."""
     _, further = parser.parse_known_args(argv, arguments)
     if further and not hasattr(arguments, "further"):
         parser.error(f"unrecognized arguments: {' '.join(further)}")
@@ -84,7 +84,7 @@ def _add(commands: Any, module: Any) -> None:
         description=module.__doc__,
         epilog=module.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # a new option would make a script's abbreviation ambiguous
+        allow_abbrev=False,  # a new option could make an abbreviation in a script ambiguous
     )
     module.add_arguments(own)
     _common(own, default=argparse.SUPPRESS)
@@ -93,5 +93,5 @@ def _add(commands: Any, module: Any) -> None:
 
 def _common(parser: argparse.ArgumentParser, *, default: Any) -> None:
     parser.add_argument(
-        "-v", "--verbose", action="count", default=default, help="say more; -vv says all, with tracebacks"
+        "-v", "--verbose", action="count", default=default, help="log more; -vv logs everything, with tracebacks"
     )

@@ -1,12 +1,10 @@
-"""Every field of a recipe, and of its optimizer, as an option: made from the records, so that none is forgotten."""
+"""One option for each field of a recipe and of its optimizer, derived from the records."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import difflib
 import functools
-import inspect
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,10 +15,10 @@ from pydantic import BaseModel
 from bertspec.config import OptimizerConfig, RecipeConfig
 from bertspec.errors import InvalidConfig, UnknownName
 
-__all__ = ["Flag", "add", "asked", "flags"]
+__all__ = ["Flag", "add", "fields", "flags"]
 
-_WORDS = {"optimizer", "name", "algorithm", "averaging", "settings"}
-"""Fields that are asked for in another way: --optimizer, and --set for what only one algorithm or average has."""
+_OTHERWISE = {"optimizer", "name", "algorithm", "averaging", "settings"}
+"""Fields without an option: ``--optimizer`` names the optimizer, and ``--set`` sets the rest."""
 _AVERAGING = "averaging."
 
 
@@ -30,10 +28,10 @@ class Flag:
 
     name: str
     kind: type
-    """What its value is, apart from none and ``choices``."""
+    """The type of its value, apart from None and ``choices``."""
     choices: tuple[str, ...]
     optional: bool
-    """Whether it may be none."""
+    """Whether the value may be None; the word on the command line is ``none``."""
     meaning: str
 
     @property
@@ -43,20 +41,20 @@ class Flag:
 
     @property
     def values(self) -> str:
-        """What may stand after the option, in the help."""
+        """The placeholder for its value in the help."""
         words = self.choices or ({int: "N", float: "X"}.get(self.kind, "VALUE"),)
         return "|".join((*words, "none") if self.optional else words)
 
     def read(self, text: str) -> Any:
-        """The value of a word; whether its size is allowed is for the record to say.
+        """Convert a word; the record checks the range.
 
         Raises:
-            ArgumentTypeError: the word is of another kind.
+            ArgumentTypeError: the word has another type.
         """
         if self.optional and text == "none":
             return None
         if self.choices and text not in self.choices:
-            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(self.choices)}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(self.choices)}")
         try:
             return _READERS[self.kind](text)
         except (ValueError, KeyError):
@@ -67,12 +65,12 @@ class Flag:
 @functools.cache
 def flags() -> dict[str, Flag]:
     """Every option by the name of its field."""
-    found = [*_of(RecipeConfig), *_of(OptimizerConfig)]
-    return {flag.name: flag for flag in found if flag.name not in _WORDS}
+    every = [*_of(RecipeConfig), *_of(OptimizerConfig)]
+    return {flag.name: flag for flag in every if flag.name not in _OTHERWISE}
 
 
 def add(parser: Any) -> None:
-    """Offer them all, and ``--set``."""
+    """Add all of them, and ``--set``."""
     for flag in flags().values():
         parser.add_argument(
             flag.option,
@@ -89,17 +87,17 @@ def add(parser: Any) -> None:
         type=_assignment,
         metavar="FIELD=VALUE",
         dest="assignments",
-        help="any of these fields, what only this optimizer has, such as momentum=0.8, or a field of its average, "
-        "such as averaging.start=0.5; may be repeated",
+        help="set any of these fields, an option that only this optimizer has, such as momentum=0.8, or a field of its "
+        "weight average, such as averaging.start=0.5; may be repeated",
     )
 
 
-def asked(arguments: argparse.Namespace) -> dict[str, Any]:
+def fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields that a command line sets.
 
     Raises:
-        InvalidConfig: one is set twice, or both epochs and steps are.
-        UnknownName: one is nearly, but not quite, a field.
+        InvalidConfig: a field is set twice, or both epochs and steps are set.
+        UnknownName: a name looks like a misspelt field.
     """
     values = {name: getattr(arguments, f"field_{name}") for name in flags() if hasattr(arguments, f"field_{name}")}
     settings: dict[str, Any] = {}
@@ -118,7 +116,7 @@ def asked(arguments: argparse.Namespace) -> dict[str, Any]:
             given=f"epochs {values['epochs']}, steps {values['steps']}",
         )
     nested = {"averaging": averaging, "settings": settings}
-    return values | {name: fields for name, fields in nested.items() if fields}
+    return values | {name: inner for name, inner in nested.items() if inner}
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -135,17 +133,16 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _of(record: type[BaseModel]) -> Iterator[Flag]:
-    meanings = _meanings(record)
     for name, field in record.model_fields.items():
         parts = list(_parts(field.annotation))
         words = tuple(part for part in parts if isinstance(part, str))
         kinds = [part for part in parts if isinstance(part, type) and part is not types.NoneType]
         kind = kinds[0] if kinds and kinds[0] in _READERS else str
-        yield Flag(name, kind, words, types.NoneType in parts, meanings.get(name, name.replace("_", " ")))
+        yield Flag(name, kind, words, types.NoneType in parts, _phrase(field.description or name))
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """The types, and the words, that an annotation is made of."""
+    """The types and the words of an annotation."""
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):
         for part in get_args(annotation):
@@ -158,16 +155,10 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _meanings(record: type[BaseModel]) -> dict[str, str]:
-    """The first sentence below each field, which Python itself does not keep."""
-    body = ast.parse(inspect.getsource(record)).body[0]
-    assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class
-    found = {}
-    for line, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and isinstance(below, ast.Expr):
-            text = " ".join(str(ast.literal_eval(below.value)).replace("`", "").split()).rstrip(".")
-            found[line.target.id] = text[0].lower() + text[1:] if text[1:2].islower() else text
-    return found
+def _phrase(description: str) -> str:
+    """A field's docstring as help: lower case, one paragraph, without markup."""
+    text = " ".join(description.replace("`", "").split()).rstrip(".")
+    return text[0].lower() + text[1:] if text[1:2].islower() else text
 
 
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}

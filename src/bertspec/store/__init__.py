@@ -165,6 +165,14 @@ class Store:
             if run is not None:
                 yield run
 
+    def select(self, *, encoder: str | None = None, task: str | None = None) -> list[StoredRun]:
+        """The finished runs of an encoder, of a task, or all of them; the newest last."""
+        wanted = (run for run in self.runs() if encoder in (None, run.config.encoder.name))
+        return sorted(
+            (run for run in wanted if task in (None, run.config.task.name)),
+            key=lambda run: (run.result.facts.finished, run.config.encoder.name, run.config.seed),
+        )
+
     def count(self) -> int:
         """How many runs are finished."""
         return len(self.fingerprints())

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from bertspec import capabilities, cli
-from bertspec.cli import examination
 from bertspec.cli.commands import doctor
-from bertspec.cli.examination import Finding
+from bertspec.cli.commands.doctor import Finding
 from bertspec.pytest_plugin.capabilities import CAPABILITIES
 from bertspec.sources import Sources
 from bertspec.store import Store
@@ -19,15 +18,15 @@ from .conftest import NEW
 
 
 def look(folder: Path, group: str | None = None) -> dict[str, Finding]:
-    found = examination.examine(Store(folder / ".bertspec"), folder)
-    return {finding.subject: finding for finding in found if group in (None, finding.group)}
+    findings = doctor.examine(Store(folder / ".bertspec"), folder)
+    return {finding.subject: finding for finding in findings if group in (None, finding.group)}
 
 
 @pytest.fixture
 def declared(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What bertspec's package says of itself."""
+    """The metadata of bertspec's package."""
     facts: dict[str, Any] = {"requires_python": ">=3.11", "requires_dist": ["numpy>=1"]}
-    monkeypatch.setattr(examination, "_declared", lambda: facts)
+    monkeypatch.setattr(doctor, "_declared", lambda: facts)
     return facts
 
 
@@ -57,7 +56,7 @@ def test_a_store_that_cannot_be_written_is_a_no(folder: Path, capsys: pytest.Cap
     (folder / "file").write_text("", "utf-8")
     assert cli.main(["doctor", "--store", str(folder / "file")]) == 1
     said = capsys.readouterr().out
-    assert f"{folder}/file cannot be written: {folder}/file is no folder" in said
+    assert f"{folder}/file cannot be written: {folder}/file is not a folder" in said
     assert "@bundled" in said
     assert said.endswith("The main job cannot run: folder.\n")
 
@@ -104,7 +103,7 @@ def test_a_hub_that_is_silent_is_told(folder: Path, monkeypatch: pytest.MonkeyPa
     ("requirement", "state", "detail"),
     [
         ("numpy>=1", "ok", metadata.version("numpy")),
-        ("numpy<1", "limited", f"{metadata.version('numpy')}, outside of what was tested: <1"),
+        ("numpy<1", "limited", f"{metadata.version('numpy')}, outside of the tested range: <1"),
         ("no-such-package>=1", "broken", "not installed; needed: >=1"),
         ('no-such-package>=1; extra == "minilm"', "limited", "not installed; needed: >=1"),
     ],
@@ -128,7 +127,7 @@ def test_a_python_that_is_too_old_is_a_no(folder: Path, declared: dict[str, Any]
 
 
 def test_the_ranges_are_those_of_the_installed_package() -> None:
-    assert examination._declared()["name"] == "bertspec"
+    assert doctor._declared()["name"] == "bertspec"
 
 
 def test_damaged_runs_are_set_aside_and_told(folder: Path, kept: Store) -> None:
@@ -139,7 +138,7 @@ def test_damaged_runs_are_set_aside_and_told(folder: Path, kept: Store) -> None:
 
 
 def test_a_full_disk_is_a_no(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "_LEAST_FREE_BYTES", 1 << 80)
+    monkeypatch.setattr(doctor, "_LEAST_FREE_BYTES", 1 << 80)
     assert look(folder, "store")["folder"].state == "broken"
 
 

@@ -36,7 +36,7 @@ def test_runs_are_filtered_by_encoder_and_task(capsys: pytest.CaptureFixture[str
 
 
 def test_no_runs_are_told_apart_from_none_that_fit(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "runs", "--task", "other") == f"no runs in {kept.root} that fit\n"
+    assert said(capsys, "runs", "--task", "other") == f"no runs in {kept.root} match\n"
     assert said(capsys, "runs", "--store", "elsewhere").endswith("elsewhere\n")
 
 
@@ -77,7 +77,7 @@ def test_a_config_of_ones_own_is_listed_even_if_it_is_broken(folder: Path, capsy
 @pytest.mark.usefixtures("folder")
 def test_what_is_not_a_run_is_not_filtered(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list", "tasks", "--encoder", "minilm"]) == 2
-    assert "tasks are not filtered; given: '--encoder'" in capsys.readouterr().err
+    assert "tasks have no filter; given: '--encoder'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder")

@@ -120,9 +120,9 @@ def test_an_interruption_says_what_is_kept(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "the following arguments are required: COMMAND (bertspec --help says more)"),
+        ([], "the following arguments are required: COMMAND (see bertspec --help)"),
         (["lisst"], "invalid choice: 'lisst'"),
-        (["run", "--encoder", "bert-tiny"], "required: --task (bertspec run --help says more)"),
+        (["run", "--encoder", "bert-tiny"], "required: --task (see bertspec run --help)"),
         (["run", "--enc", "bert-tiny"], "required: --encoder"),
         (["list", "animals"], "invalid choice: 'animals'"),
         (["list", "runs", "--verbosely"], "unrecognized arguments: --verbosely"),

@@ -60,7 +60,7 @@ def test_an_encoder_is_measured_over_the_grid(
 def test_two_encoders_are_shown_with_their_ratios(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUICK, "--against", "twin", "--text", "the plot was clever ."]) == 0
     said = capsys.readouterr().out
-    assert "micro by that of twin, in turns" in said
+    assert "micro by twin, in turns: the median of the rounds" in said
     rows = [line.split() for line in said.splitlines()]
     assert [row[:2] for row in rows if row and row[0] == "twin"] == [["twin", "4"], ["twin", "8"], ["twin", "text,"]]
     assert sum(" to " in line for line in said.splitlines()) == 2

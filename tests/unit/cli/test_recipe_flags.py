@@ -16,7 +16,7 @@ from bertspec.errors import InvalidConfig, UnknownName
 def asked(*words: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser(exit_on_error=False)
     recipe_flags.add(parser)
-    return recipe_flags.asked(parser.parse_args(words))
+    return recipe_flags.fields(parser.parse_args(words))
 
 
 def test_every_field_of_a_recipe_and_of_its_optimizer_is_an_option() -> None:
@@ -71,7 +71,7 @@ def test_words_become_fields(words: str, fields: dict[str, Any]) -> None:
         ("--epochs three", "'three' is not a number, or none"),
         ("--batch-size 1.5", "'1.5' is not a whole number"),
         ("--batch-size none", "'none' is not a whole number"),
-        ("--schedule cosines", "'cosines' is none of linear, constant"),
+        ("--schedule cosines", "'cosines' is not one of linear, constant"),
         ("--set momentum", "'momentum' is not FIELD=VALUE"),
         ("--set steps=few", "'few' is not a whole number"),
     ],

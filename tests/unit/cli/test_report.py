@@ -40,7 +40,7 @@ def test_a_session_may_be_named(store: Path) -> None:
 
 def test_without_a_session_nothing_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--store", str(tmp_path / "none")]) == 2
-    wanted = "no session has left a record; allowed: pytest features/ or bertspec sweep, first"
+    wanted = "the store has no record of a session; allowed: pytest features/ or bertspec sweep, first"
     assert wanted in capsys.readouterr().err
 
 

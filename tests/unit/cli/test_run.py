@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bertspec.api import StudyResult
 from bertspec.cli.commands import run
 from bertspec.config import StudyConfig
 from bertspec.errors import Diverged
@@ -18,13 +19,14 @@ from .conftest import NEW, OLD
 
 
 @pytest.fixture
-def made(study_config: StudyConfig, runs: tuple[StoredRun, StoredRun]) -> Study:
+def study(study_config: StudyConfig, runs: tuple[StoredRun, StoredRun]) -> StudyResult:
+    """Two runs; the one with seed 2 was trained now."""
     return _study(study_config, runs)
 
 
-def _study(config: StudyConfig, runs: tuple[StoredRun, ...]) -> Study:
+def _study(config: StudyConfig, runs: tuple[StoredRun, ...]) -> StudyResult:
     nothing: Any = None
-    return Study(config, nothing, nothing, nothing, list(runs), trained={NEW})
+    return StudyResult(Study(config, nothing, nothing, nothing, list(runs), trained={NEW}))
 
 
 @pytest.mark.parametrize(
@@ -47,16 +49,16 @@ def test_a_billion_seeds_are_a_slip() -> None:
 
 
 def test_the_table_has_a_row_for_each_seed_and_says_where_it_came_from(
-    made: Study, capsys: pytest.CaptureFixture[str]
+    study: StudyResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run._show(made, {NEW})
+    run._show(study)
     said = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["2", "0.7000", "0.2500", "2", "2.0", "trained", NEW[:12]] in said
     assert ["1", "0.6000", "0.2500", "2", "2.0", "store", OLD[:12]] in said
 
 
-def test_the_table_ends_with_the_mean_and_its_interval(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    run._show(made, set())
+def test_the_table_ends_with_the_mean_and_its_interval(study: StudyResult, capsys: pytest.CaptureFixture[str]) -> None:
+    run._show(study)
     said = capsys.readouterr().out
     assert "mean     0.6500   0.2500" in said
     assert "from     0.0147   0.2500" in said
@@ -64,12 +66,19 @@ def test_the_table_ends_with_the_mean_and_its_interval(made: Study, capsys: pyte
     assert "2 runs: 1 trained and 1 from the store" in said
 
 
-def test_one_run_has_no_interval(study_config: StudyConfig, runs: tuple[StoredRun, StoredRun]) -> None:
-    assert run._means(_study(study_config, runs[:1])) == {"accuracy": (0.7, None), "f1": (0.25, None)}
+def test_one_run_has_no_interval(
+    study_config: StudyConfig, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run._show(_study(study_config, runs[:1]))
+    said = capsys.readouterr().out
+    assert "1 run: 1 trained\n" in said
+    assert "from" not in said
 
 
-def test_the_result_for_machines_has_the_documented_keys(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    run._show_json(made, {NEW})
+def test_the_result_for_machines_has_the_documented_keys(
+    study: StudyResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run._show_json(study)
     said = json.loads(capsys.readouterr().out)
     assert set(said) == {"study", "recipe", "trained", "metrics", "runs"}
     assert said["metrics"]["f1"] == {"mean": 0.25, "interval": [0.25, 0.25]}
@@ -83,12 +92,12 @@ def test_a_run_that_diverged_is_shown_and_ends_the_command(
 ) -> None:
     facts = runs[1].result.facts.model_copy(update={"diverged": "loss nan at step 2 of 8, learning rate 0.1"})
     wild = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, facts=facts))
-    made = _study(study_config, (runs[0], wild))
-    run._show(made, {NEW})
+    diverged = _study(study_config, (runs[0], wild))
+    run._show(diverged)
     assert "(diverged)" in capsys.readouterr().out
     with pytest.raises(Diverged, match=r"1 of 2 runs diverged; given: .*step 2 of 8.*; .*lower learning rate.*seed 1"):
-        run._tell_divergence(made)
-    run._tell_divergence(_study(study_config, runs))
+        run._refuse_divergence(diverged)
+    run._refuse_divergence(_study(study_config, runs))
 
 
 def test_a_seed_that_collapsed_is_told(
@@ -97,7 +106,7 @@ def test_a_seed_that_collapsed_is_told(
     outcomes = runs[1].result.outcomes
     one_class = dataclasses.replace(outcomes, outputs=np.tile(np.float32([1.0, 0.0]), (len(outcomes.references), 1)))
     fallen = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, outcomes=one_class))
-    run._show(_study(study_config, (runs[0], fallen)), set())
+    run._show(_study(study_config, (runs[0], fallen)))
     seed = fallen.result.facts.seed
     assert f"collapsed (one class only, or no better than the majority): seed {seed}\n" in capsys.readouterr().out
 

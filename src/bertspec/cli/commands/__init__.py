@@ -1,1 +1,1 @@
-"""The commands, a module each: NAME, HELP, EPILOG, ``add_arguments(parser)`` and ``execute(arguments) -> int``."""
+"""The commands: modules with NAME, HELP, EPILOG, ``add_arguments(parser)`` and ``execute(arguments) -> int``."""

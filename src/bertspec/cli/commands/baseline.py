@@ -1,6 +1,6 @@
-"""Keep what the last session of pytest reached as a baseline, for later builds to be compared with.
+"""Save the scores and speeds of the last pytest session as a baseline that later builds are compared with.
 
-The file lies in baselines/, beside the features; commit it with the release that it stands for.
+The file is baselines/NAME.json, beside the features; commit it with its release.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
 
 NAME = "baseline"
-HELP = "keep what a session reached, to compare later builds with"
+HELP = "save the scores of a session, to compare later builds with"
 EPILOG = """\
 examples:
   bertspec baseline save 1.0          # after: pytest features/ --least-runs 5
   git add baselines/1.0.json
   pytest features/ --against 1.0
 
-A comparison needs five seeds a side: --least-runs 5 makes them, and --against does so by itself. A regression is a
-score that is worse than seeds explain; Holm's correction covers everything together. Peak memory is compared between
-runs on the same accelerator, which counts each run alone (a margin of 5 %). Of time, only what scenarios measured in
-turns is compared: a ratio of speeds that fell by more than 10 % on the same machine.
+A comparison needs five seeds on each side: --least-runs 5 trains them, and so does --against. A regression is a score
+that is worse than the seeds explain, with Holm's correction over the whole comparison. Peak memory is compared between
+runs on the same accelerator, with a margin of 5 %. Speed is compared only as ratios that scenarios measured in turns on
+the same machine: one that fell by more than 10 % is a regression.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to keep, and under which name."""
+    """Add the name and the session."""
     parser.add_argument("act", choices=("save",), help="save: write baselines/NAME.json")
-    parser.add_argument("name", metavar="NAME", help="such as the number of a release")
+    parser.add_argument("name", metavar="NAME", help="such as the version of a release")
     parser.add_argument("--session", metavar="FILE", help="the record of a session (default: the last one)")
     options.add_store(parser)
 
@@ -50,11 +50,11 @@ def execute(arguments: argparse.Namespace) -> int:
     kept, file = Store.locate(arguments.store), baselines.path_of(arguments.name, project_root())
     record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
     if record is None:
-        raise InvalidConfig("no session has left a record", allowed="pytest features/, first", where=kept.root)
+        raise InvalidConfig("the store has no record of a session", allowed="pytest features/, first", where=kept.root)
     session = sessions.read(record)
     studies, timings = baselines.reached(session, kept, options.catalog()), baselines.timed(session)
     if not studies:
-        raise InvalidConfig("the session claimed no quality of any study", where=record)
+        raise InvalidConfig("the session has no claim about the quality of a study", where=record)
     today = datetime.datetime.now(datetime.UTC).date()
     baselines.write(
         baselines.Baseline(
@@ -67,7 +67,7 @@ def execute(arguments: argparse.Namespace) -> int:
         ),
         file,
     )
-    console.show_lines(f"{file}: {len(studies)} studies, {len(timings)} ratios of speeds")
+    console.show_lines(f"{file}: {len(studies)} studies, {len(timings)} speed ratios")
     console.show_lines(*(_line(study) for study in studies))
     return 0
 

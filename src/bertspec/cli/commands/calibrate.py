@@ -1,7 +1,7 @@
-"""Measure how well the studies of feature files do, and how far their seeds lie apart; write it down for review.
+"""Measure mean and seed spread of the studies in feature files, and write a calibration record of each.
 
-Each study that a scenario claims a quality of is run on reference seeds, which no scenario uses. Its record, mean
-and spread of every metric with hashes of all that it was made with, goes to configs/calibrations/ in this folder.
+Every study with a claim about its quality is run on reference seeds, which no scenario uses. Its record goes to
+configs/calibrations/ in this folder: mean and spread of every metric, and hashes of everything that could change them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ examples:
   bertspec calibrate my.feature --runs 10 --workers 2
   git diff configs/calibrations
 
-A verdict uses the record of exactly its study: the same encoder, tokenizer, rows, task and recipe. One that no longer
-matches is reported as stale and not used. With fewer runs the spread's upper limit grows: 1.28 times the estimate
-for 20, 1.47 for 10, 1.94 for 5. Runs that the store has are not made again.
+A verdict uses the record of exactly its study: same encoder, tokenizer, rows, task and recipe. A record that no longer
+matches is reported as stale and not used. The upper limit of the spread grows with fewer runs: 1.28 times the estimate
+for 20, 1.47 for 10, 1.94 for 5. Runs that the store has are not trained again.
 """
 
 _FEWEST, _MOST = 3, 900
@@ -33,8 +33,8 @@ _OURS_IS_LOADED = ("-W", "ignore:Module already imported so cannot be rewritten:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to calibrate."""
-    parser.add_argument("features", nargs="+", metavar="FEATURE", help="feature files, or folders of them")
+    """Add the feature files and the number of runs."""
+    parser.add_argument("features", nargs="+", metavar="FEATURE", help="feature files, or folders that hold them")
     parser.add_argument(
         "--runs",
         type=int_between(_FEWEST, _MOST),
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Let pytest find and run the scenarios."""
+    """Let pytest collect and run the scenarios."""
     import pytest
 
     from bertspec.store import store_folder

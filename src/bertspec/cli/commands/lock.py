@@ -1,6 +1,6 @@
-"""Write down which revision and which content stand behind the hub's names, in a file that later runs obey.
+"""Pin the hub's names to revisions and content hashes, in a file that every later run checks.
 
-Without names, what the stored runs used is locked, and nothing is downloaded.
+Without names, this pins what the stored runs used, and downloads nothing.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ examples:
   bertspec lock --encoder minilm --task sst2-sentences
   git add bertspec.lock
 
-A run whose content is not what bertspec.lock promises is refused before it begins, wherever the content came from.
+A run whose content differs from bertspec.lock is refused before it starts, wherever the content came from.
 Remove an entry, or the file, to unlock.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to lock."""
+    """Add the names to pin."""
     for name in ("encoder", "task"):
         option = parser.add_argument(
-            f"--{name}", action="append", default=[], metavar="NAME", help=f"lock this {name}; may be repeated"
+            f"--{name}", action="append", default=[], metavar="NAME", help=f"pin this {name}; may be repeated"
         )
         options.complete_names(option, name)
     options.add_store(parser)
@@ -60,7 +60,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _of_names(arguments: argparse.Namespace, pins: Pins) -> Pins:
-    """Look the names up afresh: a name is locked to what it stands for now."""
+    """Look every name up again: it is pinned to what it resolves to now."""
     from bertspec.sources import Sources, pretrained, tables
 
     catalog, sources = options.catalog(), Sources.from_environment()

@@ -1,4 +1,4 @@
-"""Let a run's fine-tuned encoder predict. A model that was not kept is trained again, to the same bits."""
+"""Predict with the fine-tuned encoder of a run. A model that was not kept is trained again, to the same bits."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ examples:
   cat new-reviews.txt | bertspec predict 3f9a
   bertspec predict 3f9a --json "the film was good ."
 
-A .csv or .tsv file has the columns that the task reads; any other file, and standard input, one text on a line
+A .csv or .tsv file has the columns that the task reads. Any other file, and standard input, has one text per line
 (for a task of pairs: two texts with a tab between them).
 
 Each line of the result: the label (or the number), its probability, the text; separated by tabs.
---json writes one object on a line: text, text_pair, label, value, probabilities.
+--json writes one object per line: text, text_pair, label, value, probabilities.
 """
 
 _CHUNK = 1024
@@ -39,40 +39,39 @@ Row = tuple[str, str | None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which run, and which texts."""
+    """Add the run and the texts."""
     option = parser.add_argument("run", metavar="RUN", help="the beginning of its fingerprint, or: latest")
     options.complete_runs(option)
-    parser.add_argument("text", nargs="*", metavar="TEXT", help="a text; for a task of pairs, two to a pair")
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="a text; two per pair for a task of pairs")
     parser.add_argument(
         "--file", type=Path, metavar="PATH", help="read the texts from a file (default: standard input)"
     )
     options.add_device(parser)
     options.add_store(parser)
-    parser.add_argument("--json", action="store_true", help="write one JSON object on a line")
+    parser.add_argument("--json", action="store_true", help="write one JSON object per line")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Read, predict and write in parts, so that a file of any size passes through."""
-    from bertspec import study
-    from bertspec.inference.prediction import Predictor
+    """Read, predict and write in parts, so that a file may have any size."""
+    from bertspec import api
 
-    work = options.session(arguments)
-    run = work.store.find(arguments.run)
-    texts = rows(arguments, run.config.task)
-    first = list(islice(texts, _CHUNK))  # before the model: a file that is not there is told at once
-    if not first:
-        return 0
-    predictor = Predictor.load(study.model_of(run, work), run.config, device=arguments.device)
-    while first:
-        pairs = [pair or "" for _, pair in first] if run.config.task.text_pair else None
-        said = predictor.predict([text for text, _ in first], pairs)
-        console.show_lines(*(_line(row, each, machine=arguments.json) for row, each in zip(first, said, strict=True)))
-        first = list(islice(texts, _CHUNK))
+    with options.session(arguments) as work:
+        run = work.store.find(arguments.run)
+        texts = rows(arguments, run.config.task)
+        part = list(islice(texts, _CHUNK))  # before the model is loaded: a missing file is an error at once
+        if not part:
+            return 0
+        predictor = api.load_predictor(run, work)
+        while part:
+            pairs = [pair or "" for _, pair in part] if run.config.task.text_pair else None
+            predictions = zip(part, predictor.predict([text for text, _ in part], pairs), strict=True)
+            console.show_lines(*(_line(row, each, as_json=arguments.json) for row, each in predictions))
+            part = list(islice(texts, _CHUNK))
     return 0
 
 
 def rows(arguments: argparse.Namespace, task: TaskConfig) -> Iterator[Row]:
-    """The texts that a command line means, with the second of each pair.
+    """The texts that a command line gives, with the second of each pair.
 
     Raises:
         DataError: a line or a column is missing.
@@ -86,7 +85,7 @@ def rows(arguments: argparse.Namespace, task: TaskConfig) -> Iterator[Row]:
         yield from _given(arguments.text, task)
     elif arguments.file is None:
         if sys.stdin.isatty():
-            sys.stderr.write("reading texts, one on a line, up to Ctrl-D\n")
+            sys.stderr.write("reading texts, one per line, until Ctrl-D\n")
         yield from _lines(sys.stdin, task, "standard input")
     else:
         try:
@@ -104,7 +103,7 @@ def _given(texts: Sequence[str], task: TaskConfig) -> Iterator[Row]:
         yield from ((text, None) for text in texts)
     elif len(texts) % 2:
         raise InvalidConfig(
-            f"task {task.name!r} reads pairs of texts", given=f"{len(texts)} texts", allowed="two to a pair"
+            f"task {task.name!r} reads pairs of texts", given=f"{len(texts)} texts", allowed="two per pair"
         )
     else:
         yield from zip(texts[::2], texts[1::2], strict=True)
@@ -142,11 +141,11 @@ def _columns(stream: Any, task: TaskConfig, where: Path) -> Iterator[Row]:
         yield row[task.text] or "", row[task.text_pair] if task.text_pair else None
 
 
-def _line(row: Row, prediction: Prediction, *, machine: bool) -> str:
+def _line(row: Row, prediction: Prediction, *, as_json: bool) -> str:
     import json
 
     text, pair = row
-    if machine:
+    if as_json:
         return json.dumps({"text": text, "text_pair": pair, **prediction.as_json()}, ensure_ascii=False)
     words = " ".join(part for part in (text, pair) if part).replace("\t", " ").replace("\n", " ")
     return "\t".join((*prediction.columns(), words))

@@ -1,4 +1,4 @@
-"""Draw what a session of pytest showed, and sweeps: one HTML page that asks nobody for anything, Markdown, W&B."""
+"""Write a report of a pytest session and of the sweeps: one self-contained HTML page, Markdown, or a W&B Report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
 
 NAME = "report"
-HELP = "draw what a session showed, as HTML, Markdown or a W&B Report"
+HELP = "write the report of a session, as HTML, Markdown or a W&B Report"
 EPILOG = """\
 examples:
   bertspec report
@@ -24,20 +24,22 @@ examples:
   bertspec report --output - --format markdown
   bertspec report --format wandb                  # pip install 'bertspec[wandb-report]'
 
-The page holds every scenario in its own words, each claim with its interval, its bound and its seeds, learning curves,
-confusion matrices, quality against cost, the store's sweeps, and where everything came from. pytest writes it, too:
+The page has every scenario with its steps, each claim with its interval, bound and seeds, learning curves, confusion
+matrices, quality against cost, the store's sweeps, and the provenance of everything. pytest writes it, too, with
 --spec-report=PATH.
-A W&B Report holds the claims, and charts of the session's runs that W&B has; bertspec sync pushes the others.
+A W&B Report has the claims, and charts of the session's runs that W&B has; bertspec sync pushes the others.
 """
 
 _FORMATS = {"html": ".html", "markdown": ".md", "wandb": ""}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which session, and where to."""
-    parser.add_argument("--session", metavar="FILE", help="the record of a session (default: the last one, if any)")
+    """Add the session, the format and the output."""
+    parser.add_argument("--session", metavar="FILE", help="the record of a session (default: the last one)")
     parser.add_argument("--format", choices=tuple(_FORMATS), default="html", help="default: html")
-    parser.add_argument("--output", metavar="PATH", help="default: bertspec-report.html, or .md, here; - writes it out")
+    parser.add_argument(
+        "--output", metavar="PATH", help="default: bertspec-report.html, or .md, in this folder; - is standard output"
+    )
     options.add_store(parser)
 
 
@@ -60,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
         session = _of_sweeps(sweeps(kept.root))
     else:
         raise InvalidConfig(
-            "no session has left a record", allowed="pytest features/ or bertspec sweep, first", where=kept.root
+            "the store has no record of a session", allowed="pytest features/ or bertspec sweep, first", where=kept.root
         )
     if arguments.format == "wandb":
         console.show_lines(_published(session, kept))
@@ -78,7 +80,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _of_sweeps(swept: Sequence[SweepRecord]) -> SessionRecord:
-    """A session without scenarios, where only sweeps were run so far."""
+    """A session without scenarios, for a store that has only sweeps."""
     from bertspec.results import SessionRecord
 
     last = swept[0]

@@ -1,4 +1,4 @@
-"""Show everything that is known about a finished run."""
+"""Show everything that the store knows about a finished run."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which run."""
+    """Add the run."""
     option = parser.add_argument("run", metavar="RUN", help="the beginning of its fingerprint, or: latest")
     options.complete_runs(option)
     options.add_store(parser)
-    parser.add_argument("--json", action="store_true", help="write it for machines")
+    parser.add_argument("--json", action="store_true", help="write the run as JSON")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -45,7 +45,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def sparkline(values: Any, width: int = 60) -> str:
-    """A curve in one line of blocks, each the mean of its part of the curve."""
+    """A curve as one line of block characters, each the mean of its part of the curve."""
     import numpy as np
 
     parts = [float(part.mean()) for part in np.array_split(np.asarray(values), min(width, len(values)))]
@@ -55,7 +55,7 @@ def sparkline(values: Any, width: int = 60) -> str:
 
 def _show(run: StoredRun, kept: Store) -> None:
     config, facts, loss = run.config, run.result.facts, run.result.curve.loss
-    shown = console.table("", "")
+    table = console.table("", "")
     rows: dict[str, Any] = {
         "run": run.fingerprint,
         "encoder": f"{config.encoder.name} ({'from scratch' if config.encoder.from_scratch else 'pretrained'})",
@@ -68,8 +68,10 @@ def _show(run: StoredRun, kept: Store) -> None:
         "seen": f"{facts.train_examples} examples, {facts.train_tokens} tokens; "
         f"scored on {facts.evaluation_examples} examples",
         "seconds": _fields(facts.timings),
-        "memory": f"{facts.peak_memory_bytes / 2**20:.0f} MiB at its peak",
-        "memory was short": f"{facts.micro_batch} examples at a time" if facts.micro_batch else None,
+        "memory": f"peak {facts.peak_memory_bytes / 2**20:.0f} MiB",
+        "micro-batch": f"{facts.micro_batch} examples at a time: the memory was too small"
+        if facts.micro_batch
+        else None,
         "resumed": f"after step {', '.join(map(str, facts.resumed_at))}" if facts.resumed_at else None,
         "environment": _fields(facts.environment, without="versions"),
         "versions": ", ".join(f"{name} {version}" for name, version in facts.environment.versions.items()),
@@ -80,8 +82,8 @@ def _show(run: StoredRun, kept: Store) -> None:
     }
     for name, value in rows.items():
         if value is not None:
-            shown.add_row(name, str(value))
-    console.show_table(shown, fold=True)
+            table.add_row(name, str(value))
+    console.show_table(table, fold=True)
 
 
 def _fields(record: Any, *, without: str = "") -> str:

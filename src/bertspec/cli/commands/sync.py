@@ -1,4 +1,4 @@
-"""Push to W&B what was logged offline, and check that it arrived."""
+"""Push the runs that were logged offline to W&B, and check that they arrived."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from bertspec.cli import console, options
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
 
 NAME = "sync"
-HELP = "push to W&B what was logged offline"
+HELP = "push offline runs to W&B"
 EPILOG = """\
 examples:
   bertspec sync
   WANDB_BASE_URL=https://wandb.example.com bertspec sync
 
-The key comes from where W&B's own tools keep it (wandb login, or WANDB_API_KEY).
-A run counts as synced once the service has said that it holds it. Exit status 1 where one is left behind.
+The key is the one of W&B's own tools (wandb login, or WANDB_API_KEY). A run counts as synced once the service confirms
+that it has it. Exit status 1 if a run did not arrive.
 --json writes a list of objects: run, name, outcome (arrived, already there, failed), detail.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the store is."""
+    """Add ``--store`` and ``--json``."""
     options.add_store(parser)
-    parser.add_argument("--json", action="store_true", help="write the report for machines")
+    parser.add_argument("--json", action="store_true", help="write the report as JSON")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Push, check, and write what became of each run."""
+    """Push, check, and write the outcome of each run."""
     from dataclasses import asdict
 
     from bertspec.store import Store
@@ -40,8 +40,8 @@ def execute(arguments: argparse.Namespace) -> int:
     elif not report:
         console.show_lines("nothing was logged offline")
     else:
-        shown = console.table("outcome", "run", "name", "detail")
+        table = console.table("outcome", "run", "name", "detail")
         for run in report:
-            shown.add_row(run.outcome, run.run, run.name, run.detail)
-        console.show_table(shown)
+            table.add_row(run.outcome, run.run, run.name, run.detail)
+        console.show_table(table)
     return 1 if any(run.outcome == "failed" for run in report) else 0
