@@ -13,8 +13,8 @@ from pytest_bdd.parsers import StepParser
 from bertspec.config import EncoderConfig, SweepConfig, TaskConfig
 from bertspec.errors import InvalidConfig
 from bertspec.study import Session
-from bertspec.sweep import comparison, files, runner
-from bertspec.sweep.comparison import Comparison
+from bertspec.sweeps import comparison, files, runner
+from bertspec.sweeps.comparison import Comparison
 
 from .arguments import seeds
 from .scene import Recipe

@@ -10,7 +10,7 @@ from pytest_bdd import parsers, then, when
 from bertspec.claims import sweeps as judging
 from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.study import Session
-from bertspec.sweep.comparison import Comparison
+from bertspec.sweeps.comparison import Comparison
 
 from . import searching
 from .scene import Claims, Recipe

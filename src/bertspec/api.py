@@ -172,7 +172,7 @@ def sweep(
     Raises:
         BertspecError: the file is not valid, or the sweep cannot be run; finished trials are kept.
     """
-    from bertspec.sweep import comparison, files, runner
+    from bertspec.sweeps import comparison, files, runner
     from bertspec.tracking import show_sweep
 
     with _opened(session, device) as work:

@@ -19,7 +19,7 @@ from bertspec.results import SweepRecord
 from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.study import Session
-from bertspec.sweep.worker_pool import Job, WorkerPool
+from bertspec.sweeps.worker_pool import Job, WorkerPool
 from bertspec.tracking import SilentTracker
 from tests.integration.micro import ENCODER, TASK
 

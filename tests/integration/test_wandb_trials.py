@@ -124,7 +124,7 @@ def test_a_trial_that_no_spec_allows_is_a_failed_run_that_says_why(
 def test_a_trial_that_its_agent_stops_ends_its_run(
     under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bertspec.sweep import trial as trial_module
+    from bertspec.sweeps import trial as trial_module
 
     def run(*_: object, **given: Any) -> None:
         given["on_progress"](Point(step=2, value=0.5))
@@ -140,7 +140,7 @@ def test_a_trial_that_its_agent_stops_ends_its_run(
 def test_what_a_trial_reaches_on_the_way_is_drawn_over_its_steps(
     under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bertspec.sweep import trial as trial_module
+    from bertspec.sweeps import trial as trial_module
 
     run = trial_module.run
 

@@ -12,7 +12,7 @@ from bertspec.claims.studies import guarded
 from bertspec.config import SweepConfig
 from bertspec.errors import InvalidConfig, UnknownName
 from bertspec.statistics import BEST_TOLERANCE, Claim, Verdict
-from bertspec.sweep.comparison import Comparison
+from bertspec.sweeps.comparison import Comparison
 
 __all__ = ["check_best", "check_sensitivity", "check_steps", "judge_best", "judge_sensitivity", "judge_steps"]
 

@@ -12,7 +12,7 @@ from bertspec.cli import main, ranking
 from bertspec.cli.commands import sweep
 from bertspec.config import SweepConfig
 from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
-from bertspec.sweep import comparison, runner
+from bertspec.sweeps import comparison, runner
 
 pytestmark = pytest.mark.usefixtures("folder")
 

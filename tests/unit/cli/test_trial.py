@@ -12,7 +12,7 @@ import pytest
 from bertspec import cli
 from bertspec.results import TrialRecord
 from bertspec.store import StoredRun
-from bertspec.sweep import trial as room
+from bertspec.sweeps import trial as room
 from bertspec.tracking import under_an_agent
 
 from .conftest import NEW, OLD

@@ -7,7 +7,7 @@ from bertspec.steps.searching import Scene, compared, parameters
 
 from bertspec.errors import InvalidConfig, UnknownName
 from bertspec.study import Session
-from bertspec.sweep import files
+from bertspec.sweeps import files
 
 HEAD = ["parameter", "values"]
 OPTIMIZERS = ["optimizer", "adamw, sgd"]

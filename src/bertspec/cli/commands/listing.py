@@ -154,7 +154,7 @@ def _optimizer(name: str, catalog: Catalog) -> str:
 
 
 def _sweep(name: str, catalog: Catalog) -> str:
-    from bertspec.sweep import files
+    from bertspec.sweeps import files
 
     config = files.load(catalog.sweep(name))
     count = config.run_cap or (config.grid_size if config.method == "grid" else None)

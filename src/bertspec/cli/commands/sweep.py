@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Check everything, then run what is missing."""
-    from bertspec.sweep import files
+    from bertspec.sweeps import files
 
     work = options.session(arguments, bars=False, fresh=arguments.fresh)
     config = files.read(arguments.sweep, work)
@@ -91,7 +91,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.wandb:
         _register(config, arguments)
         return 0
-    from bertspec.sweep import runner
+    from bertspec.sweeps import runner
     from bertspec.tracking import show_sweep
 
     with _progress() as progress:
@@ -123,7 +123,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _compared(config: SweepConfig, found: SweepRecord, work: Session, **how: Any) -> SweepRecord:
     """The same with its comparison, where it compares something and something came of it."""
-    from bertspec.sweep import comparison
+    from bertspec.sweeps import comparison
 
     if config.tuning.compare is None or not any(trial.state == "finished" for trial in found.trials):
         return found
@@ -131,7 +131,7 @@ def _compared(config: SweepConfig, found: SweepRecord, work: Session, **how: Any
 
 
 def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
-    from bertspec.sweep.plan import trial_count
+    from bertspec.sweeps.plan import trial_count
     from bertspec.tracking import register
 
     values = config.model_dump(mode="json", exclude_unset=True)
@@ -150,8 +150,8 @@ def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
 
 
 def _show_plan(config: SweepConfig, work: Session, arguments: argparse.Namespace) -> None:
-    from bertspec.sweep.plan import trial_count
-    from bertspec.sweep.search import Search
+    from bertspec.sweeps.plan import trial_count
+    from bertspec.sweeps.search import Search
 
     count, tuning, search = trial_count(config, arguments.trials), config.tuning, Search(config, arguments.seed)
     first = search.proposal(0)

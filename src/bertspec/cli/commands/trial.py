@@ -109,7 +109,7 @@ def _value(text: str) -> Any:
 def _made(
     parameters: Mapping[str, Any], work: Session, metric: str | None, shown: TrialTracker | None = None
 ) -> TrialRecord:
-    from bertspec.sweep import trial
+    from bertspec.sweeps import trial
 
     def on_progress(point: Point) -> None:
         if shown is not None:
@@ -143,7 +143,7 @@ def _shown(parameters: Mapping[str, Any], work: Session, metric: str | None) -> 
 
 def _means(made: TrialRecord, work: Session) -> dict[str, float]:
     """Every metric of the task, and the loss: whatever the sweep looks for is among them."""
-    from bertspec.sweep import trial
+    from bertspec.sweeps import trial
 
     runs = [run for run in map(work.store.get, made.runs) if run is not None]
     if made.state == "failed" or not runs:

@@ -15,7 +15,7 @@ from bertspec.errors import DataError, DeviceError, Diverged, InvalidConfig
 from bertspec.records import utc_now, validate
 from bertspec.results import Point, Setting, TrialRecord
 from bertspec.study import Session
-from bertspec.sweep.early_stopping import OnProgress, StoppingTracker, points_of
+from bertspec.sweeps.early_stopping import OnProgress, StoppingTracker, points_of
 from bertspec.tracking import combine
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from bertspec import study
 from bertspec.config import MetricConfig, StudyConfig, SweepConfig
 from bertspec.errors import InvalidConfig
 from bertspec.study import Session
-from bertspec.sweep.search import Proposal, Search
+from bertspec.sweeps.search import Proposal, Search
 
 if TYPE_CHECKING:
     from bertspec.device import Device
@@ -68,7 +68,7 @@ def build_plan(config: SweepConfig, session: Session, *, seed: int = 0, trials_e
     """Plan a sweep: check every trial that is known beforehand, and locate everything that it reads.
 
     Args:
-        config: the sweep, as :mod:`bertspec.sweep.files` reads it, with its metric.
+        config: the sweep, as :mod:`bertspec.sweeps.files` reads it, with its metric.
         session: its catalog and sources.
         seed: of the search.
         trials_each: trials of each contender, instead of the file's ``run_cap``.

@@ -20,8 +20,8 @@ from bertspec.statistics import BEST_LOOKS, Scores
 from bertspec.store import StoredRun
 from bertspec.store.sweeps import SweepFile
 from bertspec.study import Session, Study
-from bertspec.sweep.trial import LOSS, score_of
-from bertspec.sweep.worker_pool import Job, WorkerPool, default_size
+from bertspec.sweeps.trial import LOSS, score_of
+from bertspec.sweeps.worker_pool import Job, WorkerPool, default_size
 
 __all__ = ["NEAR", "Comparison", "Contender", "OnConfirmed", "begin", "budget_differences", "compare"]
 

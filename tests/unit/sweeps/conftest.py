@@ -10,7 +10,7 @@ import pytest
 
 from bertspec.config import SweepConfig
 from bertspec.study import Session
-from bertspec.sweep import files
+from bertspec.sweeps import files
 
 GOOD = """\
 method: random

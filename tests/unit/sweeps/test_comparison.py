@@ -19,9 +19,9 @@ from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.store.sweeps import SweepFile
 from bertspec.study import Session, seeds
-from bertspec.sweep import comparison, files
-from bertspec.sweep.comparison import budget_differences
-from bertspec.sweep.worker_pool import Job, Progress, WorkerDied, WorkerPool
+from bertspec.sweeps import comparison, files
+from bertspec.sweeps.comparison import budget_differences
+from bertspec.sweeps.worker_pool import Job, Progress, WorkerDied, WorkerPool
 from bertspec.tracking import SilentTracker
 
 ENCODER = """\

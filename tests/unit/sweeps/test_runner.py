@@ -13,8 +13,8 @@ from bertspec.config import SweepConfig
 from bertspec.errors import InvalidConfig, SourceError, UnknownName
 from bertspec.results import Point, SweepRecord, TrialRecord
 from bertspec.study import Session
-from bertspec.sweep import runner, trial
-from bertspec.sweep.worker_pool import Job, WorkerDied
+from bertspec.sweeps import runner, trial
+from bertspec.sweeps.worker_pool import Job, WorkerDied
 
 from .conftest import GOOD, Read
 

@@ -17,7 +17,7 @@ from bertspec.config.sweeps import did_you_mean
 from bertspec.errors import BertspecError, InvalidConfig
 from bertspec.records import Keys, validate
 from bertspec.study import Session
-from bertspec.sweep.trial import LOSS
+from bertspec.sweeps.trial import LOSS
 
 __all__ = ["NAMES", "load", "parse", "read"]
 

@@ -8,7 +8,7 @@ import pytest
 from bertspec.config import SweepConfig
 from bertspec.errors import InvalidConfig, UnknownName
 from bertspec.study import Session
-from bertspec.sweep import files
+from bertspec.sweeps import files
 
 from .conftest import GOOD, Read
 

@@ -13,8 +13,8 @@ from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.errors import SourceError, UnknownName
 from bertspec.results import Point
 from bertspec.study import Session
-from bertspec.sweep import trial
-from bertspec.sweep.early_stopping import first_points
+from bertspec.sweeps import trial
+from bertspec.sweeps.early_stopping import first_points
 
 
 @pytest.fixture

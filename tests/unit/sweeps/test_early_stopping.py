@@ -4,7 +4,7 @@ import pytest
 
 from bertspec.config import HyperbandConfig
 from bertspec.results import Point
-from bertspec.sweep.early_stopping import Hyperband
+from bertspec.sweeps.early_stopping import Hyperband
 
 
 def band(**given: object) -> Hyperband:

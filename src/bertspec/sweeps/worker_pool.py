@@ -175,7 +175,7 @@ def _work(pipe: connection.Connection, session: Session) -> None:
 
 
 def _trial(job: Job, session: Session, pipe: connection.Connection) -> TrialRecord:
-    from bertspec.sweep import trial
+    from bertspec.sweeps import trial
 
     def on_progress(point: Point) -> str | None:
         pipe.send(point)

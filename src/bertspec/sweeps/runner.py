@@ -14,10 +14,10 @@ from bertspec.records import utc_now
 from bertspec.results import SweepRecord, TrialRecord
 from bertspec.store.sweeps import SweepFile
 from bertspec.study import Session
-from bertspec.sweep import early_stopping, trial
-from bertspec.sweep.early_stopping import Hyperband, OnProgress
-from bertspec.sweep.plan import SweepPlan, build_plan
-from bertspec.sweep.worker_pool import Job, Progress, WorkerDied, WorkerPool, default_size
+from bertspec.sweeps import early_stopping, trial
+from bertspec.sweeps.early_stopping import Hyperband, OnProgress
+from bertspec.sweeps.plan import SweepPlan, build_plan
+from bertspec.sweeps.worker_pool import Job, Progress, WorkerDied, WorkerPool, default_size
 
 __all__ = ["OnTrial", "run"]
 
@@ -41,7 +41,7 @@ def run(
     """Run every trial that the sweep's record lacks: an interrupted sweep is resumed, a fresh one starts anew.
 
     Args:
-        config: the sweep, as :mod:`bertspec.sweep.files` reads it.
+        config: the sweep, as :mod:`bertspec.sweeps.files` reads it.
         session: where it is run; with several processes, each gets a copy.
         processes: trials at a time; ``None`` takes as many as the cores allow, 1 runs them in this process.
         trials_each: trials of each contender, instead of the file's ``run_cap``.
