@@ -1,6 +1,6 @@
 @bundled
 Feature: What cannot work is refused before training starts
-  One clear message says what was given, what is allowed and where, and nothing is lost.
+  One clear message says what was given, what is allowed and where.
 
   Rule: A word that names nothing is answered with the closest names
 

@@ -1,11 +1,11 @@
 @hub @mirror @full
 Feature: Encoders from the hub learn GLUE
-  The encoders that people start from, by their hub ids, on GLUE's tasks. Weights and rows come from a
-  mirror or, with --download, from the hub.
+  Widely used encoders, by their hub ids, on GLUE's tasks. Weights and rows come from a mirror or, with
+  --download, from the hub.
 
-  # Anchors, not measurements of ours: SST-2 92.7 (bert-base) and 91.3 (distilbert) accuracy, MRPC 88.6 and
-  # 87.5 F1, STS-B 89.0 and 86.9, from the README of transformers' distillation project. Each bound lies
-  # about three points below its anchor. Nobody has run these rows here yet.
+  # Published scores, not measured here: SST-2 92.7 (bert-base) and 91.3 (distilbert) accuracy, MRPC 88.6 and
+  # 87.5 F1, STS-B 89.0 and 86.9, from the README of transformers' distillation project. Each bound is
+  # about three points below its published score. These rows have never been run here.
 
   Scenario Outline: <encoder> learns <task> with <optimizer>
     Given the encoder "<encoder>"

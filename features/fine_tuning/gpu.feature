@@ -1,8 +1,8 @@
 @bundled @gpu
 Feature: What is learned on a CPU is learned on a GPU
-  The loop is the same; the arithmetic differs in its last bits, and in its precision where a recipe asks for it.
+  The training loop is the same. The arithmetic differs in its last bits, and in precision if a recipe asks for it.
 
-  # The bounds are those of the CPU. Nobody has run these rows on a GPU yet.
+  # The bounds are those of the CPU. These rows have never been run on a GPU.
 
   Scenario Outline: On CUDA, <encoder> learns <task> from scratch with <optimizer>
     Given the encoder "<encoder>"

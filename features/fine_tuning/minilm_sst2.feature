@@ -1,11 +1,11 @@
 @minilm @mirror
 Feature: The pretrained MiniLM learns real sentiment
   all-MiniLM-L6-v2, a real checkpoint, is fine-tuned for 150 steps on the Stanford Sentiment Treebank and scored on
-  all 872 sentences of its validation split: once trained on GLUE's phrases, once on whole sentences.
+  all 872 sentences of its validation split: trained once on GLUE's phrases and once on whole sentences.
 
-  # What seeds 11 to 14 reached, mean and standard deviation (2026-11-23, torch 2.13.0, two Zen 4 cores, bf16): 0.822
+  # Results of seeds 11 to 14, mean and standard deviation (2026-11-23, torch 2.13.0, two Zen 4 cores, bf16): 0.822
   # and 0.010 on phrases, 0.860 and 0.008 on sentences. With four runs the upper 90 % limit of the spread is 2.27 times
-  # the estimate; each bound lies two such limits below its mean. Trained for three epochs by Hugging Face's Trainer,
+  # the estimate; each bound is two such limits below its mean. Trained for three epochs by Hugging Face's Trainer,
   # one seed reached 0.88 on sentences.
 
   Background:

@@ -1,12 +1,12 @@
 @bundled
 Feature: Tiny encoders learn to compare two sentences from scratch
-  Two sentences judge the same thing, with or without a negation. Whether they agree is in neither of them
-  alone, nor in their words together. An encoder must relate one to the other.
+  Two sentences judge the same thing, with or without a negation. Neither sentence alone says whether they agree,
+  and neither does the set of their words: an encoder must relate one to the other.
 
   # At the usual learning rate of 1e-3 and three epochs, one of 20 seeds of bert-tiny collapsed and another stopped at 0.64.
 
-  # What seeds 11 to 20 reached, mean and standard deviation (2026-11-23, torch 2.13.0, one Zen 4 core): bert 0.945
-  # and 0.010, distilbert 0.949 and 0.000. The bounds lie more than two prior seed spreads (0.05) below.
+  # Results of seeds 11 to 20, mean and standard deviation (2026-11-23, torch 2.13.0, one Zen 4 core): bert 0.945
+  # and 0.010, distilbert 0.949 and 0.000. The bounds are more than two prior seed spreads (0.05) below.
 
   Scenario Outline: <encoder> learns <task> from scratch with <optimizer>
     Given the encoder "<encoder>"

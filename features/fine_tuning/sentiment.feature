@@ -1,13 +1,13 @@
 @bundled
 Feature: Tiny encoders of every family learn sentiment from scratch
-  Every review praises one thing and blames another; negation and contrast decide which of the two is its
-  verdict. Words alone leave a classifier near chance. An encoder that reads their order must come close to
-  the ceiling of 0.95 that 5 % of flipped labels leave.
+  Every review praises one thing and blames another; negation and contrast decide its verdict. A classifier that
+  sees the words alone stays near chance. An encoder that reads their order must come close to the ceiling of
+  0.95 that 5 % of flipped labels leave.
 
-  # What seeds 11 to 20 reached, mean and standard deviation (2026-11-23, torch 2.13.0, one Zen 4 core): bert 0.949
+  # Results of seeds 11 to 20, mean and standard deviation (2026-11-23, torch 2.13.0, one Zen 4 core): bert 0.949
   # and 0.000, distilbert 0.949 and 0.001, electra 0.949 and 0.000, roberta 0.945 and 0.010, albert 0.945 and 0.011. The
-  # bounds lie two prior seed spreads (0.05) below. ModernBERT trains for six epochs, not three: after three, some of its
-  # seeds are still far from done: 1001 stopped at 0.71 and 1003 at 0.61, where 20 others lay between 0.86 and 0.95.
+  # bounds are two prior seed spreads (0.05) below. ModernBERT trains for six epochs instead of three: after three, some
+  # seeds are far from converged (1001 stopped at 0.71 and 1003 at 0.61; 20 others reached 0.86 to 0.95).
 
   Scenario Outline: <encoder> learns <task> from scratch with <optimizer>
     Given the encoder "<encoder>"

@@ -1,10 +1,10 @@
 @bundled
 Feature: AdamW against SGD
-  Both optimizers get the same rows, the same order, the same steps and the same warm-up; each has the
-  learning rate of its own config. Training a transformer from scratch is where adaptive steps matter.
+  Both optimizers get the same rows in the same order, the same steps and the same warm-up; each has the learning
+  rate of its own config. Adaptive steps matter most when a transformer is trained from scratch.
 
   # On seeds 101 to 120 (2026-11-25, torch 2.13.0, one core) AdamW reached 0.872 to 0.956, mean 0.934, and SGD 0.700 to
-  # 0.938, mean 0.800. Each at its own best rate: features/optimizers/sweep.feature.
+  # 0.938, mean 0.800. features/optimizers/sweep.feature compares them at the best rate of each.
 
   Scenario Outline: After sixty steps, AdamW is ahead of SGD on <task>
     Given the encoder "<encoder>"

@@ -1,13 +1,13 @@
 @bundled
 Feature: Optimizers, each at its own best learning rate
-  Every optimizer gets the same number of trials on the same learning rates, as multiples of the one in its own config,
-  and each trial is scored on rows of the training split that it does not train on. The best trial of each is then run
-  again on the whole training split, on seeds that no trial has seen, and scored on the evaluation split. Budgets that
-  are not equal let no claim pass.
+  Every optimizer gets the same number of trials at the same multiples of the learning rate in its own config. Trials
+  are scored on held-out rows of the training split. The best trial of each optimizer is then run again on the whole
+  training split, on seeds that no trial has used, and scored on the evaluation split. No claim passes unless the
+  budgets are equal.
 
-  # Words alone decide bundled/majority, and 5 % of its labels are wrong. On seeds 11 to 15 (2026-11-25, torch 2.13.0, two
-  # cores) the best, LAMB, reached 0.956, AdamW 0.951, fourteen others 0.90 to 0.954, ASGD 0.743. The tolerance is wide:
-  # one seed in five of schedule-free AdamW is still at 0.75 by then, and five seeds leave room for a lead of 0.06.
+  # In bundled/majority the words alone decide, and 5 % of the labels are wrong. On seeds 11 to 15 (2026-11-25, torch 2.13.0, two
+  # cores) the best, LAMB, reached 0.956, AdamW 0.951, fourteen others 0.90 to 0.954, ASGD 0.743. The tolerance is wide
+  # because one seed in five of schedule-free AdamW is still at 0.75 by then; five seeds cannot exclude a lead of 0.06.
 
   Scenario: AdamW is near the best of all, and ASGD is not
     Given the encoder "bert-tiny"
@@ -29,7 +29,7 @@ Feature: Optimizers, each at its own best learning rate
     And "adamw" needs at most 1 times the steps of "sgd" to reach 0.85
     And "adamw" stays within 0.15 of its best over at least 0.5 decades of the learning rate
 
-  # "Among the best", within a point, stays undecided there: ten seeds leave room for a lead of Muon of 0.012.
+  # "Among the best", within a point, stays undecided: ten seeds cannot exclude a lead of Muon of 0.012.
   @full
   Scenario: AdamW is near the best of the sweep file, with eight trials each
     Given bounds from "our seeds 1 to 10 of 2026-11-27: no other leads by more than 0.012; seeds 1001 to 1005: 0.018"

@@ -1,7 +1,7 @@
 @bundled @performance
 Feature: Fewer layers answer sooner
-  Encoders answer single texts, and texts in batches, in turns in one process. What is claimed is a ratio; seconds alone
-  say more of the machine than of the encoder.
+  Encoders answer single texts, and texts in batches, in turns in one process. The claims are about ratios,
+  because seconds depend on the machine more than on the encoder.
 
   Scenario Outline: <small> answers sooner than <large>
     Given the recipe "from-scratch"

@@ -1,7 +1,7 @@
 @bundled
 Feature: What has been sabotaged does not pass
-  A gate that lets everything through is no gate. Each fine-tuning here is spoilt in one way that happens in practice,
-  and the claim that the honest one passes must be refused, by the rule that is meant for it.
+  Each fine-tuning here is spoiled in one way that happens in practice. The claim that the intact one passes must be
+  refused, by the rule for that kind of fault.
 
   Background:
     Given the encoder "bert-tiny"

@@ -1,7 +1,7 @@
 @bundled
 Feature: An interrupted fine-tuning goes on where it stopped
-  Hours of training must survive a closed lid. A checkpoint holds the weights, the optimizer, the schedule, the order
-  of the rows and the random numbers, so that a run that was cut off ends as if nothing had happened.
+  A checkpoint holds the weights, the optimizer, the schedule, the order of the rows and the random numbers. A run that
+  was cut off resumes from it and ends with the same result.
 
   Scenario Outline: <encoder>, cut off after step <step>, ends with the same bits
     Given the encoder "<encoder>"
@@ -12,7 +12,7 @@ Feature: An interrupted fine-tuning goes on where it stopped
     When it is fine-tuned on seed 1 with a checkpoint every 20 steps, cut off after step <step> and taken up again
     Then its outputs and its loss curve are those of a run without a break, bit for bit
 
-    # On a CPU; on CUDA the same claim would hold within noise, and is not made.
+    # On a CPU only: on CUDA the results would agree within noise.
     Examples:
       | encoder         | step |
       | bert-tiny       | 50   |

@@ -1,7 +1,7 @@
 @bundled
 Feature: Every run leaves a record
-  A number without its record is hearsay. Each run is kept in the store with its provenance, and logged to
-  Weights & Biases, offline where the service cannot be reached.
+  Each run is kept in the store with its provenance, and logged to Weights & Biases, offline if the service cannot be
+  reached.
 
   Scenario: A study can be read back, run by run
     Given the encoder "bert-tiny"

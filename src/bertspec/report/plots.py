@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ __all__ = [
     "Point",
     "Row",
     "RowPlot",
-    "categories",
     "claim_plot",
     "curve_plot",
     "draw",
@@ -41,7 +40,6 @@ __all__ = [
     "pareto_plot",
     "row_plot",
     "score_axis",
-    "score_plot",
     "templates",
 ]
 
@@ -60,8 +58,6 @@ _DECADE = 10.0
 _ROW_HEIGHT = 34.0
 _LEAST_QUALITY_SPAN = 0.04
 """Smaller differences in quality are not worth a closer look."""
-
-_Category = TypeVar("_Category", int, str)
 
 Scale = Callable[[float], float]
 """From a number to its coordinate."""
@@ -287,25 +283,6 @@ def curve_plot(losses: Sequence[NDArray[np.float64]]) -> Chart | None:
     )
 
 
-def score_plot(scores: Mapping[int, float | None]) -> Chart | None:
-    """The score of each seed, with a line at their mean; ``None`` where no seed has one."""
-    known = [score for score in scores.values() if score is not None and math.isfinite(score)]
-    if not known:
-        return None
-    y, least, most = score_axis(known)
-    columns = categories(list(scores))
-    marks = tuple(
-        Mark(columns[seed], y(score), 0, lost=False, title=f"seed {seed}: {score:.4f}")
-        if score is not None and math.isfinite(score)
-        else Mark(columns[seed], BOTTOM, 0, lost=True, title=f"seed {seed}: no score")
-        for seed, score in scores.items()
-    )
-    mean = y(sum(known) / len(known))
-    every = math.ceil(len(scores) / 10)  # more would overlap
-    ticks = tuple((x, f"seed {seed}") for position, (seed, x) in enumerate(columns.items()) if position % every == 0)
-    return Chart("seeds", marks, (Line(0, f"{LEFT:.1f},{mean:.1f} {RIGHT:.1f},{mean:.1f}"),), ticks, least, most)
-
-
 def row_plot(estimates: Sequence[Estimate]) -> RowPlot | None:
     """Estimates below each other on one axis; ``None`` where there are none."""
     numbers = [number for each in estimates for number in (each.mean, *each.values, *(each.interval or ()))]
@@ -377,13 +354,6 @@ def horizontal_axis(
         shown = [low, *(each for each in decades if 1.5 * low < each < high / 1.5), high]
         return lambda number: scale(math.log10(number)), tuple((scale(math.log10(one)), f"{one:.3g}") for one in shown)
     return linear(low, high, LEFT, RIGHT), ((LEFT, f"{low:.3g}"), (RIGHT, f"{high:.3g}"))
-
-
-def categories(values: Sequence[_Category]) -> dict[_Category, float]:
-    """The horizontal coordinate of each different value, side by side."""
-    different = list(dict.fromkeys(values))
-    step = (RIGHT - LEFT) / len(different)
-    return {value: LEFT + step * (position + 0.5) for position, value in enumerate(different)}
 
 
 def linear(low: float, high: float, first: float, last: float) -> Scale:

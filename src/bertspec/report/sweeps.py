@@ -16,7 +16,6 @@ from bertspec.report.plots import (
     Mark,
     RowPlot,
     Scale,
-    categories,
     horizontal_axis,
     linear,
     row_plot,
@@ -105,9 +104,10 @@ def scatter(name: str, trials: Sequence[TrialRecord], series: Series) -> Chart |
         x, ticks = horizontal_axis(numbers)
         columns = [x(number) for number in numbers]
     else:
-        words = categories(list(map(str, values)))
-        columns = [words[str(value)] for value in values]
-        ticks = tuple((column, word) for word, column in words.items())
+        words = list(dict.fromkeys(map(str, values)))
+        step = (RIGHT - LEFT) / len(words)
+        columns = [LEFT + step * (words.index(str(value)) + 0.5) for value in values]
+        ticks = tuple((LEFT + step * (position + 0.5), word) for position, word in enumerate(words))
     y, least, most = score_axis([trial.score for trial in with_it])
     marks = tuple(_mark(trial, column, y, series) for trial, column in zip(with_it, columns, strict=True))
     return Chart(name, marks, (), ticks, least, most)

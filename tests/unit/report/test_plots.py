@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bertspec.report import draw
-from bertspec.report.plots import Estimate, Point, claim_plot, curve_plot, pareto_plot, row_plot, score_plot
+from bertspec.report.plots import Estimate, Point, claim_plot, curve_plot, pareto_plot, row_plot
 from bertspec.results import ClaimRecord
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -78,22 +78,13 @@ def test_a_run_that_diverged_leaves_the_curve_of_the_others() -> None:
 def test_plots_are_drawn_below_each_other_as_one_svg_document_with_its_own_style() -> None:
     plots = {
         "training loss": curve_plot([np.linspace(1, 0, 8), np.linspace(1, 0.5, 8)]),
-        "accuracy": score_plot({1: 0.9, 2: 0.8}),
         "nothing": None,
         "quality": pareto_plot(POINTS),
         "means": row_plot([Estimate("bert & co", 0.9, (0.88, 0.92), (0.9,), 0), Estimate("albert", 0.8, None, (), 1)]),
     }
     drawn = ElementTree.fromstring(draw("bert <i>", plots))
     text = [each.text for each in drawn.iter(f"{SVG}text")]
-    assert [label for label in text if label in plots] == ["training loss", "accuracy", "quality", "means"]
+    assert [label for label in text if label in plots] == ["training loss", "quality", "means"]
     assert [name for name in text if name in ("bert <i>", "bert & co", "albert")] == ["bert <i>", "bert & co", "albert"]
     assert "--mark" in (drawn.findtext(f"{SVG}style") or "")
-    assert len(list(drawn.iter(f"{SVG}circle"))) == 2 + len(POINTS) + 1
-
-
-def test_a_seed_without_a_score_is_drawn_at_the_bottom() -> None:
-    chart = score_plot({1: 0.9, 2: None, 3: 0.7})
-    assert chart is not None
-    assert [mark.lost for mark in chart.marks] == [False, True, False]
-    assert chart.marks[0].y < chart.marks[2].y < chart.marks[1].y
-    assert score_plot({1: None}) is None
+    assert len(list(drawn.iter(f"{SVG}circle"))) == len(POINTS) + 1
