@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["flush", "sha256", "write_atomic"]
+__all__ = ["atomic_folder", "flush", "restore_folder", "sha256", "write_atomic"]
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -28,6 +31,37 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that appears whole or not at all, and on the disk; it replaces one that is there.
+
+    There may be one writer of a path at a time. What a killed writer left behind is removed.
+
+    Yields:
+        An empty folder beside ``path``, which is renamed to it unless the body raises.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    draft = path.with_name(f".draft-{path.name}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        for file in draft.iterdir():
+            flush(file)
+        _replace_folder(path, draft)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def restore_folder(path: Path) -> None:
+    """Give a folder back that :func:`atomic_folder` renamed before it was killed."""
+    if not path.exists() and _old(path).is_dir():
+        with contextlib.suppress(OSError):  # the writer is alive, and was faster
+            _old(path).rename(path)
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
@@ -41,3 +75,22 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _replace_folder(path: Path, draft: Path) -> None:
+    """Rename a draft to its path. Killed in between, this leaves the old folder for :func:`restore_folder`."""
+    old = _old(path)
+    shutil.rmtree(old, ignore_errors=True)
+    while path.exists():
+        path.rename(old)
+        with contextlib.suppress(OSError):  # a reader was in between, and restored the old folder
+            draft.rename(path)
+            break
+    else:
+        draft.rename(path)
+    flush(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".old-{path.name}")

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertspec.store import Store, StoredRun, record
+from bertspec.store import Store, StoredRun
+from bertspec.store.runs import read
 
 NURSERY = Path(__file__).parent / "nursery.py"
 UNSHARE = shutil.which("unshare")
@@ -46,7 +47,7 @@ class Nursery:
     def finished(self) -> dict[int, StoredRun]:
         """The stored runs by their seeds; every one of them must be as it was written."""
         folders = [folder for folder in self.store.root.glob("runs/*") if not folder.name.startswith(".")]
-        runs = [record.read(folder, folder.name) for folder in folders]
+        runs = [read(folder, folder.name) for folder in folders]
         return {run.config.seed: run for run in runs}
 
 

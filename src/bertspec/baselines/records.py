@@ -20,6 +20,9 @@ from bertspec.store import Store, StoredRun
 
 __all__ = ["Baseline", "Reached", "Timed", "path_of", "reached", "read", "timed", "write"]
 
+LAYOUT = 1
+"""The layout of a baseline; another one is refused. It is raised when a field changes."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -58,7 +61,7 @@ class Timed(FrozenRecord):
 class Baseline(FrozenRecord):
     """What a session reached."""
 
-    layout: int = 1
+    layout: int = LAYOUT
     name: str
     made: datetime.date
     session: str
@@ -138,6 +141,14 @@ def read(file: Path) -> Baseline:
         raise StoreError(
             "there is no such baseline", given=file.stem, allowed=f"{known} (bertspec baseline save NAME)", where=file
         ) from refusal
+    match = re.match(rb'\s*\{\s*"layout":\s*(\d+)', text)
+    if match and (layout := int(match[1])) != LAYOUT:
+        raise StoreError(
+            "another version of bertspec wrote this baseline; save it again",
+            given=f"layout {layout}",
+            allowed=f"layout {LAYOUT}: bertspec baseline save {file.stem}",
+            where=file,
+        )
     return validate(Baseline, text, where=file, problem="the baseline is damaged", error=StoreError)
 
 

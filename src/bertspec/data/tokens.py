@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from bertspec.data.examples import Examples
 from bertspec.errors import DataError
+from bertspec.files import atomic_folder
 
 __all__ = ["Tokens", "encode"]
 
@@ -121,20 +121,14 @@ def _cache_key(examples: Examples, max_length: int, key: str) -> str:
 
 
 def _keep(tokens: Tokens, folder: Path) -> None:
-    """Write beside the place and rename, so that a reader sees all of it or nothing."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".draft-{folder.name}")
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        shutil.rmtree(draft, ignore_errors=True)  # of a writer that was killed
-        draft.mkdir()
+    with FileLock(folder.with_name(f".{folder.name}.lock")), atomic_folder(folder) as draft:
         digest = hashlib.sha256()
         for name in _ARRAYS:
             array = getattr(tokens, name)
             np.save(draft / f"{name}.npy", array, allow_pickle=False)
             digest.update(array.tobytes())
         (draft / "sha256").write_text(digest.hexdigest(), "ascii")
-        shutil.rmtree(folder, ignore_errors=True)  # it was damaged, or another process has just made the same
-        draft.rename(folder)
 
 
 def _kept(folder: Path) -> Tokens | None:

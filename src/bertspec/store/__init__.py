@@ -8,6 +8,7 @@ runs lie the fine-tuned models that were asked for, and the state of runs that w
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import shutil
@@ -17,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from bertspec.errors import InvalidConfig, StoreError, UnknownName
-from bertspec.files import sha256
-from bertspec.store import disk, record
-from bertspec.store.record import StoredRun
+from bertspec.files import atomic_folder, restore_folder, sha256
+from bertspec.store import runs
+from bertspec.store.runs import LAYOUT, StoredRun, layout_of
 
 __all__ = ["Store", "StoredRun", "project_root", "store_folder"]
 
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _RESERVE_BYTES = 1 << 20
 """Held on the disk while a run trains, so that its record fits when it ends; GLUE's largest takes 0.2 MiB."""
+_PATIENCE_S = 5.0
+"""The wait for a lock after which a message says so."""
 _SUMS = "SHA256SUMS"
 _NAMED = 8
 """Runs that a message lists, of perhaps thousands."""
@@ -78,17 +81,21 @@ class Store:
         return self.root / "runs" / fingerprint
 
     def get(self, fingerprint: str) -> StoredRun | None:
-        """The finished run of that fingerprint, or none.
+        """The finished run of that fingerprint, or None.
 
-        A folder that is damaged is set aside under another name and counts as none.
+        A damaged folder is set aside under another name, with a warning. The folder of another version's layout is
+        left alone; one warning per process counts them.
         """
         folder = self.folder(fingerprint)
-        disk.undo_half_replaced(folder)
+        restore_folder(folder)
         if not folder.is_dir():
             return None
+        if layout_of(folder) not in (LAYOUT, None):
+            _warn_of_other_layouts(self.root)
+            return None
         try:
-            return record.read(folder, fingerprint)
-        except record.DAMAGE as damage:
+            return runs.read(folder, fingerprint)
+        except runs.DAMAGE as damage:
             self._set_aside(folder, damage)
             return None
 
@@ -100,8 +107,8 @@ class Store:
         """
         with self._telling("the run was finished, and cannot be stored"):
             self._reserve(run.fingerprint).unlink(missing_ok=True)
-            with disk.draft(self.folder(run.fingerprint)) as draft:
-                record.write(draft, run)
+            with atomic_folder(self.folder(run.fingerprint)) as draft:
+                runs.write(draft, run)
 
     @contextlib.contextmanager
     def new_model(self, fingerprint: str) -> Iterator[Path]:
@@ -110,14 +117,14 @@ class Store:
         Raises:
             StoreError: the folder cannot be written.
         """
-        with self._telling("the model cannot be stored"), disk.draft(self.models / fingerprint) as draft:
+        with self._telling("the model cannot be stored"), atomic_folder(self.models / fingerprint) as draft:
             yield draft
-            (draft / _SUMS).write_text("".join(f"{sha256(file)}  {file.name}\n" for file in disk.files(draft)), "utf-8")
+            (draft / _SUMS).write_text("".join(f"{sha256(file)}  {file.name}\n" for file in _files(draft)), "utf-8")
 
     def model(self, fingerprint: str) -> Path | None:
         """The folder of a run's fine-tuned model, or none where it was not kept."""
         folder = self.models / fingerprint
-        disk.undo_half_replaced(folder)
+        restore_folder(folder)
         return folder if folder.is_dir() else None
 
     def intact_model(self, fingerprint: str) -> Path | None:
@@ -144,7 +151,7 @@ class Store:
         with self._telling("the store cannot be written"):
             folder.mkdir(parents=True, exist_ok=True)
             held = FileLock(folder / f"{fingerprint}.lock")
-            disk.acquire(held)
+            _acquire(held)
         try:
             with self._telling("the store cannot be written"):
                 self._reserve(fingerprint).write_bytes(bytes(_RESERVE_BYTES))
@@ -159,10 +166,9 @@ class Store:
         shutil.rmtree(self.unfinished(fingerprint), ignore_errors=True)
 
     def runs(self) -> Iterator[StoredRun]:
-        """Every finished run that can be read."""
-        for file in sorted((self.root / "runs").glob("[!.]*/run.json")):
-            run = self.get(file.parent.name)
-            if run is not None:
+        """Every finished run that can be read, by fingerprint."""
+        for fingerprint in sorted(self.fingerprints()):
+            if (run := self.get(fingerprint)) is not None:
                 yield run
 
     def select(self, *, encoder: str | None = None, task: str | None = None) -> list[StoredRun]:
@@ -174,13 +180,16 @@ class Store:
         )
 
     def count(self) -> int:
-        """How many runs are finished."""
+        """The number of finished runs."""
         return len(self.fingerprints())
 
     def fingerprints(self) -> list[str]:
         """The fingerprints of the finished runs, the newest first, by the time stamps of their files."""
-        files = (self.root / "runs").glob("[!.]*/run.json")
-        return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)]
+        files = list((self.root / "runs").glob("[!.]*/run.json"))
+        own = [file for file in files if layout_of(file.parent) in (LAYOUT, None)]  # damage is found by reading it
+        if len(own) < len(files):
+            _warn_of_other_layouts(self.root)
+        return [file.parent.name for file in sorted(own, key=lambda file: file.stat().st_mtime, reverse=True)]
 
     def find(self, word: str) -> StoredRun:
         """The run whose fingerprint begins with a word; ``latest`` is the one that finished last.
@@ -248,12 +257,37 @@ def store_folder(folder: str | Path | None = None, *, root: Path | None = None) 
     return Path(named).expanduser().absolute() if named else (root or project_root()) / ".bertspec"
 
 
+@functools.cache
+def _warn_of_other_layouts(root: Path) -> None:
+    """Once per process and store."""
+    layouts = [layout_of(file.parent) for file in (root / "runs").glob("[!.]*/run.json")]
+    _log.warning(
+        "the store %s holds %d runs in the layout of another version of bertspec (0.1 wrote layout 1); they are left "
+        "alone and not used",
+        root,
+        sum(layout not in (LAYOUT, None) for layout in layouts),
+    )
+
+
+def _acquire(lock: FileLock) -> None:
+    """Take a lock, with a message before a long wait."""
+    try:
+        lock.acquire(timeout=_PATIENCE_S)
+    except Timeout:
+        _log.warning("another process is training the run %s; waiting for it", Path(lock.lock_file).stem[:12])
+        lock.acquire()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file())
+
+
 def _damage(folder: Path) -> list[str]:
     """The files of a model that are not as they were written."""
     try:
         lines = (folder / _SUMS).read_text("utf-8").splitlines()
         promised = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-        found = {file.name: sha256(file) for file in disk.files(folder) if file.name != _SUMS}
+        found = {file.name: sha256(file) for file in _files(folder) if file.name != _SUMS}
     except (OSError, ValueError):
         return [_SUMS]
     return sorted(name for name in promised.keys() | found.keys() if promised.get(name) != found.get(name))

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+import bertspec.store
 from bertspec.config import StudyConfig
 from bertspec.errors import InvalidConfig, StoreError, UnknownName
 from bertspec.files import sha256
 from bertspec.heads import Classification
 from bertspec.results import Curve, Environment, Origin, Outcomes, Provenance, RunFacts, RunResult, Timings
-from bertspec.store import Store, StoredRun, disk
+from bertspec.store import Store, StoredRun
 
 NAME = "f" * 64
 LOSS_AND_RATE = np.array([0.7, 0.6]), np.array([1e-3, 0.0])
@@ -69,19 +70,6 @@ def test_a_run_comes_back_as_it_was_kept(store: Store, run: StoredRun) -> None:
     assert np.array_equal(kept.result.outcomes.outputs, run.result.outcomes.outputs)
     for part in ("loss", "learning_rate", "evaluated", "score"):
         assert np.array_equal(getattr(kept.result.curve, part), getattr(run.result.curve, part))
-
-
-def test_a_run_from_before_there_were_looks_can_be_read(store: Store, run: StoredRun) -> None:
-    store.put(run)
-    arrays, record = folder(store) / "arrays.npz", folder(store) / "run.json"
-    with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
-        old = {name: kept[name] for name in ("outputs", "references", "loss", "learning_rate")}
-    np.savez(arrays, allow_pickle=False, **old)
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"arrays_sha256": sha256(arrays)}))
-    again = store.get(NAME)
-    assert again is not None
-    assert again.result.curve.loss.tolist() == [0.7, 0.6]
-    assert again.result.curve.evaluated.shape == again.result.curve.score.shape == (0,)
 
 
 def test_what_was_never_run_is_not_there(store: Store) -> None:
@@ -179,17 +167,6 @@ def test_a_killed_writer_s_draft_is_not_a_run_and_goes_with_the_next(store: Stor
     assert [path.name for path in (store.root / "runs").iterdir()] == [NAME]
 
 
-def test_a_run_without_a_session_is_read(store: Store, run: StoredRun) -> None:
-    store.put(run)
-    file = folder(store) / "run.json"
-    record = json.loads(file.read_text("utf-8"))
-    del record["session"]
-    file.write_text(json.dumps(record), "utf-8")
-    kept = store.get(NAME)
-    assert kept is not None
-    assert kept.session == ""
-
-
 def test_room_for_the_record_is_held_while_a_run_trains(store: Store, run: StoredRun) -> None:
     with store.lock(NAME):
         held = store.root / "locks" / f"{NAME}.reserve"
@@ -212,13 +189,13 @@ def test_a_disk_without_room_is_told_before_training(store: Store, monkeypatch: 
 def test_a_long_wait_for_another_process_is_told(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(disk, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(bertspec.store, "_PATIENCE_S", 0.05)
     with store.lock(NAME):
         waiting = threading.Thread(target=lambda: store.lock(NAME).__enter__(), daemon=True)
         waiting.start()
         time.sleep(0.3)
     waiting.join(5)
-    assert f"another process is making the run {NAME[:12]}; waiting for it" in caplog.text
+    assert f"another process is training the run {NAME[:12]}; waiting for it" in caplog.text
 
 
 def test_a_model_appears_whole_or_not_at_all(store: Store) -> None:
@@ -319,3 +296,47 @@ def test_an_empty_store_says_so(store: Store, word: str) -> None:
 def test_the_newest_fingerprint_comes_first(kept: Store) -> None:
     os.utime(kept.folder(OLD) / "run.json", (1, 1))
     assert kept.fingerprints() == [NEW, OLD]
+
+
+@pytest.fixture
+def old_run(store: Store) -> Path:
+    """A run as bertspec 0.1 wrote it."""
+    folder = store.root / "runs" / ("a" * 64)
+    folder.mkdir(parents=True)
+    np.savez(folder / "arrays.npz", allow_pickle=False, outputs=np.zeros((1, 2)), references=np.zeros(1))
+    origin = {"name": "x", "place": "installed", "revision": None, "sha256": "0" * 64}
+    content = {
+        "layout": 1,
+        "fingerprint": "a" * 64,
+        "session": "",
+        "arrays_sha256": sha256(folder / "arrays.npz"),
+        "spec": {"encoder": {"name": "bert-tiny"}, "task": {"overlap_allowed": 0.01}, "seed": 1},
+        "facts": {"seed": 1, "provenance": {"encoder": origin, "tokenizer": origin, "data": origin}},
+    }
+    (folder / "run.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
+    bertspec.store._warn_of_other_layouts.cache_clear()
+    return folder
+
+
+def test_a_run_of_another_layout_is_left_alone_and_mentioned_once(
+    store: Store, run: StoredRun, old_run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.put(run)
+    before = {file.name: file.read_bytes() for file in old_run.iterdir()}
+    assert store.get(old_run.name) is None
+    assert [each.fingerprint for each in store.runs()] == [NAME]
+    assert store.fingerprints() == [NAME]
+    assert store.count() == 1
+    assert store.find("latest").fingerprint == NAME
+    assert {file.name: file.read_bytes() for file in old_run.iterdir()} == before
+    assert list(store.root.glob("damaged-*")) == []
+    assert caplog.text.count("holds 1 runs in the layout of another version of bertspec") == 1
+
+
+def test_a_run_of_another_layout_is_no_damage_to_the_doctor(store: Store, old_run: Path) -> None:
+    from bertspec.cli.examination import examine
+
+    findings = {finding.subject: finding for finding in examine(store, store.root)}
+    assert findings["runs"].detail.startswith("0 finished")
+    assert "damaged" not in findings
+    assert old_run.is_dir()

@@ -1,8 +1,9 @@
-"""The record of one finished run: ``run.json`` and ``arrays.npz`` in a folder."""
+"""One finished run: ``run.json`` and ``arrays.npz`` in a folder."""
 
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +16,26 @@ from bertspec.config import RunConfig
 from bertspec.files import sha256
 from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 
-__all__ = ["DAMAGE", "StoredRun", "read", "write"]
+__all__ = ["DAMAGE", "LAYOUT", "StoredRun", "layout_of", "read", "write"]
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, ValidationError, zipfile.BadZipFile)
 """What reading a damaged folder may raise."""
 
-_LAYOUT = 1
+LAYOUT = 2
+"""The layout of ``run.json``; bertspec 0.1 wrote layout 1."""
+
+_LAYOUT_LINE = re.compile(rb'\s*\{\s*"layout":\s*(\d+)')
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A finished run and what it was asked to be."""
+    """A finished run and its config."""
 
     fingerprint: str
     config: RunConfig
     result: RunResult
     session: str = ""
-    """The session that made it: what ``--fresh`` goes by, since a clock may be set back."""
+    """The id of the session that trained it. ``--fresh`` compares ids, because clocks may be set back."""
 
 
 def write(folder: Path, run: StoredRun) -> None:
@@ -49,7 +53,7 @@ def write(folder: Path, run: StoredRun) -> None:
         score=curve.score,
     )
     content = {
-        "layout": _LAYOUT,
+        "layout": LAYOUT,
         "fingerprint": run.fingerprint,
         "session": run.session,
         "arrays_sha256": sha256(arrays),
@@ -59,22 +63,31 @@ def write(folder: Path, run: StoredRun) -> None:
     (folder / "run.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
 
 
+def layout_of(folder: Path) -> int | None:
+    """The layout that ``run.json`` was written in, or None if it cannot be read."""
+    try:
+        with (folder / "run.json").open("rb") as stream:
+            match = _LAYOUT_LINE.match(stream.read(64))  # the layout is the first field
+    except OSError:
+        return None
+    return int(match[1]) if match else None
+
+
 def read(folder: Path, fingerprint: str) -> StoredRun:
-    """Read a folder, and check that it holds what was written.
+    """Read a folder of this layout, and check that it holds what was written.
 
     Raises:
         one of ``DAMAGE``: it does not.
     """
-    found: dict[str, Any] = json.loads((folder / "run.json").read_text("utf-8"))
-    if found["fingerprint"] != fingerprint or found["layout"] != _LAYOUT:
+    content: dict[str, Any] = json.loads((folder / "run.json").read_text("utf-8"))
+    if content["fingerprint"] != fingerprint or content["layout"] != LAYOUT:
         raise ValueError("run.json belongs to another run or another layout")
-    arrays = folder / "arrays.npz"
-    if sha256(arrays) != found["arrays_sha256"]:
+    file = folder / "arrays.npz"
+    if sha256(file) != content["arrays_sha256"]:
         raise ValueError("arrays.npz is not what was written")
-    config = RunConfig.model_validate(found["config"])
-    with np.load(arrays, allow_pickle=False) as kept:  # noqa: TID251 - plain arrays only
-        outcomes = Outcomes(kept["outputs"], kept["references"], config.task.task_head)
-        looks = {name: kept[name] for name in ("evaluated", "score") if name in kept}  # older runs have none
-        curve = Curve(kept["loss"], kept["learning_rate"], **looks)
-    facts = RunFacts.model_validate(found["facts"])
-    return StoredRun(fingerprint, config, RunResult(facts, outcomes, curve), found.get("session", ""))
+    config = RunConfig.model_validate(content["config"])
+    with np.load(file, allow_pickle=False) as arrays:  # noqa: TID251 - plain arrays only
+        outcomes = Outcomes(arrays["outputs"], arrays["references"], config.task.task_head)
+        curve = Curve(arrays["loss"], arrays["learning_rate"], arrays["evaluated"], arrays["score"])
+    facts = RunFacts.model_validate(content["facts"])
+    return StoredRun(fingerprint, config, RunResult(facts, outcomes, curve), content["session"])
