@@ -92,7 +92,7 @@ def test_a_claim_is_trained_judged_kept_and_logged(project: Project) -> None:
             "*= scenarios =*",
             "PASS     It learns  *≤ 0.95*",
             "*PASS*accuracy is at most 0.95*3 trained*",
-            "3 claims: 3 PASS*",
+            "*3 claims: 3 PASS*",
         ]
     )
     assert len(stored(project)) == 3

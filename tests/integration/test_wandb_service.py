@@ -106,10 +106,11 @@ def shown(study_config: StudyConfig, nowhere: Sources, tmp_path_factory: pytest.
         wandb.teardown()
         tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, sources=nowhere)
         session = Session(Catalog.beside(folder), nowhere, store, tracker)
-        study.run(one(study_config), session)
-        done = study.run(study_config, dataclasses.replace(session, keep_models=True))
+        (first,) = study.run(one(study_config), session).runs
+        other = study_config.model_copy(update={"seeds": (2,)})
+        (second,) = study.run(other, dataclasses.replace(session, keep_models=True)).runs
         wandb.teardown()
-    yield Shown(tuple(done.runs), store, server)
+    yield Shown((first, second), store, server)
     server.stop()
 
 
