@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -115,10 +116,10 @@ def test_a_failure_is_one_sentence_and_its_step_without_the_messages_of_wandb(pr
         [
             "micro * toy * adamw: accuracy 0.* ± 0.* (seeds 0.*, 0.*, 0.*) is not at least 0.999 [[]FAIL]; *",
             "my.feature:13: Then its accuracy is at least 0.999",
-            "*= scenarios =*",
         ],
         consecutive=True,
     )
+    assert not [line for line in result.outlines if re.match("(DEBUG|INFO|WARNING) +wandb", line)]
 
 
 def test_one_seed_leaves_a_claim_undecided_and_undecided_does_not_pass(project: Project) -> None:
