@@ -1,4 +1,4 @@
-"""Strangers: folders outside the repository, in which the installed pytest runs in a process of its own."""
+"""Projects outside the repository, in which the installed commands run."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUN
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command wrote, and how it ended."""
+class Output:
+    """What a command wrote, and its exit status."""
 
     status: int
     text: str
@@ -58,8 +58,8 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Stranger:
-    """A folder of somebody's own."""
+class Project:
+    """A user's folder."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -71,15 +71,15 @@ class Stranger:
         file.write_text(textwrap.dedent(text).lstrip("\n"), "utf-8")
         return file
 
-    def pytest(self, *arguments: str, status: int = 0) -> Said:
+    def pytest(self, *arguments: str, status: int = 0) -> Output:
         """The installed ``pytest`` with these arguments; it must end with that status."""
         return self.command("pytest", *arguments, status=status)
 
-    def python(self, *arguments: str) -> Said:
+    def python(self, *arguments: str) -> Output:
         """The installed interpreter with these arguments."""
         return self.command("python", *arguments)
 
-    def command(self, name: str, *arguments: str, status: int = 0) -> Said:
+    def command(self, name: str, *arguments: str, status: int = 0) -> Output:
         """An installed script; it must end with that status."""
         done = subprocess.run(
             [str(SCRIPTS / name), *arguments],
@@ -91,16 +91,16 @@ class Stranger:
             check=False,
         )
         assert done.returncode == status, done.stdout
-        return Said(done.returncode, done.stdout)
+        return Output(done.returncode, done.stdout)
 
     def runs(self) -> int:
-        """The finished runs in the store that this folder has where no other is named."""
+        """The number of finished runs in the folder's default store."""
         return len(list((self.folder / ".bertspec" / "runs").glob("*/run.json")))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _of_the_wheel() -> None:
-    """These tests are about the wheel in an environment of its own; elsewhere they would prove nothing."""
+    """Stop unless bertspec is installed from the wheel: from a checkout these tests would prove nothing."""
     import bertspec
 
     assert bertspec.__file__ is not None
@@ -110,34 +110,34 @@ def _of_the_wheel() -> None:
 
 
 @pytest.fixture(scope="session")
-def at() -> Callable[..., Stranger]:
-    """A folder and environment variables → a stranger."""
-    return _stranger
+def at() -> Callable[..., Project]:
+    """Make a project of a folder and environment variables."""
+    return _project
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> Stranger:
+def project(tmp_path: Path) -> Project:
     """A new folder, with a store of its own."""
-    return _stranger(tmp_path)
+    return _project(tmp_path)
 
 
 @pytest.fixture
-def plain(stranger: Stranger) -> Stranger:
+def plain(project: Project) -> Project:
     """A suite that has nothing to do with bertspec."""
-    stranger.write("test_plain.py", "def test_it():\n    pass\n")
-    return stranger
+    project.write("test_plain.py", "def test_it():\n    pass\n")
+    return project
 
 
 @pytest.fixture
-def shop(stranger: Stranger) -> Stranger:
+def shop(project: Project) -> Project:
     """A suite that uses pytest-bdd for something else."""
-    stranger.write("shop.feature", SHOP_FEATURE)
-    stranger.write("test_shop.py", SHOP_TESTS)
-    return stranger
+    project.write("shop.feature", SHOP_FEATURE)
+    project.write("test_shop.py", SHOP_TESTS)
+    return project
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+def show(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Write a figure to the terminal, past the capture."""
 
     def write(text: str) -> None:
@@ -147,8 +147,8 @@ def tell(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
     return write
 
 
-def _stranger(folder: Path, **variables: str) -> Stranger:
-    """A folder that is not below the repository, and an environment without a trace of ours."""
+def _project(folder: Path, **variables: str) -> Project:
+    """A folder outside the repository, and an environment with nothing of ours."""
     assert not folder.resolve().is_relative_to(REPOSITORY)
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return Stranger(folder, {**kept, "COLUMNS": "200", **variables})
+    return Project(folder, {**kept, "COLUMNS": "200", **variables})

@@ -1,4 +1,4 @@
-"""What the wheel brings along, and what it leaves at home."""
+"""What the wheel contains, and what it does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .conftest import Stranger
+    from .conftest import Project
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 HOMES = {"bertspec": "src/bertspec", "bertspec/configs": "configs", "bertspec/features": "features"}
@@ -31,14 +31,14 @@ def contents(wheel: Distribution) -> set[str]:
     return {str(file) for file in files if file.parts[0] != ".." and "__pycache__" not in file.parts}
 
 
-def test_its_folder_is_below_the_environment(stranger: Stranger) -> None:
-    said = stranger.python("-c", "import bertspec, bertspec.steps; print(bertspec.__file__, bertspec.steps.__file__)")
+def test_its_folder_is_below_the_environment(project: Project) -> None:
+    output = project.python("-c", "import bertspec, bertspec.steps; print(bertspec.__file__, bertspec.steps.__file__)")
     site_packages = Path(sysconfig.get_path("purelib"))
-    assert all(Path(file).is_relative_to(site_packages) for file in said.text.split())
+    assert all(Path(file).is_relative_to(site_packages) for file in output.text.split())
 
 
-def test_every_requirement_is_met(stranger: Stranger) -> None:
-    assert stranger.python("-m", "pip", "check").text.strip() == "No broken requirements found."
+def test_every_requirement_is_met(project: Project) -> None:
+    assert project.python("-m", "pip", "check").text.strip() == "No broken requirements found."
 
 
 def test_the_extra_was_not_needed() -> None:
@@ -83,5 +83,5 @@ def test_every_entry_point_can_be_loaded(wheel: Distribution) -> None:
     assert all(entry.load() for entry in wheel.entry_points)
 
 
-def test_the_console_script_tells_its_version(stranger: Stranger, wheel: Distribution) -> None:
-    assert wheel.version in stranger.command("bertspec", "--version").text
+def test_the_console_script_prints_its_version(project: Project, wheel: Distribution) -> None:
+    assert wheel.version in project.command("bertspec", "--version").text

@@ -1,4 +1,4 @@
-"""What somebody meets who has installed the wheel, and has never seen the repository."""
+"""Projects of users who have installed the wheel and have no clone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Said, Stranger
+    from .conftest import Output, Project
 
 MY_FEATURE = """
     Feature: A tiny encoder of my own
@@ -34,37 +34,39 @@ MY_FEATURE = """
 
 
 @pytest.fixture(scope="session")
-def first(tmp_path_factory: pytest.TempPathFactory, at: Callable[..., Stranger]) -> tuple[Stranger, Said]:
-    """A new folder with one feature file, and what pytest said of it."""
-    stranger = at(tmp_path_factory.mktemp("first"))
-    stranger.write("my.feature", MY_FEATURE)
-    return stranger, stranger.pytest("my.feature")
+def first(tmp_path_factory: pytest.TempPathFactory, at: Callable[..., Project]) -> tuple[Project, Output]:
+    """A new folder with one feature file, and pytest's output."""
+    project = at(tmp_path_factory.mktemp("first"))
+    project.write("my.feature", MY_FEATURE)
+    return project, project.pytest("my.feature")
 
 
 @pytest.fixture
-def second(tmp_path: Path, first: tuple[Stranger, Said], at: Callable[..., Stranger]) -> Stranger:
+def second(tmp_path: Path, first: tuple[Project, Output], at: Callable[..., Project]) -> Project:
     """A new folder that shares the store of the first."""
     return at(tmp_path, **shared(first))
 
 
 @pytest.fixture(scope="session")
-def mixed(tmp_path_factory: pytest.TempPathFactory, first: tuple[Stranger, Said], at: Callable[..., Stranger]) -> Said:
-    """What pytest says of a folder with steps of its own, some in a conftest, some in a test module."""
-    stranger = at(tmp_path_factory.mktemp("mixed"), **shared(first))
-    stranger.write("features/mine.feature", MY_FEATURE + "        And its runs are on the bench\n")
-    stranger.write(
+def mixed(
+    tmp_path_factory: pytest.TempPathFactory, first: tuple[Project, Output], at: Callable[..., Project]
+) -> Output:
+    """Pytest's output for a project with steps of its own, some in a conftest, some in a test module."""
+    project = at(tmp_path_factory.mktemp("mixed"), **shared(first))
+    project.write("features/mine.feature", MY_FEATURE + "        And its runs are in the session\n")
+    project.write(
         "features/conftest.py",
         """
         from pytest_bdd import then
 
-        @then("its runs are on the bench")
-        def its_runs_are_on_the_bench(study, session):
+        @then("its runs are in the session")
+        def its_runs_are_in_the_session(study, session):
             assert len(study.runs) == 3
             assert all(session.store.get(run.fingerprint) for run in study.runs)
         """,
     )
-    stranger.write("features/bound.feature", MY_FEATURE + "        And it has a name\n")
-    stranger.write(
+    project.write("features/bound.feature", MY_FEATURE + "        And it has a name\n")
+    project.write(
         "tests/test_bound.py",
         """
         from pytest_bdd import scenarios, then
@@ -76,22 +78,22 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, first: tuple[Stranger, Said]
             assert encoder.name == "bert-tiny"
         """,
     )
-    return stranger.pytest("-v")
+    return project.pytest("-v")
 
 
-def shared(first: tuple[Stranger, Said]) -> dict[str, str]:
-    """The variables that make a stranger share the store of the first."""
+def shared(first: tuple[Project, Output]) -> dict[str, str]:
+    """The environment variables that share the first project's store."""
     return {"BERTSPEC_STORE": str(first[0].folder / ".bertspec"), "WANDB_MODE": "disabled"}
 
 
-def test_one_feature_file_in_a_new_folder_is_enough(first: tuple[Stranger, Said]) -> None:
-    stranger, said = first
-    assert said.outcomes == {"passed": 1}
-    assert [file.name for file in stranger.folder.iterdir() if not file.name.startswith(".")] == ["my.feature"]
-    assert stranger.runs() == 3
+def test_one_feature_file_in_a_new_folder_is_enough(first: tuple[Project, Output]) -> None:
+    project, output = first
+    assert output.outcomes == {"passed": 1}
+    assert [file.name for file in project.folder.iterdir() if not file.name.startswith(".")] == ["my.feature"]
+    assert project.runs() == 3
 
 
-def test_its_scenario_is_one_line_of_the_summary(first: tuple[Stranger, Said]) -> None:
+def test_its_scenario_is_one_line_of_the_summary(first: tuple[Project, Output]) -> None:
     lines = first[1].text.splitlines()
     table = lines[next(number for number, line in enumerate(lines) if line.strip("=") == " scenarios ") + 1 :]
     assert table[0].split() == ["verdict", "scenario", "measured", "bound", "seeds"]
@@ -100,12 +102,12 @@ def test_its_scenario_is_one_line_of_the_summary(first: tuple[Stranger, Said]) -
     assert table[2:4] == ["1 scenario: 1 PASS, 0 FAIL, 0 UNDECIDED, 0 not run", "2 claims: 2 PASS, 0 FAIL, 0 UNDECIDED"]
 
 
-def test_a_scenario_that_lacks_the_extra_is_not_run_and_says_what_to_install(second: Stranger) -> None:
+def test_a_scenario_that_lacks_the_extra_is_not_run_and_says_what_to_install(second: Project) -> None:
     second.write("my.feature", MY_FEATURE.replace("Feature:", "@minilm\n    Feature:"))
     assert "pip install 'bertspec[minilm]'" in second.pytest("my.feature", status=5).text
 
 
-def test_configs_steps_and_data_of_ones_own_live_beside_ours(second: Stranger) -> None:
+def test_configs_steps_and_data_of_ones_own_live_beside_ours(second: Project) -> None:
     for package in ("steps", "configs", "features"):
         second.write(f"{package}/__init__.py", f'MINE = "my own {package}"\n')
     second.write("steps/given.py", "MINE = True\n")
@@ -167,32 +169,32 @@ def test_configs_steps_and_data_of_ones_own_live_beside_ours(second: Stranger) -
             assert steps.given.MINE
         """,
     )
-    said = second.pytest()
-    assert said.outcomes == {"passed": 1}
-    assert "3 trained" in said.text
+    output = second.pytest("-v")
+    assert output.outcomes == {"passed": 1}
+    assert "3 trained" in output.text
 
 
-def test_steps_in_a_conftest_of_ones_own_mix_with_ours_and_use_our_workbench(mixed: Said) -> None:
+def test_steps_in_a_conftest_of_ones_own_mix_with_ours_and_use_our_session(mixed: Output) -> None:
     assert "features/mine.feature::it_begins_to_learn PASSED" in mixed.text
 
 
-def test_a_scenario_that_a_test_module_of_ones_own_binds_runs_there_and_only_there(mixed: Said) -> None:
+def test_a_scenario_that_a_test_module_of_ones_own_binds_runs_there_and_only_there(mixed: Output) -> None:
     assert "tests/test_bound.py::test_it_begins_to_learn PASSED" in mixed.text
     assert mixed.outcomes == {"passed": 2, "deselected": 1}
 
 
-def test_what_another_folder_has_trained_comes_from_the_store(mixed: Said) -> None:
+def test_what_another_folder_has_trained_comes_from_the_store(mixed: Output) -> None:
     assert mixed.text.count("3 from the store") == 4
 
 
-def test_the_web_shop_of_others_stays_theirs(shop: Stranger) -> None:
-    said = shop.pytest("-v")
-    assert said.outcomes == {"passed": 1}
-    assert "test_shop.py::test_a_cart_adds_up PASSED" in said.text
-    assert "claims" not in said.text
+def test_the_web_shop_of_others_stays_theirs(shop: Project) -> None:
+    output = shop.pytest("-v")
+    assert output.outcomes == {"passed": 1}
+    assert "test_shop.py::test_a_cart_adds_up PASSED" in output.text
+    assert "claims" not in output.text
 
 
-def test_feature_files_for_another_tool_are_left_alone(plain: Stranger) -> None:
+def test_feature_files_for_another_tool_are_left_alone(plain: Project) -> None:
     plain.write(
         "features/todo.feature",
         """
@@ -208,7 +210,7 @@ def test_feature_files_for_another_tool_are_left_alone(plain: Stranger) -> None:
     assert plain.pytest().outcomes == {"passed": 1}
 
 
-def test_a_setting_says_whose_feature_files_are_collected(plain: Stranger) -> None:
+def test_a_setting_says_whose_feature_files_are_collected(plain: Project) -> None:
     plain.write("my.feature", MY_FEATURE)
     plain.write("others.feature", "Feature: Others\n  Scenario: One\n    Given something\n")
     for setting, collected in (([], 2), (["-o", "bertspec_collect=always"], 3), (["-o", "bertspec_collect=never"], 1)):
