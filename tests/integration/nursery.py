@@ -126,23 +126,23 @@ def trained(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def tended(order: dict[str, Any]) -> dict[str, Any]:
-    """Fork a child, send it its signal at its time, and wait for its end."""
-    answer, question = os.pipe()
+    """Fork a child, send it the signal of its order after the given time, and wait for its end."""
+    reader, writer = os.pipe()
     process = os.fork()
     if process == 0:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it else
         try:
-            os.write(question, json.dumps(trained(order)).encode())
+            os.write(writer, json.dumps(trained(order)).encode())
         except BaseException:  # noqa: BLE001 - a child must not come out of here
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
-    os.close(question)
+    os.close(writer)
     if "after_s" in order:
         time.sleep(order["after_s"])
         os.kill(process, order.get("signal", signal.SIGKILL))
     _, status = os.waitpid(process, 0)
-    with os.fdopen(answer) as stream:
+    with os.fdopen(reader) as stream:
         return {"status": os.waitstatus_to_exitcode(status), **json.loads(stream.read() or "{}")}
 
 

@@ -1,4 +1,4 @@
-"""The command line as a shell meets it."""
+"""The command line, from a shell."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.fork_server import ForkServer
+from tests.integration.interrupts import heed_interrupts
 
 BERTSPEC = [sys.executable, "-m", "bertspec"]
 
@@ -36,7 +37,7 @@ def test_a_short_command_is_quick_and_does_not_load_torch(words: list[str], envi
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(environment: dict[str, str]) -> None:
+def test_closing_the_pipe_early_is_not_an_error(environment: dict[str, str]) -> None:
     command = f"{sys.executable} -m bertspec list encoders | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["/bin/bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["albert-tiny", "0"]
@@ -44,7 +45,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(environment: dict[str, str]) 
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_stream_that_is_closed_is_no_bug(closed: str, environment: dict[str, str]) -> None:
+def test_a_closed_stream_is_not_a_bug(closed: str, environment: dict[str, str]) -> None:
     command = f"{sys.executable} -m bertspec list encoders {closed}"
     assert subprocess.run(["/bin/bash", "-c", command], env=environment, check=False).returncode == 0
 
@@ -63,11 +64,6 @@ def test_the_shell_is_offered_names(environment: dict[str, str]) -> None:
         [sys.executable, "-c", code], env={**environment, **asked}, capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["bert-tiny"]
-
-
-def heed_interrupts() -> None:
-    """A shell lets its background jobs ignore them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_an_interrupted_run_says_so_and_goes_on_later(

@@ -1,4 +1,4 @@
-"""Feature files of a stranger's own, with our steps, from the Given line to the W&B record."""
+"""A user's feature files with our steps, from the Given line to the W&B record."""
 
 from __future__ import annotations
 
@@ -224,12 +224,12 @@ def test_two_encoders_answer_in_turns(project: Project) -> None:
     Then "micro" answers at least 100 times as many texts of 4 tokens a second as "other"
 
   @performance
-  Scenario: Nobody knows the slowest of a hundred
+  Scenario: The 99th percentile of twenty calls
     When the encoders "micro" and "other" answer in turns, 5 rounds of 20 texts, at 4 tokens
     Then "micro" answers one text of 4 tokens in at most 20 times the time of "other", at the 99th percentile
 
   @performance
-  Scenario: Nobody measured that length
+  Scenario: A length that was not measured
     When the encoders "micro" and "other" answer in turns, 5 rounds of 20 texts, at 4 tokens
     Then "micro" answers one text of 8 tokens in at most 20 times the time of "other", at the 50th percentile
 """,

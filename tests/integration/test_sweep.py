@@ -1,4 +1,4 @@
-"""A sweep in processes of its own: interrupted, killed, and taken up again."""
+"""A sweep in processes of its own: interrupted, killed, and resumed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bertspec.store import Store
 from bertspec.study import Session
 from bertspec.sweeps.worker_pool import Job, WorkerPool
 from bertspec.tracking import SilentTracker
+from tests.integration.interrupts import heed_interrupts
 from tests.integration.micro import ENCODER, TASK
 
 SWEEP = """\
@@ -43,7 +44,7 @@ PATIENCE_S = 240.0
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of a user's own, with a micro encoder, a task of few rows, and a sweep."""
+    """A user's folder with a micro encoder, a task of few rows, and a sweep."""
     for name, text in (("encoders/micro", ENCODER), ("tasks/few", TASK), ("sweeps/mine", SWEEP)):
         file = tmp_path / "configs" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -65,11 +66,6 @@ def begun(folder: Path) -> subprocess.Popen[str]:
         start_new_session=True,
         preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads yet
     )
-
-
-def heed_interrupts() -> None:
-    """A shell lets its background jobs ignore them, and so their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def record(folder: Path) -> dict[str, Any] | None:
@@ -149,7 +145,7 @@ def to_the_end(folder: Path) -> str:
     return output
 
 
-def test_a_sweep_that_is_interrupted_killed_and_bereft_of_a_worker_ends_with_every_trial_once(folder: Path) -> None:
+def test_a_sweep_that_is_interrupted_and_killed_and_loses_a_worker_ends_with_every_trial_once(folder: Path) -> None:
     interrupted(folder)
     killed(folder)
     kept, before = wait_for_trials(folder, 2)["trials"], training_moments(folder)
