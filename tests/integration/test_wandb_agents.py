@@ -213,7 +213,7 @@ def test_a_service_that_dies_in_mid_sweep_costs_no_finished_run(site: Site) -> N
     kill(agent)
 
     assert len(site.runs) == 4
-    assert site.log(agent).count("W&B failed in mid-trial, the trial itself goes on") == 1
+    assert site.log(agent).count("W&B failed during the trial; the trial itself goes on") == 1
     assert site.service.runs[f"{site.sweep.name}-0"].state == "finished"
     record = find_run(site.store.tracking, f"{site.sweep.name}-1")
     assert record is not None

@@ -89,7 +89,7 @@ def test_a_service_that_is_away_is_told_in_seconds(monkeypatch: pytest.MonkeyPat
 def test_a_service_that_dies_before_it_has_the_sweep_is_told_within_its_limit(
     fault: Fault, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertspec.tracking.sweeps._REGISTER_S", 3.0)
+    monkeypatch.setattr("bertspec.tracking.wandb_sweep._REGISTER_S", 3.0)
     entity = service.operations.GetDefaultEntity
 
     def then_dies(asked: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_a_service_that_dies_before_it_has_the_sweep_is_told_within_its_limit(
 
     monkeypatch.setattr(service.operations, "GetDefaultEntity", then_dies, raising=False)
     began = time.monotonic()
-    with pytest.raises(SourceError, match="W&B (answers no longer|does not take the sweep)") as refusal:
+    with pytest.raises(SourceError, match="W&B (no longer answers|does not accept the sweep)") as refusal:
         register(CONFIG)
     assert time.monotonic() - began < 20
     assert KEY not in str(refusal.value)
@@ -173,7 +173,7 @@ def test_what_a_sweep_compares_is_a_table_of_places_and_one_of_learning_rates(
 ) -> None:
     show_sweep(SHOWN, tmp_path)
     best, other = table(service, "ranking")
-    assert (best["name"], best["place from"], best["place to"], best["tied with"]) == ("adamw", 1, 2, "sgd")
+    assert (best["name"], best["rank from"], best["rank to"], best["tied with"]) == ("adamw", 1, 2, "sgd")
     assert (best["mean"], best["low"], best["high"], best["values"]) == (0.65, 0.6, 0.7, "0.6, 0.7")
     assert (other["name"], other["tied with"], other["low"]) == ("sgd", "adamw", None)
     assert table(service, "sensitivity") == [{"contender": "adamw", "learning rate": 0.001, "score": 0.625}]

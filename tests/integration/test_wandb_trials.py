@@ -13,9 +13,12 @@ import pytest
 import wandb
 
 from bertspec import cli
+from bertspec.catalog import Catalog
 from bertspec.results import Point, TrialRecord
+from bertspec.sources import Sources
 from bertspec.store import Store
-from bertspec.tracking import find_run, link
+from bertspec.study import Session
+from bertspec.tracking import WandbTracker, find_run, link
 from tests.integration.micro import ENCODER, TASK
 from tests.recording import Fault, RecordingServer
 
@@ -121,7 +124,7 @@ def test_a_trial_that_no_spec_allows_is_a_failed_run_that_says_why(
     assert list(under_an_agent.glob("runs/*")) == []
 
 
-def test_a_trial_that_its_agent_stops_ends_its_run(
+def test_a_trial_that_its_agent_stops_is_a_finished_run_with_its_reason(
     under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from bertspec.sweeps import trial as trial_module
@@ -133,8 +136,47 @@ def test_a_trial_that_its_agent_stops_ends_its_run(
     monkeypatch.setattr(trial_module, "run", run)
     assert trial() == 130
     (arrived,) = service.runs.values()
-    assert (arrived.state, arrived.exit_code, arrived.summary["state"]) == ("failed", 130, "stopped")
+    assert (arrived.state, arrived.exit_code, arrived.summary["state"]) == ("finished", 0, "stopped")
+    assert arrived.summary["reason"] == "stopped by its W&B agent"
     assert under_an_agent.exists()
+
+
+def test_a_trial_that_a_user_interrupts_is_no_finished_run(
+    under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertspec.sweeps import trial as trial_module
+
+    def run(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial_module, "run", run)
+    assert trial() == 130
+    (arrived,) = service.runs.values()
+    assert (arrived.state, arrived.exit_code, arrived.summary["reason"]) == ("failed", 130, "interrupted")
+    assert under_an_agent.exists()
+
+
+def test_a_run_that_early_stopping_ends_is_a_finished_run_with_its_reason(
+    under_an_agent: Path, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertspec.sweeps import trial as trial_module
+
+    for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
+        monkeypatch.delenv(name)
+    store = Store(under_an_agent)
+    session = Session(Catalog.beside(Path()), Sources(None, None), store, WandbTracker(store.tracking))
+    record = trial_module.run(
+        0,
+        {**TRIAL, "evaluate_every": 2, "steps": 6},
+        session,
+        on_progress=lambda point: "hopeless" if point.step == 4 else None,
+    )
+    (arrived,) = service.runs.values()
+    assert (record.state, record.reason, record.runs) == ("stopped", "hopeless", ())
+    assert (arrived.state, arrived.exit_code) == ("finished", 0)
+    assert (arrived.summary["state"], arrived.summary["reason"], arrived.summary["steps"]) == ("stopped", "hopeless", 4)
+    assert len(arrived.curve("training/loss")) == 4
+    assert store.count() == 0
 
 
 def test_what_a_trial_reaches_on_the_way_is_drawn_over_its_steps(

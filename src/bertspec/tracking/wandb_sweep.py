@@ -1,20 +1,25 @@
-"""A sweep in W&B: one run with its trials, its best so far, and what it compares."""
+"""Sweeps in W&B: registered for its agents to run, and shown as one run with tables of trials and contenders."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bertspec.errors import SourceError, Unreachable
 from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
-from bertspec.tracking.connection import abandon, within, without_secrets
-from bertspec.tracking.wandb_runs import Mode, WandbTracker, data_folder
+from bertspec.tracking.connection import abandon, service_api, within, without_secrets
+from bertspec.tracking.wandb_runs import PROJECT, Mode, WandbTracker, data_folder
 
 if TYPE_CHECKING:
     import wandb
 
-__all__ = ["show_sweep"]
+__all__ = ["RegisteredSweep", "register", "show_sweep"]
 
 _log = logging.getLogger("bertspec.tracking")
 
@@ -33,29 +38,107 @@ _TRIAL = (
     "runs",
 )
 _CONTENDER = (
-    "place from", "place to", "name", "mean", "low", "high", "seeds", "values", "collapsed", "tuned", "best trial",
+    "rank from", "rank to", "name", "mean", "low", "high", "seeds", "values", "collapsed", "tuned", "best trial",
     "trials", "tokens", "sensitivity", "steps to target", "tied with", "runs",
 )  # fmt: skip
+_PROGRAM = "bertspec"
+_REGISTER_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSweep:
+    """A sweep that is registered with W&B."""
+
+    id: str
+    entity: str
+    project: str
+    url: str
+    """Its page."""
+
+    @property
+    def command(self) -> str:
+        """The command that starts an agent, on each machine that takes part."""
+        return f"wandb agent {self.entity}/{self.project}/{self.id}"
+
+
+def register(config: Mapping[str, Any]) -> RegisteredSweep:
+    """Register a sweep with W&B, and check that W&B has it.
+
+    Args:
+        config: the content of the sweep file. Without a command in it, agents run ``bertspec trial``.
+            ``WANDB_ENTITY`` and ``WANDB_PROJECT`` override its ``entity`` and ``project``, as with W&B's own tools.
+
+    Raises:
+        Unreachable: the service does not answer.
+        SourceError: W&B is switched off, there is no key, or the service refuses the sweep.
+    """
+    mode = os.environ.get("WANDB_MODE")
+    if mode not in (None, "online"):
+        raise SourceError("sweeps in W&B are online only", given=f"WANDB_MODE={mode}", allowed="WANDB_MODE=online")
+    api = service_api()
+    entity = os.environ.get("WANDB_ENTITY") or config.get("entity") or api.default_entity
+    project = os.environ.get("WANDB_PROJECT") or config.get("project") or PROJECT
+    content = {**config, "command": _command(config), "program": config.get("program") or _PROGRAM}
+    registered: list[RegisteredSweep] = []
+    try:
+        within(_REGISTER_S, lambda: registered.append(_registered(api, content, entity=entity, project=project)))
+    except TimeoutError as silence:
+        abandon()
+        raise Unreachable(f"W&B no longer answers: {silence}", allowed="the same command later") from None
+    except Exception as refusal:  # noqa: BLE001 - the client raises what it likes
+        abandon()
+        raise SourceError(f"W&B does not accept the sweep: {without_secrets(refusal)}") from None
+    return registered[0]
 
 
 def show_sweep(sweep: SweepRecord, directory: Path, *, mode: Mode = "auto") -> None:
-    """Log a sweep as one run of the job type ``sweep``; shown again, it takes the place of what was shown before.
+    """Log a sweep as one run of the job type ``sweep``; logged again, it replaces the earlier one.
 
     The run has the table ``trials``, the best score after each trial and, where something is compared, the tables
-    ``ranking`` and ``sensitivity``. Whatever goes wrong costs one warning.
+    ``ranking`` and ``sensitivity``. A failure costs one warning.
 
     Args:
-        sweep: as far as it has come.
+        sweep: the sweep, finished or not.
         directory: the tracking folder.
         mode: see :class:`WandbTracker`.
     """
     tracker, identity = WandbTracker(directory, mode=mode), f"sweep-{sweep.sha256[:10]}"
-    tracker.settle(quiet=True)  # the runs of the sweep have told it
+    tracker.settle(quiet=True)  # the runs of the sweep have warned already
     opened = tracker.opened(_description(sweep), identity)
     if opened is not None and not _shown(opened, sweep):
         again = tracker.reopened(_description(sweep), identity)
         if again is not None:
             _shown(again, sweep)
+
+
+def _command(config: Mapping[str, Any]) -> list[str]:
+    """The file's own command, or ours, whose JSON keeps nested parameters and types."""
+    if config.get("command"):
+        return [*config["command"]]
+    metric = config.get("metric") or {}
+    scored = ["--metric", str(metric["name"])] if "name" in metric else []
+    return ["${env}", "bertspec", "trial", *scored, "${args_json}"]
+
+
+def _registered(api: Any, config: dict[str, Any], *, entity: str, project: str) -> RegisteredSweep:
+    import wandb
+
+    with _own_environment(), contextlib.redirect_stdout(io.StringIO()):  # it prints, and changes the environment
+        name = wandb.sweep(config, entity=entity, project=project)
+    return RegisteredSweep(name, entity, project, str(api.sweep(f"{entity}/{project}/{name}").url))
+
+
+@contextlib.contextmanager
+def _own_environment() -> Iterator[None]:
+    """Leave the environment as it was."""
+    before = {name: os.environ.get(name) for name in ("WANDB_ENTITY", "WANDB_PROJECT")}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _shown(run: wandb.Run, sweep: SweepRecord) -> bool:
@@ -86,7 +169,7 @@ def _log_sweep(run: wandb.Run, sweep: SweepRecord) -> None:
     run.define_metric("trial", hidden=True)
     for name in ("score", "best"):
         run.define_metric(name, step_metric="trial")
-    for row in _course(sweep):
+    for row in _best_so_far(sweep):
         run.log(row)
     names = sorted({name for trial in sweep.trials for name in trial.parameters})
     run.log({"trials": _table((*_TRIAL, *names), (_trial_row(trial, names) for trial in sweep.trials))})
@@ -96,12 +179,12 @@ def _log_sweep(run: wandb.Run, sweep: SweepRecord) -> None:
         _log_comparison(run, sweep.comparison)
 
 
-def _log_comparison(run: wandb.Run, compared: ComparisonRecord) -> None:
-    run.log({"ranking": _table(_CONTENDER, (_contender_row(each, compared) for each in compared.contenders))})
-    curves = [(each.name, *point) for each in compared.contenders for point in each.curve]
+def _log_comparison(run: wandb.Run, comparison: ComparisonRecord) -> None:
+    run.log({"ranking": _table(_CONTENDER, (_contender_row(each, comparison) for each in comparison.contenders))})
+    curves = [(each.name, *point) for each in comparison.contenders for point in each.curve]
     if curves:
         run.log({"sensitivity": _table(("contender", "learning rate", "score"), curves)})
-    run.summary.update({"compared": compared.parameter, "unfair": list(compared.unfair)})
+    run.summary.update({"compared": comparison.parameter, "unfair": list(comparison.unfair)})
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> wandb.Table:
@@ -111,8 +194,8 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> wandb.Table
     return wandb.Table(columns=names, data=[[*row] for row in rows], allow_mixed_types=True)
 
 
-def _course(sweep: SweepRecord) -> Iterator[dict[str, Any]]:
-    """The finished trials in their order, each with the best score so far."""
+def _best_so_far(sweep: SweepRecord) -> Iterator[dict[str, Any]]:
+    """The finished trials in their order, each with the best score until then."""
     better, best = max if sweep.goal == "maximize" else min, None
     for trial in sweep.trials:
         if trial.state == "finished" and trial.score is not None:
@@ -121,17 +204,17 @@ def _course(sweep: SweepRecord) -> Iterator[dict[str, Any]]:
 
 
 def _trial_row(trial: TrialRecord, names: Iterable[str]) -> list[Any]:
-    told = [trial.number, trial.contender, trial.state, trial.reason, trial.score, _listed(trial.seeds)]
+    outcome = [trial.number, trial.contender, trial.state, trial.reason, trial.score, _listed(trial.seeds)]
     cost = [_listed(trial.scores), trial.diverged, trial.tokens, trial.seconds, _listed(run[:16] for run in trial.runs)]
-    return [*told, *cost, *(trial.parameters.get(name) for name in names)]
+    return [*outcome, *cost, *(trial.parameters.get(name) for name in names)]
 
 
-def _contender_row(each: ContenderRecord, compared: ComparisonRecord) -> list[Any]:
-    tied = [one if other == each.name else other for one, other in compared.ties if each.name in (one, other)]
-    found = [*(each.ranks or (None, None)), each.name, each.mean, *(each.interval or (None, None))]
+def _contender_row(each: ContenderRecord, comparison: ComparisonRecord) -> list[Any]:
+    tied = [one if other == each.name else other for one, other in comparison.ties if each.name in (one, other)]
+    ranked = [*(each.ranks or (None, None)), each.name, each.mean, *(each.interval or (None, None))]
     seeds = [_listed(each.seeds), _listed(each.values), each.collapsed]
     tuning = [each.tuned, each.best, each.trials, each.tokens, each.sensitivity, _listed(each.steps_to)]
-    return [*found, *seeds, *tuning, _listed(tied), _listed(run[:16] for run in each.runs)]
+    return [*ranked, *seeds, *tuning, _listed(tied), _listed(run[:16] for run in each.runs)]
 
 
 def _listed(values: Iterable[Any]) -> str:

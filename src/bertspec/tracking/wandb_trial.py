@@ -1,4 +1,4 @@
-"""The W&B run of a trial that a W&B agent has started: one for all its seeds, where a study has one for each."""
+"""The W&B run of a trial under a W&B agent: one run for all its seeds, where a study has one for each."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from bertspec.config import RunConfig
 from bertspec.network import answers
-from bertspec.results import Point, RunObserver, RunResult, TrialRecord
-from bertspec.statistics import Verdict
+from bertspec.results import Point, RunObserver, TrialRecord
 from bertspec.tracking.connection import abandon, within, without_secrets
 from bertspec.tracking.offline import keep_link, link
+from bertspec.tracking.trackers import SilentObserver, SilentTracker
 from bertspec.tracking.wandb_runs import WandbTracker, sampled_steps
 
 if TYPE_CHECKING:
@@ -28,37 +28,36 @@ _FINISH_S = 30.0
 
 
 def under_an_agent() -> bool:
-    """Whether a W&B agent has started this process, to run one trial of a sweep."""
+    """Whether a W&B agent started this process to run one trial of a sweep."""
     return bool(os.environ.get("WANDB_SWEEP_ID") and os.environ.get("WANDB_RUN_ID"))
 
 
 @dataclass(slots=True)
-class TrialTracker:
-    """Shows one trial in the W&B run that its agent has set out; the first trouble ends that, with one warning.
+class TrialTracker(SilentTracker):
+    """Logs one trial to the W&B run that its agent created; the first failure ends that with one warning.
 
-    A service that fails on the way gets the trial from an offline record, by a sync.
+    If the service fails during the trial, the trial is logged again offline, for ``bertspec sync``.
     """
 
     directory: Path
     """The tracking folder."""
     parameters: Mapping[str, Any]
-    """What the agent asked for."""
+    """The parameters that the agent gave."""
     rows: list[tuple[dict[str, Any], str]] = field(default_factory=list, init=False)
-    """What was logged so far: it is logged again where the service failed on the way."""
+    """The rows logged so far, to log again offline if the service fails."""
     defined: set[str] = field(default_factory=set, init=False)
-    """The quantities of which W&B knows over what they are drawn."""
+    """The metrics whose step metric W&B knows."""
     broken: bool = field(default=False, init=False)
-    _places: WandbTracker = field(init=False)
+    _wandb: WandbTracker = field(init=False)
     _run: wandb.Run | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """Where the run lies is settled as for every other run."""
-        self._places = WandbTracker(self.directory)
+        self._wandb = WandbTracker(self.directory)
 
     def settle(self) -> None:
-        """Open the run. W&B's client finds its name, its sweep and its parameters in the environment."""
+        """Open the run. W&B's client reads its id, sweep and parameters from the environment."""
         if self._run is None and not self.broken:
-            self._run = self._places.opened(self._description, os.environ["WANDB_RUN_ID"])
+            self._run = self._wandb.opened(self._description, os.environ["WANDB_RUN_ID"])
             self.broken = self._run is None
 
     @property
@@ -66,45 +65,45 @@ class TrialTracker:
         return {"job_type": "trial", "tags": ["trial"], "config": dict(self.parameters)}
 
     def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
-        """The observer of the run of one seed, whose loss is drawn over its own steps."""
+        """The observer of the run of one seed; its loss is drawn over its own steps."""
         del fingerprint
         return _SeedObserver(self, f"seed-{config.seed}", config.task.metrics[0])
 
-    def judged(self, subject: str, verdict: Verdict) -> None:
-        """No claim is judged within a trial."""
-
-    def close(self) -> None:
-        """A trial ends by :meth:`finished`, :meth:`failed` or :meth:`stopped`."""
-
-    def reached(self, point: Point, metric: str) -> None:
-        """Log what the trial has reached on the way, under the metric's plain name: early stopping looks for it."""
+    def evaluated(self, point: Point, metric: str) -> None:
+        """Log an evaluation during training under the metric's plain name, where W&B's early stopping reads it."""
         self.log({"step": point.step, metric: point.value}, over="step")
 
     def log(self, row: dict[str, Any], *, over: str) -> None:
-        """Log one row, drawn over one of its quantities."""
+        """Log one row, with one of its values as the step."""
         self.settle()
         self.rows.append((row, over))
         self._log_row(row, over)
 
     def finished(self, trial: TrialRecord, scores: Mapping[str, float]) -> None:
-        """Log how the trial ended, each score under its plain name, and end the run; a failed trial is a failed run.
+        """Log the outcome, each score under its plain name, and end the run; a failed trial is a failed run.
 
         Args:
-            trial: what came of it.
-            scores: metric → the mean over its seeds; none of a trial that failed.
+            trial: the outcome.
+            scores: metric → the mean over its seeds; empty if the trial failed.
         """
         code = 1 if trial.state == "failed" else 0
         self._end(lambda run: _summarise(run, trial, scores), code)
         self._keep_links(trial)
 
     def failed(self, error: BaseException) -> None:
-        """Log why there is no result, and end the run as a failed one."""
-        said = without_secrets(f"{type(error).__name__}: {error}")
-        self._end(lambda run: run.summary.update({"state": "failed", "reason": said}), 1)
+        """Log the error, and end the run as a failed one."""
+        self._end_early("failed", without_secrets(f"{type(error).__name__}: {error}"), exit_code=1)
 
-    def stopped(self) -> None:
-        """End the run: W&B has said that the trial is hopeless, or a user did."""
-        self._end(lambda run: run.summary.update({"state": "stopped"}), 130)
+    def stopped(self, reason: str) -> None:
+        """End the run of a trial that W&B's early stopping gave up: it did not fail."""
+        self._end_early("stopped", reason, exit_code=0)
+
+    def interrupted(self) -> None:
+        """End the run of a trial that a user interrupted."""
+        self._end_early("stopped", "interrupted", exit_code=130)
+
+    def _end_early(self, state: str, reason: str, *, exit_code: int) -> None:
+        self._end(lambda run: run.summary.update({"state": state, "reason": reason}), exit_code)
 
     def _end(self, summarise: Callable[[wandb.Run], object], exit_code: int) -> None:
         self.settle()
@@ -112,7 +111,7 @@ class TrialTracker:
         self._close(summarise, exit_code)
         if not self.broken:
             return
-        self._run = self._places.reopened(self._description, os.environ["WANDB_RUN_ID"])
+        self._run = self._wandb.reopened(self._description, os.environ["WANDB_RUN_ID"])
         self.broken, self.defined = self._run is None, set()
         for row, over in self.rows:
             self._log_row(row, over)
@@ -131,16 +130,16 @@ class TrialTracker:
             if name == over:
                 run.define_metric(over, hidden=True)
             else:
-                run.define_metric(name, step_metric=over)  # no summary of its own: an agent reads the plain name
+                run.define_metric(name, step_metric=over)  # no summary of its own: W&B reads the plain name
         run.log(row)
 
     def _check_service(self, run: wandb.Run) -> None:
-        """One probe here saves the half minute that the client takes to give up."""
+        """One probe, because the client takes half a minute to give up."""
         if not run.offline and not answers(run.settings.base_url, busy_counts=True):
             raise ConnectionError("the service no longer answers")
 
     def _keep_links(self, trial: TrialRecord) -> None:
-        """The trial's page is the page of each of its runs, unless one has its own."""
+        """Link each run to the page of the trial, unless it has a page of its own."""
         if self._run is None or self._run.offline or not self._run.url:
             return
         for fingerprint in trial.runs:
@@ -155,12 +154,12 @@ class TrialTracker:
         except Exception as trouble:  # noqa: BLE001 - a tracker never costs a trial
             self.broken = True
             abandon()
-            _log.warning("W&B failed in mid-trial, the trial itself goes on: %s", without_secrets(trouble))
+            _log.warning("W&B failed during the trial; the trial itself goes on: %s", without_secrets(trouble))
 
 
 @dataclass(slots=True)
-class _SeedObserver:
-    """The loss of one seed, and its score on the way."""
+class _SeedObserver(SilentObserver):
+    """Logs the loss of one seed, and its score during training."""
 
     trial: TrialTracker
     name: str
@@ -177,12 +176,6 @@ class _SeedObserver:
 
     def evaluated(self, step: int, score: float) -> None:
         self.trial.log({f"{self.name}/step": step, f"{self.name}/{self.metric}": score}, over=f"{self.name}/step")
-
-    def finished(self, result: RunResult) -> None:
-        """The trial puts its seeds together."""
-
-    def failed(self, error: BaseException) -> None:
-        """The trial tells it."""
 
 
 def _summarise(run: wandb.Run, trial: TrialRecord, scores: Mapping[str, float]) -> None:

@@ -85,7 +85,7 @@ def test_what_is_no_parameter_is_bad_usage(
     words: list[str], asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["trial", *words]) == 2
-    assert "this is no parameter of a trial" in capsys.readouterr().err
+    assert "not a parameter of a trial" in capsys.readouterr().err
     assert set(asked) == {"folder"}
 
 

@@ -1,6 +1,6 @@
 """Run the trials of a W&B sweep file on this machine, without a server.
 
-Each trial is tuned on a part of the training rows. What is finished is kept: the same command goes on where it was.
+Each trial is scored on a part of the training rows. Finished trials are kept: the same command resumes the sweep.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bertspec.arguments import int_between, seed
-from bertspec.cli import console, options, ranking
+from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from bertspec.config import RecipeConfig, SweepConfig
-    from bertspec.results import SweepRecord, TrialRecord
+    from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
     from bertspec.study import Session
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
 
 NAME = "sweep"
-HELP = "run the trials of a W&B sweep file, here"
+HELP = "run the trials of a W&B sweep file on this machine"
 EPILOG = """\
 examples:
   bertspec sweep optimizers --dry-run
@@ -33,31 +33,33 @@ examples:
   bertspec sweep optimizers --wandb
 
 The file is W&B's (https://docs.wandb.ai/models/sweeps/sweep-config-keys): method, metric, parameters, early_terminate,
-run_cap. What is not supported is refused with its line. Its program and command are for W&B agents: nothing here
-executes them. Besides encoder, task, recipe, optimizer and every field of a recipe, the parameters may be
-learning_rate_factor, a multiple of each optimizer's own rate; and, as a value, seeds, tuning_share,
-confirmation_seeds, compare and target.
+run_cap. Anything unsupported is refused with its line. Its program and command are for W&B agents: bertspec never
+executes them. Parameters may be encoder, task, recipe, optimizer, every field of a recipe, and learning_rate_factor,
+a multiple of each optimizer's own rate; and, each as a value, seeds, tuning_share, confirmation_seeds, compare and
+target.
 
-What is compared, the optimizers unless the file says otherwise, is ranked in the end: the best trial of each is run
-again on fresh seeds, and those whose difference may be chance share their ranks.
+At the end, the contenders (the optimizers, unless the file compares something else) are ranked: the best trial of each
+is run again on fresh seeds, and contenders whose difference may be chance share their ranks.
 
---wandb registers the file with W&B instead, and says how its agents are started, on any number of machines: each
-needs bertspec on its PATH, the same configs, and a store (BERTSPEC_STORE; one that they share is best). Where the file
-has no command, agents run bertspec trial. A grid is the same trials there as here: once its agents have finished,
-the command without --wandb finds their runs in the store, and only puts the table together.
+--wandb registers the file with W&B instead, and shows the command that starts an agent, on any number of machines.
+Each needs bertspec on its PATH, the same configs, and a store (BERTSPEC_STORE; best a shared one). If the file has no
+command, agents run bertspec trial. A grid has the same trials there as here: once its agents have finished, the
+command without --wandb takes their runs from the store and only puts the table together.
 
-The exit status is 1 where no trial could be finished.
+The exit status is 1 if no trial finished.
 
---json writes the sweep with its trials, as they are kept in the store's sweeps/ folder; with --wandb, one object:
+--json writes the sweep and its trials as the store's sweeps/ folder has them; with --wandb, one object:
 id, entity, project, url, command.
 """
 
 _MOST = 10_000
-"""More are a slip of the finger."""
+"""A larger number is a typing error."""
+_FEW_TIES = 6
+"""Pairs that are listed; more are counted."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The file, and how much of it."""
+    """Add the file and its options."""
     option = parser.add_argument("sweep", metavar="FILE|NAME", help="a YAML file, or one of configs/sweeps")
     options.complete_names(option, "sweep")
     parser.add_argument(
@@ -71,63 +73,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of the search (default: 0)")
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--dry-run", action="store_true", help="show the plan, and train nothing")
-    instead.add_argument("--wandb", action="store_true", help="register it with W&B, for its agents to run")
+    instead.add_argument("--dry-run", action="store_true", help="show the plan without training")
+    instead.add_argument("--wandb", action="store_true", help="register the sweep with W&B, for its agents to run")
     options.add_device(parser)
     options.add_store(parser)
-    parser.add_argument("--fresh", action="store_true", help="run again what is stored")
-    parser.add_argument("--json", action="store_true", help="write the result for machines")
+    parser.add_argument("--fresh", action="store_true", help="ignore stored runs, and run everything again")
+    parser.add_argument("--json", action="store_true", help="write the result as JSON")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Check everything, then run what is missing."""
+    """Show the plan, register the sweep, or run its missing trials and the comparison."""
     from bertspec.sweeps import files
 
-    work = options.session(arguments, bars=False, fresh=arguments.fresh)
-    config = files.read(arguments.sweep, work)
+    session = options.session(arguments, bars=False, fresh=arguments.fresh)
+    config = files.read(arguments.sweep, session)
     if arguments.dry_run:
-        _show_plan(config, work, arguments)
+        _show_plan(config, session, arguments)
         return 0
     if arguments.wandb:
         _register(config, arguments)
         return 0
-    from bertspec.sweeps import runner
-    from bertspec.tracking import show_sweep
+    from bertspec import api
 
     with _progress() as progress:
-        found = runner.run(
-            config,
-            work,
+        sweep = api.sweep(
+            arguments.sweep,
+            trials=arguments.trials,
             processes=arguments.processes,
-            trials_each=arguments.trials,
             seed=arguments.seed,
-            on_progress=lambda swept: progress(str(config.name), len(swept.trials), swept.planned, _best(swept)),
-        )
-        found = _compared(
-            config,
-            found,
-            work,
-            processes=arguments.processes,
-            on_progress=lambda done, total: progress("confirmation on fresh seeds", done, total, ""),
-        )
-    work.tracker.close()
-    show_sweep(found, work.store.tracking)
+            session=session,
+            on_trial=lambda sweep: progress(str(config.name), len(sweep.trials), sweep.planned, _best(sweep)),
+            on_confirmation=lambda done, total: progress("confirmation on fresh seeds", done, total, ""),
+        ).record
+    session.tracker.close()
     if arguments.json:
-        console.show_json(found.model_dump(mode="json"))
+        console.show_json(sweep.model_dump(mode="json"))
     else:
-        _show(config, found)
-        if found.comparison is not None:
-            ranking.show(found, found.comparison, target=config.tuning.target)
-    return 0 if any(trial.state == "finished" for trial in found.trials) else 1
-
-
-def _compared(config: SweepConfig, found: SweepRecord, work: Session, **how: Any) -> SweepRecord:
-    """The same with its comparison, where it compares something and something came of it."""
-    from bertspec.sweeps import comparison
-
-    if config.tuning.compare is None or not any(trial.state == "finished" for trial in found.trials):
-        return found
-    return found.model_copy(update={"comparison": comparison.compare(config, found, work, **how)})
+        _show(config, sweep)
+        if sweep.comparison is not None:
+            _show_ranking(sweep, sweep.comparison, target=config.tuning.target)
+    return 0 if any(trial.state == "finished" for trial in sweep.trials) else 1
 
 
 def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
@@ -137,25 +122,25 @@ def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
     values = config.model_dump(mode="json", exclude_unset=True)
     if arguments.trials is not None:
         values["run_cap"] = trial_count(config, arguments.trials)
-    found = register(values)
+    sweep = register(values)
     if arguments.json:
-        console.show_json({name: getattr(found, name) for name in ("id", "entity", "project", "url", "command")})
+        console.show_json({name: getattr(sweep, name) for name in ("id", "entity", "project", "url", "command")})
         return
-    console.show_lines(f"{config.name}: registered as {found.id}", found.url, "", "on every machine that takes part:")
-    console.show_lines(f"  {found.command}")
+    console.show_lines(f"{config.name}: registered as {sweep.id}", sweep.url, "", "on each machine that takes part:")
+    console.show_lines(f"  {sweep.command}")
     if config.contenders and config.method != "grid":
         console.show_lines(
-            "", f"W&B's {config.method} search does not give every contender equally many trials; a grid does"
+            "", f"W&B's {config.method} search does not give all contenders the same number of trials; a grid does"
         )
 
 
-def _show_plan(config: SweepConfig, work: Session, arguments: argparse.Namespace) -> None:
+def _show_plan(config: SweepConfig, session: Session, arguments: argparse.Namespace) -> None:
     from bertspec.sweeps.plan import trial_count
     from bertspec.sweeps.search import Search
 
     count, tuning, search = trial_count(config, arguments.trials), config.tuning, Search(config, arguments.seed)
     first = search.proposal(0)
-    study = work.catalog.plan(**first.parameters, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+    study = session.catalog.plan(**first.parameters, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
     drawn = [search.proposal(number).parameters for number in range(count)] if config.method != "bayes" else []
     confirming = len(config.contenders) * len(tuning.confirmation_seeds)
     if arguments.json:
@@ -175,16 +160,16 @@ def _show_plan(config: SweepConfig, work: Session, arguments: argparse.Namespace
         lines.append(f"compared: {names}; {count // len(config.contenders)} trials each, confirmed on seeds ")
         lines[-1] += _listed(tuning.confirmation_seeds)
     if config.program is not None or config.command is not None:
-        lines.append("the file's program and command are for W&B agents; nothing here executes them")
+        lines.append("the file's program and command are for W&B agents; bertspec never executes them")
     console.show_lines(*lines, "")
     if config.method == "bayes":
         console.show_lines("each trial is chosen by those before it")
         return
     varied = _varied(config)
-    shown = console.table("trial", *varied, numbers=("trial", *varied))
+    table = console.table("trial", *varied, numbers=("trial", *varied))
     for number, parameters in enumerate(drawn):
-        shown.add_row(str(number), *(_word(parameters[name]) for name in varied))
-    console.show_table(shown)
+        table.add_row(str(number), *(_word(parameters[name]) for name in varied))
+    console.show_table(table)
 
 
 def _length(config: SweepConfig, recipe: RecipeConfig) -> str:
@@ -199,25 +184,77 @@ def _extent(config: SweepConfig, count: int) -> str:
     return f"{count} trials" if whole in (None, count) else f"{count} of its {whole} points"
 
 
-def _show(config: SweepConfig, found: SweepRecord) -> None:
-    """The trials, the best first; what was stopped or failed comes last."""
-    sign = -1 if found.goal == "maximize" else 1
+def _show(config: SweepConfig, sweep: SweepRecord) -> None:
+    """Show the trials, the best first and those that were stopped or failed last."""
+    sign = -1 if sweep.goal == "maximize" else 1
     ordered = sorted(
-        found.trials,
+        sweep.trials,
         key=lambda trial: (trial.state != "finished", trial.score is None, sign * (trial.score or 0.0), trial.number),
     )
     varied = _varied(config)
-    numbers = ("trial", *varied, found.metric, "tokens", "seconds")
-    shown = console.table(*numbers, "outcome", numbers=numbers)
+    numbers = ("trial", *varied, sweep.metric, "tokens", "seconds")
+    table = console.table(*numbers, "outcome", numbers=numbers)
     for trial in ordered:
         score = "" if trial.score is None else f"{trial.score:.4f}"
         parameters = [_word(trial.parameters.get(name)) for name in varied]
-        shown.add_row(str(trial.number), *parameters, score, str(trial.tokens), f"{trial.seconds:.1f}", _outcome(trial))
-    console.show_lines(f"{found.name}: {found.method}, {len(found.trials)} of {found.planned} trials", "")
-    console.show_table(shown)
+        table.add_row(str(trial.number), *parameters, score, str(trial.tokens), f"{trial.seconds:.1f}", _outcome(trial))
+    console.show_lines(f"{sweep.name}: {sweep.method}, {len(sweep.trials)} of {sweep.planned} trials", "")
+    console.show_table(table)
     console.show_lines(
-        "", f"{found.metric} is the mean over seeds {_listed(config.tuning.seeds)}, on rows that were not trained on"
+        "", f"{sweep.metric} is the mean over seeds {_listed(config.tuning.seeds)}, on rows that were not trained on"
     )
+
+
+def _show_ranking(sweep: SweepRecord, comparison: ComparisonRecord, *, target: float | None) -> None:
+    """Show the contenders, the best first, with their budgets, confirmation and ranks."""
+    from bertspec.report.sweeps import ranks, steps
+
+    counted = any(each.steps_to for each in comparison.contenders)
+    columns = [
+        "rank",
+        comparison.parameter,
+        "trials",
+        "tokens",
+        "tuned",
+        "confirmed",
+        "interval",
+        "collapsed",
+        "decades",
+    ]
+    columns += [f"steps to {target:g}"] if counted and target is not None else []
+    table = console.table(
+        *columns, numbers=[name for name in columns if name not in (comparison.parameter, "interval")]
+    )
+    for each in comparison.contenders:
+        last = [steps(each)] if len(columns) > 9 else []
+        table.add_row(ranks(each), each.name, str(each.trials), str(each.tokens), *_scores(each), *last)
+    seeds = max((len(each.seeds) for each in comparison.contenders), default=0)
+    console.show_lines("", f"{sweep.metric}, the best trial of each {comparison.parameter} on {seeds} fresh seeds", "")
+    console.show_table(table)
+    console.show_lines("", *_remarks(comparison))
+
+
+def _scores(each: ContenderRecord) -> tuple[str, ...]:
+    interval = f"{each.interval[0]:.4f} to {each.interval[1]:.4f}" if each.interval else ""
+    tuned, mean = (f"{value:.4f}" if value is not None else "" for value in (each.tuned, each.mean))
+    width = f"{each.sensitivity:.2f}" if each.sensitivity is not None else ""
+    return tuned, mean, interval, str(each.collapsed), width
+
+
+def _remarks(comparison: ComparisonRecord) -> list[str]:
+    count = len(comparison.contenders)
+    ties = ", ".join(f"{one} and {other}" for one, other in comparison.ties)
+    if len(comparison.ties) > _FEW_TIES:
+        ties = f"{len(comparison.ties)} of {count * (count - 1) // 2} pairs; the ranks of a row show with how many"
+    about = (
+        "interval: 95 %, of the mean over fresh seeds; rank: with Holm's correction over all pairs; decades: of the "
+        f"learning rate, within {comparison.tolerance:g} of the best tuning score"
+    )
+    return [
+        *(f"not fair: {reason}; no claim passes" for reason in comparison.unfair),
+        *([f"tied: {ties}"] if ties else []),
+        about,
+    ]
 
 
 def _outcome(trial: TrialRecord) -> str:
@@ -228,9 +265,9 @@ def _outcome(trial: TrialRecord) -> str:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str, int, int, str], None]]:
-    """Bars on a terminal, the trials with the best so far, then the confirmation, each with the time that is left.
+    """Progress bars on a terminal: the trials with the best so far, then the confirmation, with the time left.
 
-    What it yields is told what a bar is of, how many are done, of how many, and a word more. In a log nothing is shown.
+    The function that it yields takes a bar's title, the number done, the total, and a remark.
     """
     if not sys.stderr.isatty():
         yield lambda *_: None
@@ -252,31 +289,29 @@ def _progress() -> Iterator[Callable[[str, int, int, str], None]]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[word]}", markup=False),
+        TextColumn("{task.fields[remark]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bars: dict[str, TaskID] = {}
 
-        def told(what: str, done: int, total: int, word: str) -> None:
-            if what not in bars:
-                bars[what] = progress.add_task(what, total=None, word="")
-            progress.update(bars[what], total=total, completed=done, word=word)
+        def update(title: str, done: int, total: int, remark: str) -> None:
+            if title not in bars:
+                bars[title] = progress.add_task(title, total=None, remark="")
+            progress.update(bars[title], total=total, completed=done, remark=remark)
 
-        yield told
+        yield update
 
 
-def _best(evidence: SweepRecord) -> str:
-    scored = [trial for trial in evidence.trials if trial.state == "finished" and trial.score is not None]
+def _best(sweep: SweepRecord) -> str:
+    scored = [trial for trial in sweep.trials if trial.state == "finished" and trial.score is not None]
     if not scored:
         return ""
-    best = (max if evidence.goal == "maximize" else min)(scored, key=lambda trial: trial.score or 0.0)
+    best = (max if sweep.goal == "maximize" else min)(scored, key=lambda trial: trial.score or 0.0)
     return f"best: {best.score:.4f}, trial {best.number}" + (f", {best.contender}" if best.contender else "")
 
 
 def _varied(config: SweepConfig) -> list[str]:
-    return [
-        name for name, parameter in config.searched.items() if parameter.choices is None or len(parameter.choices) > 1
-    ]
+    return [name for name, parameter in config.searched.items() if parameter.varies]
 
 
 def _word(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Run one trial of a sweep over its tuning seeds, as W&B agents do. Finished runs come from the store."""
+"""Run one trial of a sweep over its tuning seeds, as W&B agents do. Runs in the store are not trained again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ast
 import json
 import re
 import signal
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,75 +29,84 @@ examples:
   bertspec trial '{"encoder": "bert-tiny", "task": "bundled/sentiment", "learning_rate": 0.001, "seeds": [201, 202]}'
   bertspec trial --encoder=bert-tiny --task=bundled/sentiment --optimizer=sgd --settings.momentum=0.9
 
-What agents run is the command in the sweep file: command: ["${env}", bertspec, trial, "${args_json}"] keeps nested
-parameters and types; "${args}" does as well. bertspec sweep FILE --wandb registers the first where there is none.
+Agents run the command in the sweep file. ["${env}", bertspec, trial, "${args_json}"] keeps nested parameters and
+types, and is what bertspec sweep FILE --wandb registers by default; "${args}" works as well.
 
-Under an agent the trial is one W&B run: every metric of the task under its plain name, each seed's score and loss,
-tokens, seconds, how many seeds diverged. Exit status 1 where the trial failed; finished runs are kept.
+Under an agent the trial is one W&B run, with every metric of the task under its plain name, each seed's score and
+loss, tokens, seconds, and the number of seeds that diverged. A trial that the agent stops is a finished run with the
+state "stopped". The exit status is 1 if the trial failed; finished runs are kept.
 --json writes one object: parameters, state (finished, stopped, failed), reason, seeds, scores, score, diverged,
 tokens, seconds, runs.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The parameters, in one of the forms in which agents give them."""
+    """Add the parameters, in any form that agents write."""
     parser.usage = "bertspec trial JSON | --parameter=value … [options]"
     parser.add_argument("values", nargs="*", metavar="JSON", help="the parameters, as a JSON object")
-    parser.add_argument("--metric", metavar="NAME", help="what is scored (default: the task's main metric)")
+    parser.add_argument("--metric", metavar="NAME", help="the metric to score (default: the task's main metric)")
     options.add_device(parser)
     options.add_store(parser)
-    parser.add_argument("--json", action="store_true", help="write the result for machines")
+    parser.add_argument("--json", action="store_true", help="write the result as JSON")
     parser.set_defaults(further=[])
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Train what is missing; tell W&B, where an agent asked."""
+    """Run the trial; under a W&B agent, as the W&B run that the agent created."""
     from bertspec.tracking import under_an_agent
 
     parameters = _parameters(arguments)
-    work = options.session(arguments)
-    run = _shown if under_an_agent() else _made
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    session = options.session(arguments)
+    run = _run_tracked if under_an_agent() else _run
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        made = run(parameters, work, arguments.metric)
+        trial = run(parameters, session, arguments.metric)
     finally:
         signal.signal(signal.SIGTERM, before)
-        work.tracker.close()
-    (_tell_json if arguments.json else _tell)(made, arguments.metric)
-    return 1 if made.state == "failed" else 0
+        session.tracker.close()
+    if arguments.json:
+        console.show_json(trial.model_dump(mode="json", exclude={"number", "finished"}))
+    else:
+        _show(trial, arguments.metric)
+    return 1 if trial.state == "failed" else 0
 
 
-def _interrupt(*_: object) -> None:
-    """An agent stops a trial by this signal; what is done is kept, as at any interruption."""
-    raise KeyboardInterrupt
+class _StoppedByAgent(KeyboardInterrupt):
+    """An agent stops a trial by SIGTERM; finished runs are kept, as after any interruption."""
+
+
+def _stop(*_: object) -> None:
+    raise _StoppedByAgent
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """JSON objects, and ``--name=value`` with or without its hyphens: all that an agent can make of parameters.
+    """JSON objects, and ``--name=value`` with or without its hyphens: all the forms in which agents write parameters.
 
-    A value is written as Python would, which is what agents do.
+    A value is written as Python would write it.
     """
     from bertspec.errors import InvalidConfig
 
-    found: dict[str, Any] = {}
-    for word in (*arguments.values, *arguments.further):  # a value with a space in it is no option to argparse
+    parameters: dict[str, Any] = {}
+    for word in (*arguments.values, *arguments.further):  # argparse takes no value with a space for an option
         parameter = re.fullmatch(r"(?:--)?([A-Za-z_][\w.-]*)=(.*)", word, re.DOTALL)
-        found |= {parameter[1]: _value(parameter[2])} if parameter else _object(word)
-    if not found:
+        parameters |= {parameter[1]: _value(parameter[2])} if parameter else _object(word)
+    if not parameters:
         raise InvalidConfig("the trial has no parameters", allowed="one JSON object, or --NAME=VALUE for each")
-    return found
+    return parameters
 
 
 def _object(word: str) -> dict[str, Any]:
     from bertspec.errors import InvalidConfig
 
     try:
-        found = json.loads(word)
+        values = json.loads(word)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise InvalidConfig("this is no parameter of a trial", given=word, allowed="one JSON object, or --NAME=VALUE")
-    return found
+        values = None
+    if not isinstance(values, dict):
+        raise InvalidConfig(
+            "this is not a parameter of a trial", given=word, allowed="one JSON object, or --NAME=VALUE"
+        )
+    return values
 
 
 def _value(text: str) -> Any:
@@ -106,66 +116,62 @@ def _value(text: str) -> Any:
         return text
 
 
-def _made(
-    parameters: Mapping[str, Any], work: Session, metric: str | None, shown: TrialTracker | None = None
+def _run(
+    parameters: Mapping[str, Any], session: Session, metric: str | None, tracker: TrialTracker | None = None
 ) -> TrialRecord:
     from bertspec.sweeps import trial
 
     def on_progress(point: Point) -> None:
-        if shown is not None:
-            shown.reached(point, work.catalog.task(str(parameters["task"])).metrics[0])
+        if tracker is not None:
+            tracker.evaluated(point, session.catalog.task(str(parameters["task"])).metrics[0])
 
     compared = trial.tuning_of(parameters).compare or "optimizer"
     contender = trial.settings_of(parameters).get(compared)
-    named = None if contender is None else str(contender)
-    return trial.run(0, parameters, work, metric=metric, contender=named, on_progress=on_progress)
+    name = None if contender is None else str(contender)
+    return trial.run(0, parameters, session, metric=metric, contender=name, on_progress=on_progress)
 
 
-def _shown(parameters: Mapping[str, Any], work: Session, metric: str | None) -> TrialRecord:
-    """The same, in the W&B run of the agent: its client would give every run of a seed that run's name."""
-    import sys
-
+def _run_tracked(parameters: Mapping[str, Any], session: Session, metric: str | None) -> TrialRecord:
+    """Run the trial as one W&B run: W&B's client would give the run of each seed the id of the agent's run."""
     from bertspec.tracking import ProgressTracker, TrialTracker, combine
 
-    shown = TrialTracker(work.store.tracking, parameters)
+    tracker = TrialTracker(session.store.tracking, parameters)
     try:
-        work = replace(work, tracker=combine(shown, ProgressTracker(sys.stderr)))
-        made = _made(parameters, work, metric, shown)
-        shown.finished(made, _means(made, work))
+        session = replace(session, tracker=combine(tracker, ProgressTracker(sys.stderr)))
+        trial = _run(parameters, session, metric, tracker)
+        tracker.finished(trial, _means(trial, session))
+    except _StoppedByAgent:
+        tracker.stopped("stopped by its W&B agent")
+        raise
     except KeyboardInterrupt:
-        shown.stopped()
+        tracker.interrupted()
         raise
     except Exception as error:
-        shown.failed(error)
+        tracker.failed(error)
         raise
-    return made
+    return trial
 
 
-def _means(made: TrialRecord, work: Session) -> dict[str, float]:
-    """Every metric of the task, and the loss: whatever the sweep looks for is among them."""
+def _means(record: TrialRecord, session: Session) -> dict[str, float]:
+    """The mean of each metric of the task, and of the loss; the sweep's metric is among them."""
     from bertspec.sweeps import trial
 
-    runs = [run for run in map(work.store.get, made.runs) if run is not None]
-    if made.state == "failed" or not runs:
+    runs = [run for run in map(session.store.get, record.runs) if run is not None]
+    if record.state == "failed" or not runs:
         return {}
     names = (*runs[0].config.task.metrics, trial.LOSS)
     return {name: sum(trial.score_of(run, name) for run in runs) / len(runs) for name in names}
 
 
-def _tell(made: TrialRecord, metric: str | None) -> None:
-    if made.state == "failed":
-        console.show_lines(f"failed: {made.reason}")
+def _show(trial: TrialRecord, metric: str | None) -> None:
+    if trial.state == "failed":
+        console.show_lines(f"failed: {trial.reason}")
         return
-    shown = console.table("seed", metric or "score", "run", numbers=("seed", metric or "score"))
-    for seed, score, run in zip(made.seeds, made.scores, made.runs, strict=True):
-        shown.add_row(str(seed), f"{score:.4f}", run[:12])
-    shown.add_section()
-    shown.add_row("mean", f"{made.score:.4f}" if made.score is not None else "–")
-    console.show_table(shown)
-    state = made.state if made.reason is None else f"{made.state}: {made.reason}"
-    console.show_lines("", f"{state}; {made.tokens} tokens in {made.seconds:.1f} s, {made.diverged} diverged")
-
-
-def _tell_json(made: TrialRecord, metric: str | None) -> None:
-    del metric
-    console.show_json(made.model_dump(mode="json", exclude={"number", "finished"}))
+    table = console.table("seed", metric or "score", "run", numbers=("seed", metric or "score"))
+    for seed, score, run in zip(trial.seeds, trial.scores, trial.runs, strict=True):
+        table.add_row(str(seed), f"{score:.4f}", run[:12])
+    table.add_section()
+    table.add_row("mean", f"{trial.score:.4f}" if trial.score is not None else "–")
+    console.show_table(table)
+    state = trial.state if trial.reason is None else f"{trial.state}: {trial.reason}"
+    console.show_lines("", f"{state}; {trial.tokens} tokens in {trial.seconds:.1f} s, {trial.diverged} diverged")
