@@ -17,6 +17,7 @@ import pytest
 
 from bertspec.store import Store, StoredRun
 from bertspec.tracking import find_run
+from tests.integration.fork_server import ForkServer
 from tests.integration.micro import ENCODER, TASK
 from tests.recording import KEY, Fault, RecordingServer
 from tests.recording.sweeps import Sweep
@@ -42,10 +43,11 @@ PATIENCE_S = 240.0
 
 @dataclass
 class Site:
-    """A folder in which commands are called, with a service of its own."""
+    """A folder in which commands run, with a service of its own."""
 
     folder: Path
     service: RecordingServer
+    server: ForkServer
     begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -72,10 +74,7 @@ class Site:
         return {**plain, **ours, **here, **more}
 
     def call(self, *words: str, **more: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=self.folder, env=self.environment(**more), capture_output=True,
-            text=True, check=False, timeout=PATIENCE_S,
-        )  # fmt: skip
+        done = self.server.run(*words, folder=self.folder, environment=self.environment(**more))
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
@@ -92,23 +91,21 @@ class Site:
 
     def local(self) -> dict[str, Any]:
         """The same sweep without a server."""
-        table: dict[str, Any] = json.loads(
-            subprocess.run(
-                [sys.executable, "-m", "bertspec", "sweep", "mine", "--processes", "1", "--json"], check=True,
-                cwd=self.folder, env=self.environment(WANDB_MODE="disabled"), capture_output=True, text=True,
-            ).stdout
-        )  # fmt: skip
+        words = ("bertspec", "sweep", "mine", "--processes", "1", "--json")
+        done = self.server.run(*words, folder=self.folder, environment=self.environment(WANDB_MODE="disabled"))
+        assert done.returncode == 0, done.stderr
+        table: dict[str, Any] = json.loads(done.stdout)
         return table
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """A micro encoder, a task of few rows and a grid of four trials; whatever was begun is ended."""
+def site(tmp_path: Path, fork_server: ForkServer) -> Iterator[Site]:
+    """A micro encoder, a task of few rows and a grid of four trials; the agents end with the test."""
     for name, text in (("encoders/micro", ENCODER), ("tasks/few", TASK), ("sweeps/mine", SWEEP + COMMAND)):
         file = tmp_path / "configs" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
-    site = Site(tmp_path, RecordingServer().start())
+    site = Site(tmp_path, RecordingServer().start(), fork_server)
     yield site
     for agent in site.begun:
         kill(agent)

@@ -26,33 +26,13 @@ from bertspec.statistics import Claim, Spread, Verdict, judge
 from bertspec.store import Store, StoredRun, sessions
 from bertspec.study import Session
 from bertspec.tracking import WandbTracker, connection, find_run, link, publish, sync
-from tests.recording import Fault, RecordingServer
+from tests.recording import KEY, Fault, RecordingServer
 
-KEY = "planted" + "0" * 33
+pytest_plugins = ("tests.recording.fixtures",)
+pytestmark = pytest.mark.usefixtures("wandb_environment")
+
 FAIL = Verdict("FAIL", Claim("accuracy", "at least", 0.9), 0.5, interval=(0.4, 0.6))
 PASS = Verdict("PASS", Claim("accuracy", "at least", 0.5), 0.5)
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A key, no mode, no proxies, no netrc of the machine's own."""
-    for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_ENTITY", "http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    yield
-    import wandb
-
-    wandb.teardown()
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingServer]:
-    """A service for one test; the client finds its address in the environment."""
-    server = RecordingServer().start()
-    monkeypatch.setenv("WANDB_BASE_URL", server.url)
-    yield server
-    server.stop()
 
 
 @pytest.fixture
