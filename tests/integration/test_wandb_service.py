@@ -158,7 +158,7 @@ def test_a_run_that_is_trained_again_replaces_what_is_shown_of_it_and_is_the_nex
     study_config: StudyConfig, tracked: Session, service: RecordingServer
 ) -> None:
     run = study.run(one(study_config), tracked).runs[0]
-    study.run(one(study_config), dataclasses.replace(tracked, fresh=True, session="another"))
+    study.run(one(study_config), dataclasses.replace(tracked, fresh=True, id="another"))
     name = f"run-{run.fingerprint[:16]}"
     first, second = (each for each in service.operations.artifacts.values() if each.name == name)
     assert first.described["digest"] != second.described["digest"]
