@@ -54,15 +54,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
 
 
 def test_every_length_is_measured_as_often_as_the_grid_says(encoder: EncoderConfig) -> None:
-    found = measured(encoder)
-    [one] = found.measurements
+    turns = measured(encoder)
+    [one] = turns.measurements
     assert [at.length for at in one.lengths] == [5, 9]
     for at in one.lengths:
         assert [len(calls) for calls in at.latencies.rounds] == [4, 4]
         assert [len(seconds) for seconds in at.batches_s] == [2, 2]
         assert all(second > 0 for second in (*at.latencies.rounds[0], *at.batches_s[0]))
-    assert (one.encoder, one.text, found.environment.threads) == ("bert-micro", None, 1)
-    assert found.peak_memory_bytes > 10_000_000
+    assert (one.encoder, one.text, turns.environment.threads) == ("bert-micro", None, 1)
+    assert turns.peak_memory_bytes > 10_000_000
 
 
 def test_a_round_answers_single_texts_and_then_batches_of_exactly_that_length(
@@ -75,9 +75,9 @@ def test_a_round_answers_single_texts_and_then_batches_of_exactly_that_length(
 
 
 def test_two_encoders_answer_in_turns(encoder: EncoderConfig, asked: list[tuple[str, list[int]]]) -> None:
-    found = measured(encoder, encoder.model_copy(update={"name": "twin"}), grid=dataclasses.replace(SMALL, rounds=5))
+    turns = measured(encoder, encoder.model_copy(update={"name": "twin"}), grid=dataclasses.replace(SMALL, rounds=5))
     assert [name for name, _ in asked[:8]] == ["bert-micro", "twin", "twin", "bert-micro"] * 2
-    pair = found.pair("bert-micro", "twin", 9)
+    pair = turns.pair("bert-micro", "twin", 9)
     assert len(pair.rate_ratios()) == 5
 
 
@@ -156,9 +156,9 @@ def test_energy_is_counted_over_the_batches_alone(
 
     monkeypatch.setattr(Subject, "answer", answer)
     monkeypatch.setattr(measuring, "find_meter", lambda _: meter)
-    found = measured(encoder)
-    at = found.measurements[0].at(5)
-    assert (at.joules, at.joules_per_1000, found.no_energy) == (2 * 2 * 3 * 30.0, 30_000.0, None)
+    turns = measured(encoder)
+    at = turns.measurements[0].at(5)
+    assert (at.joules, at.joules_per_1000, turns.no_energy) == (2 * 2 * 3 * 30.0, 30_000.0, None)
 
 
 def test_energy_that_cannot_be_read_is_none_with_its_reason(
@@ -166,8 +166,8 @@ def test_energy_that_cannot_be_read_is_none_with_its_reason(
 ) -> None:
     meter = measuring.find_meter(DEVICE, tmp_path)
     monkeypatch.setattr(measuring, "find_meter", lambda _: meter)
-    found = measured(encoder)
-    assert (found.measurements[0].at(5).joules_per_1000, found.no_energy) == (None, meter.lacks)
+    turns = measured(encoder)
+    assert (turns.measurements[0].at(5).joules_per_1000, turns.no_energy) == (None, meter.lacks)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_two_encoders_stand_on_one_common_device(recipe: RecipeConfig) -> None:
 
 @pytest.mark.parametrize("name", ["albert-tiny", "distilbert-tiny", "electra-tiny", "modernbert-tiny", "roberta-tiny"])
 def test_every_family_answers(name: str, tmp_path: Path) -> None:
-    found = measured(Catalog.beside(tmp_path).encoder(name), grid=Grid((8, 64), 2, rounds=1, calls=1, batches=1))
-    assert found.measurements[0].at(64).examples_per_second > 0
+    turns = measured(Catalog.beside(tmp_path).encoder(name), grid=Grid((8, 64), 2, rounds=1, calls=1, batches=1))
+    assert turns.measurements[0].at(64).examples_per_second > 0
 
 
 def test_nothing_heavy_is_loaded_with_the_module() -> None:

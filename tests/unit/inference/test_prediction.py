@@ -32,11 +32,11 @@ def test_it_says_what_the_run_said(predictor: Predictor, run: StoredRun, session
 
 def test_the_probabilities_are_those_of_the_outputs(predictor: Predictor, run: StoredRun, session: Session) -> None:
     texts = tables.load(run.config.task, session.sources).evaluation["text"]
-    said = predictor.predict(texts[:1])[0]
+    prediction = predictor.predict(texts[:1])[0]
     logits = run.result.outcomes.outputs[0]
     expected = np.exp(logits) / np.exp(logits).sum()
-    assert list(said.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-5)
-    assert said.value == max(said.probabilities.values())
+    assert list(prediction.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-5)
+    assert prediction.value == max(prediction.probabilities.values())
 
 
 def test_no_texts_give_no_predictions(predictor: Predictor) -> None:
@@ -60,7 +60,7 @@ def test_a_text_of_a_hundred_thousand_characters_is_read(predictor: Predictor) -
 def test_a_regression_gives_numbers(study_config: StudyConfig, session: Session) -> None:
     task = study_config.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
     plan = study_config.model_copy(update={"task": task, "seeds": (1,)})
-    made = study.run(plan, dataclasses.replace(session, keep_models=True)).runs[0]
-    said = Predictor.load(study.model_of(made, session), made.config).predict(["the film was good ."])
-    assert said[0].label is None
-    assert said[0].probabilities == {}
+    run = study.run(plan, dataclasses.replace(session, keep_models=True)).runs[0]
+    [prediction] = Predictor.load(study.model_of(run, session), run.config).predict(["the film was good ."])
+    assert prediction.label is None
+    assert prediction.probabilities == {}

@@ -17,13 +17,13 @@ def at_length(*, slower: float = 1.0, rounds: int = 5, length: int = 16, joules:
 
 
 def turns(*names: str) -> Turns:
-    measured = (Measurement(name, (at_length(slower=1.0 + place),), None) for place, name in enumerate(names))
+    measured = (Measurement(name, (at_length(slower=1.0 + number),), None) for number, name in enumerate(names))
     return Turns(Grid((16,)), tuple(measured), 1, None, ENVIRONMENT)
 
 
 def test_a_percentile_is_a_call_that_was_made() -> None:
-    found = Latencies((HUNDRED[::-1], HUNDRED))
-    assert [found.at(percentile) for percentile in (50, 95, 99)] == [0.050, 0.095, 0.099]
+    latencies = Latencies((HUNDRED[::-1], HUNDRED))
+    assert [latencies.at(percentile) for percentile in (50, 95, 99)] == [0.050, 0.095, 0.099]
     assert Latencies(((0.1,), (0.3, 0.2))).of_rounds(95) == (0.1, 0.3)
 
 
@@ -32,12 +32,12 @@ def test_one_slow_call_of_a_hundred_is_outside_of_the_percentiles() -> None:
 
 
 def test_throughput_goes_by_the_median_batch_of_the_median_round() -> None:
-    found = AtLength(16, 32, Latencies(()), ((0.1, 0.2, 60.0), (0.2, 0.2, 0.1), (8.0, 8.0, 8.0)), None)
-    assert found.rates == pytest.approx((160, 160, 4))
-    assert (found.examples_per_second, found.tokens_per_second) == pytest.approx((160, 2560))
+    at = AtLength(16, 32, Latencies(()), ((0.1, 0.2, 60.0), (0.2, 0.2, 0.1), (8.0, 8.0, 8.0)), None)
+    assert at.rates == pytest.approx((160, 160, 4))
+    assert (at.examples_per_second, at.tokens_per_second) == pytest.approx((160, 2560))
 
 
-def test_energy_is_told_for_a_thousand_texts_or_not_at_all() -> None:
+def test_energy_is_given_for_a_thousand_texts_or_not_at_all() -> None:
     assert at_length(joules=64.0, rounds=5).joules_per_1000 == 200
     assert at_length().joules_per_1000 is None
 
@@ -79,9 +79,9 @@ def test_few_rounds_decide_nothing() -> None:
 
 
 def test_a_pair_is_found_by_its_names_in_either_order() -> None:
-    found = turns("a", "b")
-    assert found.pair("a", "b", 16).latency_ratios(50) == (0.5,) * 5
-    assert found.pair("b", "a", 16).latency_ratios(50) == (2.0,) * 5
+    both = turns("a", "b")
+    assert both.pair("a", "b", 16).latency_ratios(50) == (0.5,) * 5
+    assert both.pair("b", "a", 16).latency_ratios(50) == (2.0,) * 5
     assert turns("a", "a").pair("a", "a", 16).latency_ratios(50) == (0.5,) * 5
 
 

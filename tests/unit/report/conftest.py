@@ -1,4 +1,4 @@
-"""A session as somebody hostile would have it."""
+"""A session whose texts try to become markup."""
 
 from __future__ import annotations
 
