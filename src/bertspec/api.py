@@ -405,9 +405,10 @@ class StudyResult:
 
         name = _metric(metric, self.metrics)
         mean, interval = self.estimate(name)
+        seeds = f"mean and 95 % interval of {len(self.study.runs)} seeds"
         charts = {
             "training loss": plots.curve_plot([run.result.curve.loss for run in self.study.runs]),
-            name: plots.row_plot([plots.Estimate(name, mean, interval, self.scores(name), 0)]),
+            name: plots.row_plot([plots.Estimate(seeds, mean, interval, self.scores(name), 0)]),
         }
         return Plot(plots.draw(self.title, charts))
 
@@ -652,6 +653,12 @@ def _with_interval(mean: float, interval: tuple[float, float] | None) -> str:
 
 
 def _display(title: str, *frames: pd.DataFrame) -> str:
-    """HTML for a notebook: pandas escapes the cells."""
-    tables = "".join(frame.to_html(index=False, na_rep="", float_format="%.4g") for frame in frames)
+    """HTML for a notebook, with short fingerprints and no times; pandas escapes the cells."""
+    short = [
+        frame.assign(fingerprint=frame["fingerprint"].str[:12]).drop(columns="finished")
+        if "fingerprint" in frame
+        else frame
+        for frame in frames
+    ]
+    tables = "".join(frame.to_html(index=False, na_rep="", float_format="%.4g") for frame in short)
     return f"<p><b>{html.escape(title)}</b></p>{tables}"

@@ -42,7 +42,7 @@ class Flag:
     @property
     def values(self) -> str:
         """The placeholder for its value in the help."""
-        words = self.choices or ({int: "N", float: "X"}.get(self.kind, "VALUE"),)
+        words = self.choices or ({int: "N", float: "X", bool: "true|false"}.get(self.kind, "VALUE"),)
         return "|".join((*words, "none") if self.optional else words)
 
     def read(self, text: str) -> Any:

@@ -39,6 +39,7 @@ def test_every_option_says_in_the_help_what_it_is() -> None:
         ("layer_decay", "--layer-decay", "X"),
         ("decay_exempt", "--decay-exempt", "biases-and-norms|none"),
         ("threads", "--threads", "N|none"),
+        ("frozen_encoder", "--frozen-encoder", "true|false"),
         ("learning_rate", "--learning-rate", "X"),
     ],
 )
