@@ -88,61 +88,61 @@ def evidence(*trials: TrialRecord) -> SweepRecord:
 
 @pytest.fixture
 def file(folder: Path) -> Path:
-    made = folder / "mine.yaml"
-    made.write_text(FILE, "utf-8")
-    return made
+    path = folder / "mine.yaml"
+    path.write_text(FILE, "utf-8")
+    return path
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the runner is asked for; it has four trials to show."""
-    found: list[dict[str, Any]] = []
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The calls of the runner, which has four trials to show."""
+    calls: list[dict[str, Any]] = []
 
     def run(config: SweepConfig, _: Any, **how: Any) -> SweepRecord:
-        found.append({"config": config, **how})
+        calls.append({"config": config, **how})
         for count in range(5):
             how["on_progress"](evidence(*TRIALS[:count]))
         return evidence(*TRIALS)
 
     def compare(*_: Any, **how: Any) -> ComparisonRecord:
-        found[-1]["confirmed by"] = how["processes"]
+        calls[-1]["confirmed by"] = how["processes"]
         how["on_progress"](5, 10)
         how["on_progress"](10, 10)
         return COMPARED
 
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(comparison, "compare", compare)
-    return found
+    return calls
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("calls")
 def test_the_table_has_the_best_trial_first_and_what_is_no_result_last(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["sweep", str(file)]) == 0
-    said = capsys.readouterr()
-    lines = [line.split() for line in said.out.splitlines()]
+    output = capsys.readouterr()
+    lines = [line.split() for line in output.out.splitlines()]
     assert lines[2] == ["trial", "optimizer", "learning_rate_factor", "accuracy", "tokens", "seconds", "outcome"]
     assert [line[0] for line in lines[4:8]] == ["1", "0", "3", "2"]
     assert lines[5] == ["0", "adamw", "0.1235", "0.8000", "1234", "5.7", "finished"]
-    assert "finished (1 of 2 seeds diverged)" in said.out
-    assert "failed: diverged on every seed: loss nan" in said.out
-    assert "mine: random, 4 of 4 trials" in said.out
-    assert said.err == ""
+    assert "finished (1 of 2 seeds diverged)" in output.out
+    assert "failed: diverged on every seed: loss nan" in output.out
+    assert "mine: random, 4 of 4 trials" in output.out
+    assert output.err == ""
 
 
-def test_the_runner_is_told_how(file: Path, asked: list[dict[str, Any]]) -> None:
+def test_the_runner_is_told_how(file: Path, calls: list[dict[str, Any]]) -> None:
     assert main(["sweep", str(file), "--trials", "3", "--processes", "2", "--seed", "7"]) == 0
-    assert {name: asked[0][name] for name in ("trials_each", "processes", "seed", "confirmed by")} == {
+    assert {name: calls[0][name] for name in ("trials_each", "processes", "seed", "confirmed by")} == {
         "trials_each": 3,
         "processes": 2,
         "confirmed by": 2,
         "seed": 7,
     }
-    assert asked[0]["config"].name == "mine"
+    assert calls[0]["config"].name == "mine"
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("calls")
 def test_the_result_for_machines_is_the_record(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", str(file), "--json"]) == 0
     assert SweepRecord.model_validate(json.loads(capsys.readouterr().out)) == evidence(*TRIALS).model_copy(
@@ -156,19 +156,19 @@ def test_a_sweep_without_a_finished_trial_has_no_answer(file: Path, monkeypatch:
 
 
 def test_a_dry_run_shows_the_plan_and_runs_nothing(
-    file: Path, asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    file: Path, calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["sweep", str(file), "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "mine: random, 4 trials" in said
-    assert "each: seeds 201, 202, 20 steps on 80% of the training rows, scored on the other 20%" in said
-    assert "in all: 8 runs, and at most 10 that confirm the best trials" in said
-    assert "compared: adamw, sgd; 2 trials each, confirmed on seeds 1, 2, 3, 4, 5" in said
-    assert "program and command are for W&B agents; bertspec never executes them" in said
-    assert [line.split()[:2] for line in said.splitlines()[-4:]] == [
+    output = capsys.readouterr().out
+    assert "mine: random, 4 trials" in output
+    assert "each: seeds 201, 202, 20 steps on 80% of the training rows, scored on the other 20%" in output
+    assert "in all: 8 runs, and at most 10 that confirm the best trials" in output
+    assert "compared: adamw, sgd; 2 trials each, confirmed on seeds 1, 2, 3, 4, 5" in output
+    assert "program and command are for W&B agents; bertspec never executes them" in output
+    assert [line.split()[:2] for line in output.splitlines()[-4:]] == [
         ["0", "adamw"], ["1", "sgd"], ["2", "adamw"], ["3", "sgd"],
     ]  # fmt: skip
-    assert asked == []
+    assert calls == []
     assert not (file.parent / ".bertspec" / "sweeps").exists()
 
 
@@ -201,14 +201,14 @@ def test_a_dry_run_says_that_a_grid_is_cut_short(file: Path, capsys: pytest.Capt
 
 
 def test_what_is_wrong_with_a_file_is_one_message_with_its_line(
-    file: Path, asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    file: Path, calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(FILE.replace("random", "rnadom"), "utf-8")
     assert main(["sweep", str(file)]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "mine.yaml, line 1" in said
-    assert asked == []
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert "mine.yaml, line 1" in output
+    assert calls == []
 
 
 @pytest.mark.parametrize("words", [["--trials", "0"], ["--processes", "none"], ["--seed", "-1"], ["--trials", "1e3"]])
@@ -223,7 +223,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("calls")
 def test_a_terminal_sees_the_best_so_far(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
@@ -241,20 +241,20 @@ def test_the_best_so_far_is_among_what_is_finished() -> None:
     assert sweep._best(worst) == "best: 0.8000, trial 0, adamw"
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("calls")
 def test_the_ranking_has_the_best_first_and_says_what_is_tied_and_what_is_not_fair(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(FILE + "  evaluate_every: {value: 5}\n  target: {value: 0.85}\n", "utf-8")
     assert main(["sweep", str(file)]) == 0
-    said = capsys.readouterr().out
-    assert "accuracy, the best trial of each optimizer on 5 fresh seeds" in said
-    row = next(line for line in said.splitlines() if line.lstrip().startswith("1–2")).split()
+    output = capsys.readouterr().out
+    assert "accuracy, the best trial of each optimizer on 5 fresh seeds" in output
+    row = next(line for line in output.splitlines() if line.lstrip().startswith("1–2")).split()
     assert row[:7] == ["1–2", "adamw", "2", "2468", "0.8000", "0.8200", "0.8000"]
     assert row[7:] == ["to", "0.8400", "0", "0.50", "100,", "never", "on", "1"]
-    assert "steps to 0.85" in said
-    assert "tied: adamw and sgd" in said
-    assert "not fair: sgd: none of its 2 trials finished; no claim passes" in said
+    assert "steps to 0.85" in output
+    assert "tied: adamw and sgd" in output
+    assert "not fair: sgd: none of its 2 trials finished; no claim passes" in output
 
 
 def test_many_ties_are_counted_not_listed() -> None:

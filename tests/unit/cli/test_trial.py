@@ -24,18 +24,18 @@ MADE = TrialRecord(
 
 
 @pytest.fixture
-def asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What a trial was asked to run; nothing is trained."""
-    said: dict[str, Any] = {"folder": folder}
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a trial was call to run; nothing is trained."""
+    call: dict[str, Any] = {"folder": folder}
 
     def run(number: int, parameters: dict[str, Any], session: Any, **others: Any) -> TrialRecord:
-        said.update(number=number, parameters=parameters, store=session.store.root, **others)
+        call.update(number=number, parameters=parameters, store=session.store.root, **others)
         return MADE
 
     for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(room, "run", run)
-    return said
+    return call
 
 
 @pytest.mark.parametrize(
@@ -48,51 +48,51 @@ def asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     ],
     ids=["args_json", "args", "args_no_hyphens", "both"],
 )
-def test_every_form_that_agents_know_means_the_same_parameters(words: list[str], asked: dict[str, Any]) -> None:
+def test_every_form_that_agents_know_means_the_same_parameters(words: list[str], call: dict[str, Any]) -> None:
     assert cli.main(["trial", *words]) == 0
-    assert asked["parameters"] == {
+    assert call["parameters"] == {
         "steps": 5,
         "seeds": [201, 202],
         "settings": {"momentum": 0.9},
         "optimizer": "sgd",
     }
-    assert asked["contender"] == "sgd"
+    assert call["contender"] == "sgd"
 
 
-def test_numbers_words_and_nothing_come_back_as_python_wrote_them(asked: dict[str, Any]) -> None:
+def test_numbers_words_and_nothing_come_back_as_python_wrote_them(call: dict[str, Any]) -> None:
     given = {"learning_rate": 1e-05, "clip_norm": None, "packing": False, "task": "bundled/sentiment", "note": "a=b, c"}
     assert cli.main(["trial", *(f"--{name}={value}" for name, value in given.items())]) == 0
-    assert asked["parameters"] == given
+    assert call["parameters"] == given
 
 
-def test_what_is_compared_is_named_where_the_sweep_says_so(asked: dict[str, Any]) -> None:
+def test_what_is_compared_is_named_where_the_sweep_says_so(call: dict[str, Any]) -> None:
     cli.main(["trial", '{"compare": "encoder", "encoder": "bert-tiny", "optimizer": "sgd"}', "--metric", "f1"])
-    assert (asked["contender"], asked["metric"]) == ("bert-tiny", "f1")
+    assert (call["contender"], call["metric"]) == ("bert-tiny", "f1")
 
 
 def test_a_trial_uses_the_store_of_the_environment(
-    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    call: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BERTSPEC_STORE", str(tmp_path / "shared"))
     cli.main(["trial", "--optimizer=sgd"])
-    assert asked["store"] == tmp_path / "shared"
+    assert call["store"] == tmp_path / "shared"
 
 
 @pytest.mark.parametrize(
     "words", [["{"], ["[1]"], ["--optimizer"], ["-x"], ["sgd"]], ids=["half", "list", "empty", "short", "word"]
 )
 def test_what_is_no_parameter_is_bad_usage(
-    words: list[str], asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    words: list[str], call: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["trial", *words]) == 2
     assert "not a parameter of a trial" in capsys.readouterr().err
-    assert set(asked) == {"folder"}
+    assert set(call) == {"folder"}
 
 
-def test_a_trial_without_parameters_is_bad_usage(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trial_without_parameters_is_bad_usage(call: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["trial"]) == 2
     assert "the trial has no parameters; allowed: one JSON object, or --NAME=VALUE for each" in capsys.readouterr().err
-    assert set(asked) == {"folder"}
+    assert set(call) == {"folder"}
 
 
 @pytest.mark.usefixtures("folder")
@@ -102,25 +102,25 @@ def test_other_commands_still_refuse_what_they_do_not_know(capsys: pytest.Captur
     assert "error: unrecognized arguments: --optimizer=sgd" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("call")
 def test_the_result_is_told_seed_by_seed(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["trial", "--optimizer=sgd"])
-    said = capsys.readouterr().out
-    assert ["201", "0.5000", OLD[:12]] in [line.split() for line in said.splitlines()]
-    assert ["mean", "0.6250"] in [line.split() for line in said.splitlines()]
-    assert "finished; 640 tokens in 2.5 s, 0 diverged" in said
+    output = capsys.readouterr().out
+    assert ["201", "0.5000", OLD[:12]] in [line.split() for line in output.splitlines()]
+    assert ["mean", "0.6250"] in [line.split() for line in output.splitlines()]
+    assert "finished; 640 tokens in 2.5 s, 0 diverged" in output
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("call")
 def test_the_result_for_machines_has_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["trial", "--optimizer=sgd", "--json"])
-    said = json.loads(capsys.readouterr().out)
+    output = json.loads(capsys.readouterr().out)
     assert {"parameters", "state", "reason", "seeds", "scores", "score", "diverged", "tokens", "seconds", "runs"} < set(
-        said
+        output
     )
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("call")
 def test_a_failed_trial_says_why_and_is_no_success(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_failed_trial_says_why_and_is_no_success(
     assert "failed: diverged on every seed: nan" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("call")
 def test_an_agent_s_stop_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(room, "run", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))

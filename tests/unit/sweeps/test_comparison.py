@@ -41,7 +41,7 @@ TASK = """\
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Session:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A session whose store the tests of this module share: the same runs are trained once."""
     folder = tmp_path_factory.mktemp("sweeps")
     for kind, text in (("encoders/micro", ENCODER), ("tasks/few", TASK)):
@@ -56,7 +56,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Session:
     )
 
 
-def asked(desk: Session, *, seeds: Sequence[int] = (1, 2, 3, 4, 5), compare: bool = True) -> SweepConfig:
+def config_of(session: Session, *, seeds: Sequence[int] = (1, 2, 3, 4, 5), compare: bool = True) -> SweepConfig:
     optimizer = {"values": ["adamw", "sgd"]} if compare else {"value": "adamw"}
     parameters = {
         "encoder": {"value": "micro"},
@@ -68,7 +68,7 @@ def asked(desk: Session, *, seeds: Sequence[int] = (1, 2, 3, 4, 5), compare: boo
         "learning_rate_factor": {"values": [0.1, 1, 10]},
         "confirmation_seeds": {"value": list(seeds)},
     }
-    return files.parse({"method": "grid", "parameters": parameters}, desk, name="small", where="this test")
+    return files.parse({"method": "grid", "parameters": parameters}, session, name="small", where="this test")
 
 
 def trial(number: int, contender: str, factor: float, score: float | None, *, tokens: int = 1000) -> TrialRecord:
@@ -122,64 +122,66 @@ SIX = (
 
 
 def test_the_best_trial_of_each_is_run_again_on_fresh_seeds_and_scored_on_the_evaluation_split(
-    desk: Session,
+    session: Session,
 ) -> None:
-    found = comparison.compare(asked(desk), swept(*SIX), desk)
-    adamw = next(each for each in found.contenders if each.name == "adamw")
+    record = comparison.compare(config_of(session), swept(*SIX), session)
+    adamw = next(each for each in record.contenders if each.name == "adamw")
     assert (adamw.best, adamw.tuned, adamw.trials, adamw.tokens) == (2, 0.9, 3, 3000)
     assert (adamw.seeds, len(adamw.values), len(adamw.runs)) == ((1, 2, 3, 4, 5), 5, 5)
-    runs = [desk.store.get(name) for name in adamw.runs]
+    runs = [session.store.get(name) for name in adamw.runs]
     assert all(run is not None and run.config.task.tuning_share is None for run in runs)
     assert adamw.mean == pytest.approx(sum(adamw.values) / 5)
-    assert found.unfair == ()
-    assert found.parameter == "optimizer"
+    assert record.unfair == ()
+    assert record.parameter == "optimizer"
 
 
-def test_the_record_of_the_sweep_keeps_the_comparison(desk: Session) -> None:
-    found = comparison.compare(asked(desk), swept(*SIX), desk)
-    kept = SweepFile(desk.store.root, "small", "0" * 64).read()
+def test_the_record_of_the_sweep_keeps_the_comparison(session: Session) -> None:
+    record = comparison.compare(config_of(session), swept(*SIX), session)
+    kept = SweepFile(session.store.root, "small", "0" * 64).read()
     assert kept is not None
-    assert kept.comparison == found
+    assert kept.comparison == record
 
 
-def test_the_sensitivity_is_of_the_learning_rates_themselves(desk: Session) -> None:
-    found = comparison.begin(asked(desk), swept(*SIX), desk).record()
-    adamw = next(each for each in found.contenders if each.name == "adamw")
+def test_the_sensitivity_is_of_the_learning_rates_themselves(session: Session) -> None:
+    record = comparison.begin(config_of(session), swept(*SIX), session).record()
+    adamw = next(each for each in record.contenders if each.name == "adamw")
     assert adamw.curve == ((1e-4, 0.6), (1e-3, 0.9), (1e-2, 0.9))
     assert adamw.sensitivity == pytest.approx(1 + 0.02 / 0.3)
-    sgd = next(each for each in found.contenders if each.name == "sgd")
+    sgd = next(each for each in record.contenders if each.name == "sgd")
     assert len(sgd.curve) == 2
     assert sgd.sensitivity == pytest.approx(0.2)
 
 
-def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(desk: Session) -> None:
-    made = comparison.begin(asked(desk, seeds=range(1, 11)), swept(*SIX), desk)
-    assert made.seeds == 5
-    found = judging.judge_best(made, "adamw", 1e-9)
-    assert (len(found.values), made.seeds) == (10, 10)
-    assert not found.passed
-    assert {len(each.values) for each in made.record().contenders} == {10}
+def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(session: Session) -> None:
+    compared = comparison.begin(config_of(session, seeds=range(1, 11)), swept(*SIX), session)
+    assert compared.seeds == 5
+    verdict = judging.judge_best(compared, "adamw", 1e-9)
+    assert (len(verdict.values), compared.seeds) == (10, 10)
+    assert not verdict.passed
+    assert {len(each.values) for each in compared.record().contenders} == {10}
 
 
-def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(desk: Session) -> None:
-    made = comparison.begin(asked(desk), swept(*SIX), desk)
-    found = judging.judge_best(made, "adamw", 0.9)
-    collapsed = next(each for each in made.record().contenders if each.name == "adamw").collapsed
-    assert (found.outcome, found.rule) == (("FAIL", "collapse") if collapsed else ("PASS", "best"))
+def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(session: Session) -> None:
+    compared = comparison.begin(config_of(session), swept(*SIX), session)
+    verdict = judging.judge_best(compared, "adamw", 0.9)
+    collapsed = next(each for each in compared.record().contenders if each.name == "adamw").collapsed
+    assert (verdict.outcome, verdict.rule) == (("FAIL", "collapse") if collapsed else ("PASS", "best"))
 
 
-def test_in_processes_the_confirmation_comes_to_the_same(desk: Session, tmp_path: Path) -> None:
+def test_in_processes_the_confirmation_comes_to_the_same(session: Session, tmp_path: Path) -> None:
     progress: list[tuple[int, int]] = []
-    other = dataclasses.replace(desk, store=Store(tmp_path))
+    other = dataclasses.replace(session, store=Store(tmp_path))
     with pytest.MonkeyPatch.context() as here:
         here.setattr(seeds, "_train", lambda *_: pytest.fail("it was trained here, and not in a process of its own"))
-        found = comparison.begin(asked(desk), swept(*SIX), other, processes=2, on_progress=add_to(progress))
-    assert found.record() == comparison.begin(asked(desk), swept(*SIX), desk, processes=1).record()
+        compared = comparison.begin(config_of(session), swept(*SIX), other, processes=2, on_progress=add_to(progress))
+    assert compared.record() == comparison.begin(config_of(session), swept(*SIX), session, processes=1).record()
     assert (progress[0][1], progress[-1]) == (10, (10, 10))
-    assert {contender.study.origin for contender in found.contenders.values() if contender.study} == {"5 trained"}
+    assert {contender.study.origin for contender in compared.contenders.values() if contender.study} == {"5 trained"}
 
 
-def test_what_no_process_could_run_is_run_here(desk: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_process_could_run_is_run_here(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Doomed(WorkerPool):
         """Workers that die of whatever they are given."""
 
@@ -196,53 +198,53 @@ def test_what_no_process_could_run_is_run_here(desk: Session, tmp_path: Path, mo
             yield WorkerDied(self.jobs.pop(), "it was killed")
 
     monkeypatch.setattr(comparison, "WorkerPool", Doomed)
-    other = dataclasses.replace(desk, store=Store(tmp_path))
-    found = comparison.begin(asked(desk), swept(*SIX), other, processes=2)
-    assert {len(contender.study.trained) for contender in found.contenders.values() if contender.study} == {5}
+    other = dataclasses.replace(session, store=Store(tmp_path))
+    compared = comparison.begin(config_of(session), swept(*SIX), other, processes=2)
+    assert {len(contender.study.trained) for contender in compared.contenders.values() if contender.study} == {5}
 
 
-def test_of_trials_that_were_stopped_early_no_sensitivity_is_claimed(desk: Session) -> None:
+def test_of_trials_that_were_stopped_early_no_sensitivity_is_claimed(session: Session) -> None:
     stopped = (*SIX[:4], SIX[4].model_copy(update={"state": "stopped", "score": 0.7}), SIX[5])
-    made = comparison.begin(asked(desk), swept(*stopped), desk)
-    found = judging.judge_sensitivity(made, "adamw", 0.1, 0.05)
-    assert found.outcome == "UNDECIDED"
-    assert "1 of its trials were stopped early" in str(found)
-    adamw = next(each for each in made.record().contenders if each.name == "adamw")
+    compared = comparison.begin(config_of(session), swept(*stopped), session)
+    verdict = judging.judge_sensitivity(compared, "adamw", 0.1, 0.05)
+    assert verdict.outcome == "UNDECIDED"
+    assert "1 of its trials were stopped early" in str(verdict)
+    adamw = next(each for each in compared.record().contenders if each.name == "adamw")
     assert adamw.sensitivity == pytest.approx(0.02 / 0.3)  # of what was finished
 
 
-def test_where_the_sweep_has_fewer_seeds_all_of_them_are_run(desk: Session) -> None:
+def test_where_the_sweep_has_fewer_seeds_all_of_them_are_run(session: Session) -> None:
     progress: list[tuple[int, int]] = []
-    made = comparison.begin(asked(desk, seeds=(1, 2)), swept(*SIX), desk, on_progress=add_to(progress))
-    assert (made.seeds, progress[-1]) == (2, (4, 4))
+    compared = comparison.begin(config_of(session, seeds=(1, 2)), swept(*SIX), session, on_progress=add_to(progress))
+    assert (compared.seeds, progress[-1]) == (2, (4, 4))
 
 
-def test_unequal_budgets_let_no_claim_pass_and_say_why(desk: Session) -> None:
+def test_unequal_budgets_let_no_claim_pass_and_say_why(session: Session) -> None:
     dear = [trial(n, each.contender or "", 1, 0.9, tokens=2000 if n % 2 else 1000) for n, each in enumerate(SIX)]
-    made = comparison.begin(asked(desk), swept(*dear), desk)
-    assert made.record().unfair == ("adamw was tuned on 3,000 tokens, sgd on 6,000",)
+    compared = comparison.begin(config_of(session), swept(*dear), session)
+    assert compared.record().unfair == ("adamw was tuned on 3,000 tokens, sgd on 6,000",)
     claims = [
-        judging.judge_best(made, "adamw", 0.9),
-        judging.judge_steps(made, "adamw", "sgd", 2.0, 0.0),
-        judging.judge_sensitivity(made, "adamw", 0.1, 0.5),
+        judging.judge_best(compared, "adamw", 0.9),
+        judging.judge_steps(compared, "adamw", "sgd", 2.0, 0.0),
+        judging.judge_sensitivity(compared, "adamw", 0.1, 0.5),
     ]
-    for found in claims:
-        assert found.outcome == "UNDECIDED"
-        assert "not fair: adamw was tuned on 3,000 tokens, sgd on 6,000" in str(found)
+    for verdict in claims:
+        assert verdict.outcome == "UNDECIDED"
+        assert "not fair: adamw was tuned on 3,000 tokens, sgd on 6,000" in str(verdict)
 
 
-def test_the_steps_to_a_target_are_those_at_which_somebody_looked(desk: Session) -> None:
-    made = comparison.begin(asked(desk), swept(*SIX), desk)
-    found = judging.judge_steps(made, "adamw", "sgd", 1.0, 0.0)
-    assert (found.outcome, found.values) == ("PASS", (1.0,) * 5)
-    never = judging.judge_steps(made, "adamw", "sgd", 1.0, 1.0)
+def test_the_steps_to_a_target_are_those_at_which_somebody_looked(session: Session) -> None:
+    compared = comparison.begin(config_of(session), swept(*SIX), session)
+    verdict = judging.judge_steps(compared, "adamw", "sgd", 1.0, 0.0)
+    assert (verdict.outcome, verdict.values) == ("PASS", (1.0,) * 5)
+    never = judging.judge_steps(compared, "adamw", "sgd", 1.0, 1.0)
     assert never.outcome == "FAIL"
 
 
-def test_an_unknown_contender_is_refused_before_anything_is_judged(desk: Session) -> None:
-    made = comparison.begin(asked(desk), swept(*SIX), desk)
+def test_an_unknown_contender_is_refused_before_anything_is_judged(session: Session) -> None:
+    compared = comparison.begin(config_of(session), swept(*SIX), session)
     with pytest.raises(UnknownName, match="unknown optimizer"):
-        judging.judge_best(made, "adam")
+        judging.judge_best(compared, "adam")
 
 
 @pytest.mark.parametrize(
@@ -258,14 +260,16 @@ def test_an_unknown_contender_is_refused_before_anything_is_judged(desk: Session
         (lambda config: judging.check_sensitivity(config, "adamw", 1.0, 5.0), "the tolerance"),
     ],
 )
-def test_a_claim_that_says_nothing_is_refused(claim: Callable[[SweepConfig], None], said: str, desk: Session) -> None:
+def test_a_claim_that_says_nothing_is_refused(
+    claim: Callable[[SweepConfig], None], said: str, session: Session
+) -> None:
     with pytest.raises((InvalidConfig, UnknownName), match=said):
-        claim(asked(desk))
+        claim(config_of(session))
 
 
-def test_a_sweep_that_compares_nothing_is_not_ranked(desk: Session) -> None:
+def test_a_sweep_that_compares_nothing_is_not_ranked(session: Session) -> None:
     with pytest.raises(InvalidConfig, match="compares nothing"):
-        comparison.compare(asked(desk, compare=False), swept(*SIX), desk)
+        comparison.compare(config_of(session, compare=False), swept(*SIX), session)
 
 
 def tuned(*tokens: int, **fields: Any) -> list[TrialRecord]:

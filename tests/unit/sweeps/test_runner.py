@@ -49,9 +49,9 @@ class Trials:
 
 @pytest.fixture
 def trials(monkeypatch: pytest.MonkeyPatch) -> Trials:
-    made = Trials()
-    monkeypatch.setattr(trial, "run", made)
-    return made
+    trials = Trials()
+    monkeypatch.setattr(trial, "run", trials)
+    return trials
 
 
 def swept(config: SweepConfig, session: Session, **how: Any) -> SweepRecord:
@@ -60,14 +60,14 @@ def swept(config: SweepConfig, session: Session, **how: Any) -> SweepRecord:
 
 def test_every_trial_is_run_once_and_written_down(read: Read, session: Session, trials: Trials) -> None:
     progress: list[int] = []
-    found = swept(read(), session, on_progress=lambda record: progress.append(len(record.trials)))
+    record = swept(read(), session, on_progress=lambda record: progress.append(len(record.trials)))
     assert trials.run == [0, 1, 2, 3, 4, 5]
     assert progress == [0, 1, 2, 3, 4, 5, 6]
-    assert [each.contender for each in found.trials] == ["adam", "adamw", "sgd"] * 2
-    assert (found.planned, found.metric, found.goal) == (6, "accuracy", "maximize")
-    assert found.finished is not None
+    assert [each.contender for each in record.trials] == ["adam", "adamw", "sgd"] * 2
+    assert (record.planned, record.metric, record.goal) == (6, "accuracy", "maximize")
+    assert record.finished is not None
     (file,) = (session.store.root / "sweeps").iterdir()
-    assert SweepRecord.model_validate_json(file.read_text("utf-8")) == found
+    assert SweepRecord.model_validate_json(file.read_text("utf-8")) == record
 
 
 def test_a_trial_is_given_the_seeds_and_the_share_of_tuning(read: Read, session: Session, trials: Trials) -> None:
@@ -101,10 +101,10 @@ def test_what_a_name_stands_for_is_part_of_the_question(
 def test_a_fresh_sweep_runs_every_trial_again(read: Read, session: Session, trials: Trials) -> None:
     swept(read(), session)
     trials.scores = dict.fromkeys(range(6), 0.75)
-    found = swept(read(), dataclasses.replace(session, fresh=True))
+    record = swept(read(), dataclasses.replace(session, fresh=True))
     assert trials.run == [0, 1, 2, 3, 4, 5] * 2
-    assert {each.score for each in found.trials} == {0.75}
-    assert swept(read(), session) == found
+    assert {each.score for each in record.trials} == {0.75}
+    assert swept(read(), session) == record
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_an_interrupted_sweep_goes_on_where_it_was(read: Read, session: Session,
     trials.errors[3] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         swept(read(), session)
-    found = swept(read(), session)
+    record = swept(read(), session)
     assert trials.run == [0, 1, 2, 3, 4, 5]
-    assert [each.number for each in found.trials] == [0, 1, 2, 3, 4, 5]
+    assert [each.number for each in record.trials] == [0, 1, 2, 3, 4, 5]
 
 
 def test_what_would_end_every_trial_ends_the_sweep_and_keeps_the_finished_ones(
@@ -164,9 +164,9 @@ def test_random_search_without_an_end_is_refused(read: Read, session: Session) -
 def test_no_trial_begins_once_the_target_is_reached(read: Read, session: Session, trials: Trials) -> None:
     alone = GOOD.replace("values: [adam, adamw, sgd]", "value: adamw")
     trials.scores = {1: 0.7, 2: 0.95}
-    found = swept(read(alone, old="goal: maximize", new="goal: maximize\n  target: 0.9"), session)
+    record = swept(read(alone, old="goal: maximize", new="goal: maximize\n  target: 0.9"), session)
     assert trials.run == [0, 1, 2]
-    assert found.finished is not None
+    assert record.finished is not None
 
 
 def test_hopeless_trials_are_stopped_and_that_survives_an_interruption(
@@ -180,8 +180,8 @@ def test_hopeless_trials_are_stopped_and_that_survives_an_interruption(
     trials.errors[3] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         swept(config, session)
-    found = swept(config, session)
-    assert [each.state for each in found.trials] == [
+    record = swept(config, session)
+    assert [each.state for each in record.trials] == [
         "finished", "finished", "stopped", "stopped", "finished", "stopped",
     ]  # fmt: skip
 
@@ -239,12 +239,12 @@ def test_a_trial_whose_worker_dies_is_tried_once_more(
 ) -> None:
     pool = Deaths({1: 1, 3: 2})
     monkeypatch.setattr(runner, "WorkerPool", pool)
-    found = runner.run(read(), session, processes=2)
+    record = runner.run(read(), session, processes=2)
     assert {number: pool.started.count(number) for number in range(6)} == {0: 1, 1: 2, 2: 1, 3: 2, 4: 1, 5: 1}
-    assert [each.state for each in found.trials] == ["finished"] * 3 + ["failed"] + ["finished"] * 2
-    assert found.trials[3].reason == "its worker process was killed by SIGKILL, 2 times"
-    assert found.trials[3].parameters["optimizer"] == "adam"
-    assert "seeds" not in found.trials[3].parameters
+    assert [each.state for each in record.trials] == ["finished"] * 3 + ["failed"] + ["finished"] * 2
+    assert record.trials[3].reason == "its worker process was killed by SIGKILL, 2 times"
+    assert record.trials[3].parameters["optimizer"] == "adam"
+    assert "seeds" not in record.trials[3].parameters
 
 
 def test_a_command_is_never_executed(read: Read, session: Session, trials: Trials, tmp_path: Any) -> None:

@@ -31,9 +31,9 @@ def config(read: Read) -> SweepConfig:
 
 
 def test_contenders_take_turns_and_are_drawn_alike(config: SweepConfig) -> None:
-    found = [Search(config).proposal(number) for number in range(6)]
-    assert [each.contender for each in found] == ["adam", "adamw", "sgd"] * 2
-    factors = [each.parameters["learning_rate_factor"] for each in found]
+    proposals = [Search(config).proposal(number) for number in range(6)]
+    assert [each.contender for each in proposals] == ["adam", "adamw", "sgd"] * 2
+    factors = [each.parameters["learning_rate_factor"] for each in proposals]
     assert factors[0] == factors[1] == factors[2] != factors[3] == factors[4] == factors[5]
     assert all(0.1 <= factor <= 10 for factor in factors)
 
@@ -59,8 +59,8 @@ def test_constants_are_part_of_a_trial_and_the_sweeps_own_are_not(read: Read) ->
 
 def test_a_grid_has_every_combination_once(read: Read) -> None:
     grid = read(old=FACTOR, new="    values: [0.5, 1]\n").model_copy(update={"method": "grid"})
-    found = [Search(grid).proposal(number) for number in range(grid.grid_size or 0)]
-    assert [(each.contender, each.parameters["learning_rate_factor"]) for each in found] == [
+    proposals = [Search(grid).proposal(number) for number in range(grid.grid_size or 0)]
+    assert [(each.contender, each.parameters["learning_rate_factor"]) for each in proposals] == [
         ("adam", 0.5), ("adamw", 0.5), ("sgd", 0.5), ("adam", 1), ("adamw", 1), ("sgd", 1),
     ]  # fmt: skip
 

@@ -40,53 +40,53 @@ MICRO: dict[str, Any] = {
 
 
 def test_a_trial_is_a_study_of_its_seeds_on_the_tuning_split(mini: Session) -> None:
-    found = trial.run(3, {**MICRO, "tuning_share": 0.25}, mini, contender="adamw")
-    assert (found.state, found.seeds, found.diverged) == ("finished", (7, 8), 0)
-    assert found.score == pytest.approx(sum(found.scores) / 2)
-    assert found.parameters == {"encoder": "micro", "task": "micro", "steps": 4, "batch_size": 16, "max_length": 32}
-    assert found.tokens > 0
-    runs = [mini.store.get(name) for name in found.runs]
+    record = trial.run(3, {**MICRO, "tuning_share": 0.25}, mini, contender="adamw")
+    assert (record.state, record.seeds, record.diverged) == ("finished", (7, 8), 0)
+    assert record.score == pytest.approx(sum(record.scores) / 2)
+    assert record.parameters == {"encoder": "micro", "task": "micro", "steps": 4, "batch_size": 16, "max_length": 32}
+    assert record.tokens > 0
+    runs = [mini.store.get(name) for name in record.runs]
     assert [run.config.task.tuning_share for run in runs if run] == [0.25, 0.25]
-    assert [run.result.facts.scores["accuracy"] for run in runs if run] == list(found.scores)
+    assert [run.result.facts.scores["accuracy"] for run in runs if run] == list(record.scores)
 
 
 def test_a_trial_is_tuned_with_a_multiple_of_the_optimizers_own_rate(mini: Session) -> None:
-    found = trial.run(0, {**MICRO, "optimizer": "sgd", "learning_rate_factor": 2.5, "seeds": [7]}, mini)
-    run = mini.store.get(found.runs[0])
+    record = trial.run(0, {**MICRO, "optimizer": "sgd", "learning_rate_factor": 2.5, "seeds": [7]}, mini)
+    run = mini.store.get(record.runs[0])
     assert run is not None
     own = mini.catalog.plan(encoder="micro", task="micro", optimizer="sgd").recipe.optimizer.learning_rate
     assert run.config.recipe.optimizer.learning_rate == pytest.approx(2.5 * own)
 
 
 def test_a_confirmation_is_trained_on_the_whole_split_and_scored_on_the_evaluation_split(mini: Session) -> None:
-    found = trial.run(0, MICRO, mini, confirms=1)
-    run = mini.store.get(found.runs[0])
+    record = trial.run(0, MICRO, mini, confirms=1)
+    run = mini.store.get(record.runs[0])
     assert run is not None
-    assert (found.seeds, run.config.task.tuning_share) == ((1,), None)
+    assert (record.seeds, run.config.task.tuning_share) == ((1,), None)
 
 
 def test_the_loss_is_the_mean_over_the_scored_rows(mini: Session) -> None:
-    found = trial.run(0, MICRO, mini, metric="loss")
-    run = mini.store.get(found.runs[0])
+    record = trial.run(0, MICRO, mini, metric="loss")
+    run = mini.store.get(record.runs[0])
     assert run is not None
     outcomes = run.result.outcomes
     losses = [
         math.log(sum(math.exp(float(each)) for each in row)) - float(row[int(label)])
         for row, label in zip(outcomes.outputs, outcomes.references, strict=True)
     ]
-    assert found.scores[0] == pytest.approx(float(np.mean(losses)))
+    assert record.scores[0] == pytest.approx(float(np.mean(losses)))
 
 
 def test_a_trial_that_diverges_on_every_seed_failed(mini: Session) -> None:
-    found = trial.run(0, {**MICRO, "optimizer": "sgd", "learning_rate": 1e12, "clip_norm": None}, mini)
-    assert (found.state, found.score, found.diverged) == ("failed", None, 2)
-    assert "diverged on every seed: loss" in str(found.reason)
+    record = trial.run(0, {**MICRO, "optimizer": "sgd", "learning_rate": 1e12, "clip_norm": None}, mini)
+    assert (record.state, record.score, record.diverged) == ("failed", None, 2)
+    assert "diverged on every seed: loss" in str(record.reason)
 
 
 def test_values_that_do_not_go_together_fail_one_trial(mini: Session) -> None:
-    found = trial.run(5, {**MICRO, "max_length": 4000}, mini)
-    assert (found.state, found.number, found.runs) == ("failed", 5, ())
-    assert "max_length" in str(found.reason)
+    record = trial.run(5, {**MICRO, "max_length": 4000}, mini)
+    assert (record.state, record.number, record.runs) == ("failed", 5, ())
+    assert "max_length" in str(record.reason)
 
 
 def test_what_is_wrong_with_every_trial_is_raised(mini: Session) -> None:
@@ -98,17 +98,17 @@ def test_what_is_wrong_with_every_trial_is_raised(mini: Session) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("seeds", [-1]), ("tuning_share", 2), ("seeds", [1])])
 def test_the_sweeps_own_parameters_are_checked(mini: Session, name: str, value: Any) -> None:
-    found = trial.run(0, {**MICRO, name: value}, mini)
-    assert found.state == "failed"
+    record = trial.run(0, {**MICRO, name: value}, mini)
+    assert record.state == "failed"
 
 
 LOOKS = {**MICRO, "evaluate_every": 2, "steps": 6}
 
 
 def test_looks_on_the_way_are_the_mean_over_the_seeds(mini: Session) -> None:
-    found = trial.run(0, LOOKS, mini)
-    assert [point.step for point in found.points] == [2, 4, 6]
-    assert found.points[-1].value == pytest.approx(found.score)
+    record = trial.run(0, LOOKS, mini)
+    assert [point.step for point in record.points] == [2, 4, 6]
+    assert record.points[-1].value == pytest.approx(record.score)
 
 
 def test_a_trial_is_stopped_on_its_first_seed(mini: Session) -> None:
@@ -118,13 +118,13 @@ def test_a_trial_is_stopped_on_its_first_seed(mini: Session) -> None:
         points.append(point)
         return "hopeless" if point.step == 4 else None
 
-    found = trial.run(0, LOOKS, mini, on_progress=on_progress)
-    assert (found.state, found.reason, found.seeds, found.runs) == ("stopped", "hopeless", (7,), ())
-    assert list(found.points) == points
-    assert found.score == points[-1].value
+    record = trial.run(0, LOOKS, mini, on_progress=on_progress)
+    assert (record.state, record.reason, record.seeds, record.runs) == ("stopped", "hopeless", (7,), ())
+    assert list(record.points) == points
+    assert record.score == points[-1].value
     assert mini.store.count() == 0
     whole = trial.run(0, LOOKS, mini)
-    assert found.tokens == pytest.approx(whole.tokens / 2 * 4 / 6, rel=0.1)
+    assert record.tokens == pytest.approx(whole.tokens / 2 * 4 / 6, rel=0.1)
 
 
 def test_a_trial_that_nobody_stops_is_what_it_would_be_unwatched(mini: Session) -> None:
@@ -134,8 +134,8 @@ def test_a_trial_that_nobody_stops_is_what_it_would_be_unwatched(mini: Session) 
 
 
 def test_the_last_look_stops_nothing(mini: Session) -> None:
-    found = trial.run(0, LOOKS, mini, on_progress=lambda point: "too late" if point.step == 6 else None)
-    assert found.state == "finished"
+    record = trial.run(0, LOOKS, mini, on_progress=lambda point: "too late" if point.step == 6 else None)
+    assert record.state == "finished"
 
 
 def test_a_run_of_the_store_is_judged_as_if_it_were_trained_now(mini: Session) -> None:
