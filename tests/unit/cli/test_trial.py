@@ -25,7 +25,7 @@ MADE = TrialRecord(
 
 @pytest.fixture
 def call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What a trial was call to run; nothing is trained."""
+    """What the trial is called with; nothing is trained."""
     call: dict[str, Any] = {"folder": folder}
 
     def run(number: int, parameters: dict[str, Any], session: Any, **others: Any) -> TrialRecord:
