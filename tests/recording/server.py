@@ -20,6 +20,8 @@ __all__ = ["RecordingServer"]
 _STREAM = re.compile(r"/files/[^/]+/[^/]+/([^/]+)/file_stream")
 _UPLOAD = re.compile(r"/upload/(run|artifact|manifest)/([^/]+)/?(.*)")
 _HANG_S = 60.0
+_POLL_S = 0.02
+"""How long a stop may wait: the library's half second, once a test, adds up."""
 
 
 @dataclass
@@ -53,7 +55,7 @@ class RecordingServer:
         handler = type("Handler", (_Handler,), {"server_of": self})
         self._http = _Http(("127.0.0.1", 0), handler)
         self.operations.url = self.url
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(_POLL_S,), daemon=True).start()
         return self
 
     def stop(self) -> None:

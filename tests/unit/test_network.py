@@ -27,7 +27,7 @@ def test_a_server_error_counts_as_an_answer_only_where_busy_services_do(status: 
             return
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{listening.server_port}"
         assert (answers(url), answers(url, busy_counts=True)) == (there, busy)
         listening.shutdown()

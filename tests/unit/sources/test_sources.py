@@ -30,7 +30,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
     handler = type("Handler", (Answer,), {"status": request.param})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{listening.server_port}", request.param
         listening.shutdown()
 
