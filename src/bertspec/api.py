@@ -255,7 +255,7 @@ def predict(
         One prediction per text, in order; ``pandas.DataFrame(predictions)`` makes a frame of them.
 
     Raises:
-        BertspecError: the run is not known, its model cannot be made again, or the texts do not fit the task.
+        BertspecError: the run is not known, its model cannot be trained again, or the texts do not fit the task.
     """
     both = [[each] if isinstance(each, str) else each for each in (texts, pairs) if each is not None]
     with _opened(session, device) as work:

@@ -78,12 +78,12 @@ def _open_closed_streams() -> None:
 
 
 def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
-    from bertspec.cli.parser import build, parse
+    from bertspec.cli.commands import build_parser, parse
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a character that the terminal cannot encode becomes a question mark
-    parser = build()
+    parser = build_parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 

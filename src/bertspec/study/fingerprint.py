@@ -1,4 +1,4 @@
-"""The name of a run: a hash of everything that could change its numbers."""
+"""The fingerprint of a run: a hash of everything that could change its numbers."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ ENGINE_PACKAGES = (
 
 
 def fingerprint(config: RunConfig, inputs: RunInputs, device: Device) -> str:
-    """Name a run.
+    """The fingerprint of a run.
 
-    The name covers the content of weights, tokenizer and data; task, recipe and seed; precision, device class
-    and thread count; the versions of numpy, tokenizers, torch and transformers; and the engine's own source. What
-    things are called is not part of it: the same content under another id is the same run.
+    It covers the content of weights, tokenizer and data; task, recipe and seed; precision, device class
+    and thread count; the versions of numpy, tokenizers, torch and transformers; and the engine's own source. Names are
+    not part of it: the same content under another id is the same run.
     """
     environment = device.environment()
     facts = {
@@ -61,11 +61,15 @@ def fingerprint(config: RunConfig, inputs: RunInputs, device: Device) -> str:
 
 @functools.cache
 def engine_hash(root: Path) -> str:
-    """A hash of the source of every room that the engine imports, below the package's folder."""
+    """A hash of the source of every package that the engine imports.
+
+    Args:
+        root: the folder of bertspec.
+    """
     digest = hashlib.sha256()
-    for room in ENGINE_PACKAGES:
-        module = root / f"{room}.py"
-        for file in [module] if module.exists() else sorted((root / room).rglob("*.py")):
+    for package in ENGINE_PACKAGES:
+        module = root / f"{package}.py"
+        for file in [module] if module.exists() else sorted((root / package).rglob("*.py")):
             digest.update(f"{file.relative_to(root).as_posix()}\n".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()

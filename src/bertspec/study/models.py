@@ -1,4 +1,4 @@
-"""The fine-tuned model of a stored run: the one that was kept, or the same one made again."""
+"""The fine-tuned model of a stored run: the one that was kept, or the same one trained again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def model_of(stored: StoredRun, session: Session) -> Path:
-    """The folder of a run's fine-tuned model. One that was not kept is trained again, if it would be the same.
+    """The folder of a run's fine-tuned model. If it was not kept, it is trained again, provided the result is the same.
 
     Raises:
         StoreError: the model was not kept, and training it again would give another one.
@@ -42,7 +42,7 @@ def model_of(stored: StoredRun, session: Session) -> Path:
         raise StoreError(
             "the model of this run was not kept, and training it again would give another one",
             given=_differences(stored, inputs, chosen),
-            allowed="a run made with --keep-models",
+            allowed="a run that was trained with --keep-models",
             where=f"run {stored.fingerprint[:12]}",
         )
     _log.warning(

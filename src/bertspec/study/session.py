@@ -1,4 +1,4 @@
-"""Everything that a study needs besides its config."""
+"""A session: everything that a study needs besides its config."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Session:
     tracker: Tracker
     device: Literal["auto", "cpu", "cuda"] = "auto"
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """What tells the runs that this session makes from all others; the processes of one session share it."""
+    """Marks the runs that this session trains; its processes share it."""
     fresh: bool = False
-    """Whether only runs of this session count, of all that the store holds."""
+    """Whether to train again what the store has from other sessions."""
     checkpoint_every: int | None = None
-    """Steps between the checkpoints from which an interrupted run goes on; none makes no checkpoints."""
+    """Steps between the checkpoints from which an interrupted run resumes; ``None`` saves no checkpoints."""
     reference_seeds: tuple[int, ...] = ()
     """Seeds that take the place of every scenario's own, while studies are calibrated."""
     seed_shift: int = 0
@@ -37,7 +37,7 @@ class Session:
     least_runs: int = 0
     """Runs that every study begins with, as far as its seeds allow, even where the first look needs fewer."""
     keep_models: bool = False
-    """Whether the fine-tuned encoders are kept in the store, beside their runs."""
+    """Whether to keep the fine-tuned encoders in the store, beside their runs."""
 
     @classmethod
     def open(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bertspec import cli
-from bertspec.cli import parser
+from bertspec.cli import commands
 from bertspec.cli.commands import listing
 from bertspec.errors import (
     BertspecError,
@@ -72,7 +72,7 @@ def test_every_error_of_ours_has_an_exit_status() -> None:
 
 def test_the_exit_statuses_stand_in_the_help() -> None:
     for status in {0, 1, cli._BUG, cli._INTERRUPTED, *cli._EXIT.values()}:
-        assert f"{status} " in parser._EPILOG
+        assert f"{status} " in commands._EPILOG
 
 
 def test_a_users_mistake_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +138,7 @@ def test_bad_usage_is_one_line_that_says_where_to_look(
     assert message in said
 
 
-@pytest.mark.parametrize("command", [module.NAME for module in parser.COMMANDS])
+@pytest.mark.parametrize("command", [module.NAME for module in commands.COMMANDS])
 def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main([command, "--help"])
@@ -148,7 +148,7 @@ def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixtur
 
 
 def test_every_command_is_a_module_with_the_same_parts() -> None:
-    for module in parser.COMMANDS:
+    for module in commands.COMMANDS:
         assert set(module.__all__) >= {"EPILOG", "HELP", "NAME", "add_arguments", "execute"}
 
 
