@@ -1,4 +1,4 @@
-"""The fixtures that the step definitions stand on."""
+"""The fixtures of the step definitions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def bertspec_session(pytestconfig: pytest.Config) -> Iterator[Session]:
 
 @pytest.fixture
 def recipe(request: pytest.FixtureRequest) -> Recipe:
-    """The encoder's own recipe, where a scenario names none."""
+    """The recipe of the scenario; the encoder's own until a step names another."""
     stash = request.node.stash
     return Recipe(
         promised=stash.get(_PROMISED, ()), calibrated=stash.get(_CALIBRATED, ()), bounds=stash.get(_BOUNDS, ())
@@ -93,14 +93,14 @@ def claims(request: pytest.FixtureRequest, bertspec_session: Session) -> Claims:
 
 
 def store_root(config: pytest.Config) -> Path:
-    """Where finished runs are kept: ``--bertspec-store``, ``BERTSPEC_STORE``, or ``.bertspec`` in the root folder."""
+    """Return the folder of finished runs: ``--bertspec-store``, else ``BERTSPEC_STORE``, else ``.bertspec``."""
     from bertspec.store import store_folder
 
     return store_folder(config.getoption("bertspec_store"), root=config.rootpath)
 
 
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
-    """Read the Then lines ahead, so that a wrong metric or bound is refused before anything is trained."""
+    """Read the Then steps ahead, so that a wrong metric or bound is refused before anything is trained."""
     del feature
     claimed, calibrated = (_metrics(scenario, words) for words in (_CLAIM, _AT_ITS_RECORD))
     request.node.stash[_PROMISED] = (*claimed, *calibrated)
@@ -122,14 +122,14 @@ def _metrics(scenario: Scenario, words: re.Pattern[str]) -> tuple[str, ...]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell an xdist worker which session it belongs to, so that all workers call the same runs fresh."""
+    """Pass the session's id to an xdist worker, so that ``--fresh`` trains a run once, not once per worker."""
     node.workerinput[_SESSION] = session_name(node.config)
 
 
 def session_name(config: pytest.Config) -> str:
-    """What tells this session from all others; its workers share it."""
-    told: str | None = getattr(config, "workerinput", {}).get(_SESSION)
-    return told or config.stash.setdefault(_OWN_SESSION, uuid.uuid4().hex)
+    """Return the random id of this session; its workers share it."""
+    inherited: str | None = getattr(config, "workerinput", {}).get(_SESSION)
+    return inherited or config.stash.setdefault(_OWN_SESSION, uuid.uuid4().hex)
 
 
 _SESSION = "bertspec_session"
@@ -138,13 +138,13 @@ _OWN_SESSION = pytest.StashKey[str]()
 
 @dataclass(frozen=True, slots=True)
 class _Terminal:
-    """Pytest's own terminal, seen from inside a test whose output is captured."""
+    """Pytest's terminal, for use while pytest captures the output of a test."""
 
     reporter: Any
     capture: Any
 
     def write(self, text: str) -> int:
-        """Write past the capture, on a line of its own."""
+        """Write to the terminal in spite of the capture, starting on a new line."""
         with self.capture.global_and_fixture_disabled():
             self.reporter.ensure_newline()
             written = sys.stdout.write(text)
@@ -152,10 +152,10 @@ class _Terminal:
         return written
 
     def flush(self) -> None:
-        """Every write is flushed."""
+        """Do nothing: every write is flushed."""
 
     def isatty(self) -> bool:
-        """Whether someone is watching."""
+        """Return whether the output is a terminal."""
         with self.capture.global_and_fixture_disabled():
             return sys.stdout.isatty()
 
