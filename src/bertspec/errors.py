@@ -17,7 +17,6 @@ Every message says what is wrong, what was given, what is allowed, and where; th
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -89,6 +88,8 @@ class UnknownName(BertspecError, LookupError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: object = None) -> None:
+        import difflib  # late: pytest loads this module in every environment that has bertspec
+
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         allowed = ("did you mean " + " or ".join(close) + "? known: " if close else "") + ", ".join(names)

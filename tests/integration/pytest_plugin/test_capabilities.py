@@ -173,7 +173,7 @@ def test_what_takes_hours_runs_only_where_it_is_named(project: Project) -> None:
 
 
 def test_the_hub_is_asked_only_with_leave_to_download(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bertspec.sources.sources.Sources.hub_answers", lambda _: True)
+    monkeypatch.setattr("bertspec.sources.Sources.hub_answers", lambda _: True)
     project.scenario(PASSES, tags="@hub")
     project.run("features").assert_outcomes(skipped=1)
     project.run("features", "--download").assert_outcomes(passed=1)

@@ -55,7 +55,9 @@ def test_a_model_that_would_be_another_one_is_refused_with_what_changed(
     versions = facts.environment.versions | {"torch": "2.0.0"}
     older = facts.model_copy(update={"environment": facts.environment.model_copy(update={"versions": versions})})
     stranger = dataclasses.replace(made, fingerprint="0" * 64, result=dataclasses.replace(made.result, facts=older))
-    with pytest.raises(StoreError, match=r"another one; given: 'torch 2\.0\.0 → .*; allowed: a run that was trained with --keep-models"):
+    with pytest.raises(
+        StoreError, match=r"another one; given: 'torch 2\.0\.0 → .*; allowed: a run that was trained with --keep-models"
+    ):
         study.model_of(stranger, session)
 
 
