@@ -1,4 +1,4 @@
-# Short names for what people run most; tox does the work, and `tox` alone does all of it.
+# Short names for the most common tasks. tox does the work; `tox` alone runs everything.
 
 .PHONY: help test unit acceptance lint type fmt clean
 
@@ -25,5 +25,5 @@ fmt:             ## format the code and fix what ruff can fix
 	.tox/stack/bin/ruff check --fix
 	.tox/stack/bin/ruff format
 
-clean:           ## remove what can be built again; finished runs stay
+clean:           ## remove build outputs and caches; finished runs stay
 	rm -rf .tox .pytest_cache .ruff_cache .mypy_cache build dist src/*.egg-info

@@ -71,12 +71,11 @@ def _against(session: SessionRecord) -> Iterator[str]:
     yield from ("", f"#### Against {_plain(session.against)}", "")
     yield from ("| | study | quantity | baseline | now | change |", "|---|---|---|---|---|---|")
     for each in sorted(session.compared, key=lambda one: _ORDER.index(one.outcome))[:_ROWS]:
-        change = f"{each.interval[0]:+.3f} to {each.interval[1]:+.3f}" if each.interval else ""
-        then, now = (f"{value:.3f}" if value is not None else "" for value in (each.then, each.now))
+        then, now = _number(each.then), _number(each.now)
         why = f" ({_plain(each.reason)})" if each.reason else ""
         yield (
             f"| {_SIGNS[each.outcome]} {each.outcome} | {_plain(each.title)} | {_plain(each.quantity)}{why} "
-            f"| {then} | {now} | {change} |"
+            f"| {then} | {now} | {_interval(each.interval, sign='+')} |"
         )
 
 
@@ -96,21 +95,25 @@ def _ranking(sweep: SweepRecord) -> Iterator[str]:
     yield from ("", f"| rank | {_plain(compared.parameter)} | trials | tuned | confirmed | interval | decades |")
     yield "|---|---|---|---|---|---|---|"
     for each in compared.contenders:
-        interval = f"{each.interval[0]:.3f} to {each.interval[1]:.3f}" if each.interval else ""
-        tuned, mean, width = (
-            f"{value:.3f}" if value is not None else "" for value in (each.tuned, each.mean, each.sensitivity)
-        )
-        yield f"| {ranks(each)} | {_plain(each.name)} | {each.trials} | {tuned} | {mean} | {interval} | {width} |"
+        scores = f"{_number(each.tuned)} | {_number(each.mean)} | {_interval(each.interval)}"
+        yield f"| {ranks(each)} | {_plain(each.name)} | {each.trials} | {scores} | {_number(each.sensitivity)} |"
 
 
 def _row(title: str, claim: ClaimRecord) -> str:
-    interval = f"{claim.interval[0]:.3f} to {claim.interval[1]:.3f}" if claim.interval else ""
     remark = claim.reason or claim.detectable_drop
     why = f" ({_plain(remark)})" if remark else ""
     return (
         f"| {_SIGNS[claim.verdict]} {claim.verdict} | {_plain(title)} | {_plain(claim.claim)}{why} "
-        f"| {claim.value:.3f} | {interval} |"
+        f"| {claim.value:.3f} | {_interval(claim.interval)} |"
     )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _interval(interval: tuple[float, float] | None, *, sign: str = "") -> str:
+    return "" if interval is None else f"{interval[0]:{sign}.3f} to {interval[1]:{sign}.3f}"
 
 
 def _plain(text: str) -> str:
