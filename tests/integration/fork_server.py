@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from typing import Any, Self
 
 __all__ = ["ForkServer"]
 
+_PATIENCE_S = 900
 _LARGE = (
     "pandas",
     "scipy.stats",
@@ -76,7 +78,8 @@ def _serve() -> None:
 
 
 def _become(command: Mapping[str, Any]) -> None:
-    """Turn this process into the command."""
+    """Turn this process into the command, which ends by SIGALRM if it hangs."""
+    signal.alarm(_PATIENCE_S)
     for descriptor, file in ((0, os.devnull), (1, command["output"]), (2, command["errors"])):
         opened = os.open(file, os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(opened, descriptor)

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import json
 import logging
-import subprocess
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +26,7 @@ from bertspec.statistics import Claim, Spread, Verdict, judge
 from bertspec.store import Store, StoredRun, sessions
 from bertspec.study import Session
 from bertspec.tracking import WandbTracker, connection, find_run, link, publish, sync
+from tests.integration.fork_server import ForkServer
 from tests.recording import KEY, Fault, RecordingServer
 
 pytest_plugins = ("tests.recording.fixtures",)
@@ -244,12 +245,11 @@ def test_a_service_that_forbids_costs_no_run_and_no_record(
 
 
 def test_the_process_ends_soon_though_the_service_has_died(
-    study_config: StudyConfig, tmp_path: Path, service: RecordingServer
+    study_config: StudyConfig, tmp_path: Path, service: RecordingServer, fork_server: ForkServer
 ) -> None:
     """The client's own exit handlers wait for minutes."""
     service.fault, service.fault_after = Fault.DEAD, 4
-    script = tmp_path / "session.py"
-    script.write_text(
+    (tmp_path / "one_session.py").write_text(
         "from pathlib import Path\n"
         "from bertspec import study\n"
         "from bertspec.catalog import Catalog\n"
@@ -264,7 +264,7 @@ def test_the_process_ends_soon_though_the_service_has_died(
         "work.tracker.close()\n"
     )
     began = time.monotonic()
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
+    done = fork_server.run("one_session", folder=tmp_path, environment=os.environ)
     took = time.monotonic() - began
     assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
     assert took < 60
