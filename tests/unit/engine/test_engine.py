@@ -18,7 +18,7 @@ from bertspec.config import EncoderConfig, OptimizerConfig, RecipeConfig, RunCon
 from bertspec.data import batches
 from bertspec.engine import RunInputs, evaluation, preparation
 from bertspec.errors import DataError, InvalidConfig
-from bertspec.results import RunResult
+from bertspec.results import RunResult, Stop
 from bertspec.sources import Sources, pretrained, tables
 
 
@@ -334,6 +334,24 @@ def test_looks_change_no_bit_of_a_run(config: RunConfig) -> None:
     assert np.array_equal(watched.outcomes.outputs, alone.outcomes.outputs)
     assert np.array_equal(watched.curve.loss, alone.curve.loss)
     assert (alone.curve.evaluated.size, alone.curve.score.size) == (0, 0)
+
+
+class Stopper(Log):
+    """An observer that stops the run at its second evaluation."""
+
+    def evaluated(self, step: int, score: float) -> Stop | None:  # type: ignore[override]
+        super().evaluated(step, score)
+        return Stop("hopeless") if len(self.looks) == 2 else None
+
+
+def test_an_observer_ends_a_run_by_its_answer_to_an_evaluation(config: RunConfig) -> None:
+    whole, log = ran(looked_at(config, 3)), Stopper()
+    result = ran(looked_at(config, 3), log)
+    assert (result.facts.stopped, result.facts.steps, whole.facts.stopped) == ("hopeless", 6, None)
+    assert result.curve.loss.tolist() == whole.curve.loss[:6].tolist()
+    assert result.curve.evaluated.tolist() == [3, 6]
+    assert result.curve.score[-1] == result.facts.scores["accuracy"]
+    assert 0 < result.facts.train_tokens < whole.facts.train_tokens
 
 
 def test_looks_are_told_and_end_with_the_score_of_the_result(config: RunConfig) -> None:
