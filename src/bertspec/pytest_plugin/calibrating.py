@@ -1,4 +1,4 @@
-"""``--calibrate``: the studies of a feature file are run on reference seeds, and their records written."""
+"""``--calibrate``: run the studies of feature files on reference seeds and write their calibration records."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ class Calibrating:
     """The hooks of ``--calibrate``."""
 
     records: dict[str, str] = field(default_factory=dict)
-    """The file of each record, and what it says."""
+    """A summary of each record that was written, by its file."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep the scenarios that claim a quality; what is sabotaged, timed or refused has no reference."""
+        """Keep the scenarios that claim a quality: sabotaged, timed and refused ones have no calibration record."""
         kept = [item for item in items if isinstance(item, ScenarioItem) and _claims_quality(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
     def pytest_bdd_before_scenario(self, scenario: Scenario) -> None:
-        """Nothing is judged here."""
+        """Drop the Then steps: nothing is judged."""
         scenario.steps[:] = [step for step in scenario.steps if step.type != "then"]
 
     def pytest_bdd_after_scenario(self, request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
-        """Run what is left of each reference study, and write its record."""
+        """Run the remaining seeds of each study and write its record."""
         del feature, scenario
         from bertspec import claims
 
         for study in _studies(request):
             file, record = claims.calibrate(study.config, study.session, seeds=study.config.seeds)
-            said = ", ".join(
+            means = ", ".join(
                 f"{name} {measured.mean:.4f} ± {measured.std:.4f} (upper limit {measured.std_upper:.4f})"
                 for name, measured in record.metrics.items()
             )
             collapsed = f", {record.collapsed} collapsed" if record.collapsed else ""
-            request.node.user_properties.append((_RECORD, [str(file), f"{len(record.seeds)} runs: {said}{collapsed}"]))
+            request.node.user_properties.append((_RECORD, [str(file), f"{len(record.seeds)} runs: {means}{collapsed}"]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Gather the records of all workers."""
+        """Collect the records of all workers."""
         if report.when == "call":
-            found: list[tuple[str, Any]] = report.user_properties
-            self.records |= {value[0]: value[1] for name, value in found if name == _RECORD}
+            properties: list[tuple[str, Any]] = report.user_properties
+            self.records |= {value[0]: value[1] for name, value in properties if name == _RECORD}
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what was written, for a reviewer."""
+        """List the records that were written, for review."""
         terminalreporter.write_sep("=", "calibration records")
-        for file, said in sorted(self.records.items()):
-            terminalreporter.write_line(f"{file}\n    {said}")
+        for file, summary in sorted(self.records.items()):
+            terminalreporter.write_line(f"{file}\n    {summary}")
         if not self.records:
-            terminalreporter.write_line("no scenario claims a quality: nothing was calibrated")
+            terminalreporter.write_line("nothing was calibrated: no scenario claims a quality")
 
 
 def _claims_quality(item: ScenarioItem) -> bool:
@@ -83,14 +83,14 @@ def _promises(claim: str) -> bool:
 
 
 def _studies(request: pytest.FixtureRequest) -> list[Any]:
-    """The studies that the When step left behind; none where it failed."""
+    """The studies of the When step; empty if it failed."""
     from bertspec.study import Study
 
-    found: list[Any] = []
+    values: list[Any] = []
     for name in ("study", "compared"):
         try:
             value = request.getfixturevalue(name)
         except pytest.FixtureLookupError:
             continue
-        found += value.values() if isinstance(value, dict) else [value]
-    return [each for each in found if isinstance(each, Study)]
+        values += value.values() if isinstance(value, dict) else [value]
+    return [each for each in values if isinstance(each, Study)]

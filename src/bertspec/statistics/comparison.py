@@ -93,7 +93,7 @@ def judge_ratio(claim: Claim, ratios: Sequence[float], *, rounds: str = "rounds"
     ordered = sorted(ratios)
     known = Verdict("UNDECIDED", claim, float(np.median(ordered)), "ratio", values=tuple(ratios))
     if len(ordered) < FEWEST_COMPARED:
-        return replace(known, reason=f"{len(ordered)} {rounds} decide nothing; at least {FEWEST_COMPARED} are needed")
+        return replace(known, reason=f"{len(ordered)} {rounds} cannot decide; at least {FEWEST_COMPARED} are needed")
     left_out = _left_out(len(ordered))
     low, high = ordered[left_out], ordered[-1 - left_out]
     outcome = claim.outcome(low, high)

@@ -71,7 +71,7 @@ def judge(claim: Claim, values: Sequence[float], *, spread: Spread, allowance: i
     following = next((look for look in looks(allowance) if look > len(values)), None)
     verdict = _look(claim, values, spread, allowance)
     if len(values) < FEWEST_RUNS:
-        reason = f"{_runs(len(values))} decide nothing; at least {FEWEST_RUNS} seeds are needed"
+        reason = f"{_runs(len(values))} cannot decide; at least {FEWEST_RUNS} seeds are needed"
         return Verdict("UNDECIDED", claim, verdict.value, values=tuple(values), reason=reason, more=following)
     if verdict.outcome != "UNDECIDED":  # between two looks nothing is decided
         verdict = replace(verdict, outcome="UNDECIDED", reason=None)

@@ -131,11 +131,11 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     monkeypatch.delenv("BERTSPEC_MIRROR", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     pytester.syspathinsert()
-    made = Project(pytester)
-    made.write("our_steps.py", STEPS)
-    made.write("conftest.py", CONFTEST)
-    made.write("pytest.ini", "[pytest]\nstrict_markers = true\n")
-    return made
+    built = Project(pytester)
+    built.write("our_steps.py", STEPS)
+    built.write("conftest.py", CONFTEST)
+    built.write("pytest.ini", "[pytest]\nstrict_markers = true\n")
+    return built
 
 
 @pytest.fixture

@@ -110,6 +110,6 @@ def test_log_messages_of_third_parties_stay_out_of_a_failure_unless_they_are_err
 
 
 @pytest.mark.parametrize("argument", ["--full-trace", "--tb=long", "--tb=native"])
-def test_a_traceback_is_shown_to_whoever_asks_for_it(project: Project, argument: str) -> None:
+def test_a_traceback_is_shown_on_request(project: Project, argument: str) -> None:
     project.scenario(FAILS)
     assert any("our_steps.py" in line for line in failure(project, argument))

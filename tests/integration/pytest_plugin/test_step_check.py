@@ -35,8 +35,8 @@ def test_an_undefined_step_is_listed_once_with_what_comes_close(learning: Projec
     )
     result = learning.run("features", "--check-steps")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    found = [line for line in result.outlines if "undefined step" in line]
-    assert found == [
+    listed = [line for line in result.outlines if "undefined step" in line]
+    assert listed == [
         'features/wrong.feature:3: undefined step: Given a netwrk "a"; did you mean \'Given a network "{name}"\'?'
     ]
 

@@ -210,7 +210,7 @@ def test_where_neither_arrives_the_claim_does_not_pass(direction: str) -> None:
 
 
 def test_fewer_than_five_seeds_decide_nothing() -> None:
-    assert "4 seeds decide nothing" in str(judge_steps(TWICE, [1] * 4, [1] * 4))
+    assert "4 seeds cannot decide" in str(judge_steps(TWICE, [1] * 4, [1] * 4))
 
 
 def test_infinite_ratios_are_left_out_of_the_spread() -> None:
