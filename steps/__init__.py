@@ -1,1 +1,1 @@
-"""The step definitions: Gherkin ↔ the rooms. Nothing here trains, judges or stores by itself."""
+"""The step definitions of bertspec: each one parses its line, calls one function, and returns or asserts."""

@@ -1,4 +1,4 @@
-"""Given: what is compared, and what is held fixed."""
+"""Given: what is compared, and what stays the same."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def the_task_with(name: str, bertspec_session: Session, datatable: list[list[str
 
 @given(parsers.parse('the recipe "{name}"'), target_fixture="recipe")
 def the_recipe(name: str, recipe: Recipe) -> Recipe:
-    """How encoders are trained here, instead of the recipe that an encoder names itself."""
+    """How encoders are trained, instead of the recipe that an encoder names itself."""
     return replace(recipe, name=name)
 
 
@@ -45,19 +45,19 @@ def the_recipe_with(name: str, recipe: Recipe, datatable: list[list[str]]) -> Re
 
 @given("the training labels are shuffled", target_fixture="task")
 def the_labels_are_shuffled(task: TaskConfig) -> TaskConfig:
-    """Sabotage: texts and labels no longer belong together, so that nothing can be learned."""
+    """Sabotage: texts and labels no longer belong together, and nothing can be learned."""
     return task.model_copy(update={"sabotage": "shuffled labels"})
 
 
 @given("the labels are leaked into the texts", target_fixture="task")
 def the_labels_are_leaked(task: TaskConfig) -> TaskConfig:
-    """Sabotage: every text, those to be scored too, begins with a mark of its label."""
+    """Sabotage: every text, scored texts included, begins with a mark of its label."""
     return task.model_copy(update={"sabotage": "leaked labels"})
 
 
 @given("it is scored on rows that it was trained on", target_fixture="task")
 def it_is_scored_on_training_rows(task: TaskConfig) -> TaskConfig:
-    """Sabotage: the evaluation split is made of training rows."""
+    """Sabotage: the evaluation split consists of training rows."""
     return task.model_copy(update={"sabotage": "scored on training rows"})
 
 
@@ -81,5 +81,5 @@ def the_learning_rate_is_multiplied(factor: float, recipe: Recipe) -> Recipe:
 
 @given(parsers.parse('bounds from "{source}"'), target_fixture="claims")
 def bounds_from(source: str, claims: Claims) -> Claims:
-    """Where the figures of the scenario come from: a publication, or runs of one's own."""
+    """Where the bounds of the scenario come from: a publication, or your own runs."""
     return replace(claims, source=source)

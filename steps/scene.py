@@ -1,25 +1,186 @@
-"""What a scenario builds up: the choice of a recipe, the claims it settles, the refusal it expects."""
+"""What a scenario builds up: its recipe, the claims that its Then lines announce, and the claims that it settles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from pytest_bdd import then
+from pytest_bdd.parsers import StepParser
 
 from bertspec import claims, metrics
-from bertspec.config import EncoderConfig, StudyConfig, TaskConfig
+from bertspec.config import EncoderConfig, StudyConfig, SweepConfig, TaskConfig
 from bertspec.errors import BertspecError
 from bertspec.inference import measuring
 from bertspec.inference.records import Grid, Turns
 from bertspec.results import ClaimRecord
-from bertspec.statistics import Verdict
+from bertspec.statistics import Claim, Direction, Verdict
 from bertspec.study import Session, Study
 from bertspec.study.timing import Benchmark
+from bertspec.sweeps import files
 
-__all__ = ["CLAIM_PROPERTY", "Claims", "Recipe", "Refusal", "refused"]
+__all__ = [
+    "Claims",
+    "Expectation",
+    "Recipe",
+    "Refusal",
+    "SeedPolicy",
+    "expect_at_record",
+    "expect_contrast",
+    "expect_mean",
+    "expect_nothing",
+    "expect_ranking",
+    "expectations",
+    "refused",
+    "then_claims",
+]
 
-CLAIM_PROPERTY = "bertspec.claim"
-"""The name under which a settled claim travels with a test report."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class SeedPolicy:
+    """Which seeds a test session runs, and how many at least."""
+
+    reference: tuple[int, ...] = ()
+    """Seeds that replace those of every scenario, while studies are calibrated."""
+    shift: int = 0
+    """Added to every seed of a scenario: a verdict should not depend on the choice of seeds."""
+    least_runs: int = 0
+    """Runs that every study begins with, as far as its seeds allow, even if the first look needs fewer."""
+
+    def seeds(self, seeds: Sequence[int]) -> tuple[int, ...]:
+        """The seeds to run instead of those of a scenario."""
+        return self.reference or tuple(seed + self.shift for seed in seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a Then line claims, known before anything is trained."""
+
+    metric: str | None = None
+    """The metric of a study that it claims something about."""
+    bounds: tuple[float, ...] = ()
+    """The values that it says the metric's mean can have."""
+    calibrated: bool = False
+    """Whether its bound comes from the study's calibration record."""
+    quality: bool = False
+    """Whether it says that a study is good; ``--calibrate`` runs the reference seeds of such studies."""
+    refuse: Callable[[SweepConfig], None] | None = None
+    """Refuses the claim if no sweep could settle it."""
+    target: float | None = None
+    """The score that it says a sweep's runs reach."""
+
+    def check_study(self, config: StudyConfig, session: Session, *, calibrating: bool) -> None:
+        """Refuse a claim that the study could never settle.
+
+        Raises:
+            UnknownName: no metric has that name.
+            InvalidConfig: the metric does not fit the task or cannot have such a value, or no record has its bound.
+        """
+        if self.metric is None:
+            return
+        metrics.check(config.task.model_copy(update={"metrics": (self.metric,)}))
+        for bound in self.bounds:
+            metrics.check_bound(self.metric, bound)
+        if self.calibrated and not calibrating:
+            claims.require(config, session, (self.metric,))
+
+    def check_sweep(self, config: SweepConfig, session: Session) -> None:
+        """Refuse a claim that the sweep could never settle.
+
+        Raises:
+            UnknownName: no contender has that name.
+            InvalidConfig: a number is out of range, or the recipe does not evaluate on the way to a target.
+        """
+        if self.refuse is not None:
+            self.refuse(config)
+        if self.target is not None:
+            values = config.model_dump(mode="json", exclude_unset=True)
+            values["parameters"]["target"] = {"value": self.target}
+            files.parse(values, session, name=str(config.name), where="the Then line")
+
+
+@dataclass(frozen=True, slots=True)
+class _ThenStep:
+    """A registered Then step: how its line is read, and what the line claims."""
+
+    parser: StepParser
+    expects: Callable[..., Expectation]
+    converters: Mapping[str, Callable[[str], Any]]
+
+    def read(self, line: str) -> Expectation | None:
+        """What the line claims; None if the step does not match it."""
+        words = self.parser.parse_arguments(line) if self.parser.is_matching(line) else None
+        if words is None:
+            return None
+        convert = self.converters
+        return self.expects(**{name: convert[name](word) if name in convert else word for name, word in words.items()})
+
+
+_THEN_STEPS: list[_ThenStep] = []
+"""Every Then step, in the order of definition; :func:`then_claims` adds to it."""
+
+
+def then_claims(
+    parser: StepParser,
+    expects: Callable[..., Expectation],
+    *,
+    converters: dict[str, Callable[[str], Any]] | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Define a Then step together with what its line claims, so that the claim is checked before anything is trained.
+
+    Args:
+        parser: reads the line.
+        expects: the words of the line → what it claims.
+        converters: as for :func:`pytest_bdd.then`; ``expects`` gets converted words, too.
+    """
+
+    def define(step: Callable[P, R]) -> Callable[P, R]:
+        _THEN_STEPS.append(_ThenStep(parser, expects, converters or {}))
+        return then(parser, converters=converters, stacklevel=2)(step)
+
+    return define
+
+
+def expectations(lines: Iterable[str]) -> tuple[Expectation, ...]:
+    """What Then lines claim, by the step definitions that match them."""
+    read = [step.read(line) for line in lines for step in _THEN_STEPS]
+    return tuple(each for each in read if each is not None)
+
+
+def expect_mean(direction: Direction, *, denied: bool = False) -> Callable[..., Expectation]:
+    """For a line with a ``metric`` and its bounds."""
+
+    def expects(metric: str, rule: str | None = None, **bounds: float) -> Expectation:
+        del rule
+        good = claims.promises(Claim(metric, direction, min(bounds.values()), denied=denied))
+        return Expectation(metric, tuple(bounds.values()), quality=good)
+
+    return expects
+
+
+def expect_at_record(metric: str) -> Expectation:
+    """For a line whose bound comes from a calibration record."""
+    return Expectation(metric, calibrated=True, quality=True)
+
+
+def expect_contrast(metric: str, **_: object) -> Expectation:
+    """For a line that compares the means of two studies; one of them is said to be good."""
+    return Expectation(metric, quality=True)
+
+
+def expect_ranking(refuse: Callable[..., None]) -> Callable[..., Expectation]:
+    """For a line about a sweep, with what refuses its words if no sweep could settle the claim."""
+    return lambda **words: Expectation(refuse=partial(refuse, **words), target=words.get("target"))
+
+
+def expect_nothing(**_: object) -> Expectation:
+    """For a line with nothing to check before training."""
+    return Expectation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +191,9 @@ class Recipe:
     """None means the encoder's own."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields that the scenario sets itself."""
-    promised: tuple[str, ...] = ()
-    """The metrics that the scenario's Then lines claim something about."""
-    calibrated: tuple[str, ...] = ()
-    """Those of them whose bound stands in a calibration record."""
-    bounds: tuple[tuple[str, float], ...] = ()
-    """The bounds that the Then lines give for means of metrics."""
+    expected: tuple[Expectation, ...] = ()
+    """What the scenario's Then lines claim."""
+    policy: SeedPolicy = SeedPolicy()
 
     def plan(
         self,
@@ -45,26 +203,26 @@ class Recipe:
         optimizer: str | None,
         seeds: Sequence[int],
     ) -> StudyConfig:
-        """The study that a When line asks for, all of it checked, the promised metrics too.
+        """The study that a When line asks for, checked together with the claims of the Then lines.
 
         Raises:
             UnknownName: a word names nothing.
-            InvalidConfig: a value is not allowed, a metric does not fit the task, or can never have what is claimed.
+            InvalidConfig: a value is not allowed, or the study could never settle a claim.
         """
-        seeds = session.reference_seeds or tuple(seed + session.seed_shift for seed in seeds)
-        if self.promised:
-            metrics.check(task.model_copy(update={"metrics": self.promised}))
-        for metric, bound in self.bounds:
-            metrics.check_bound(metric, bound)
         plan = session.catalog.plan(
-            encoder=encoder, task=task, seeds=seeds, recipe=self.name, optimizer=optimizer, **self.changes
+            encoder=encoder,
+            task=task,
+            seeds=self.policy.seeds(seeds),
+            recipe=self.name,
+            optimizer=optimizer,
+            **self.changes,
         )
-        if not session.reference_seeds:
-            claims.require(plan, session, self.calibrated)
+        for each in self.expected:
+            each.check_study(plan, session, calibrating=bool(self.policy.reference))
         return plan
 
     def measure(self, session: Session, encoders: Sequence[EncoderConfig], grid: Grid, benchmark: Benchmark) -> Turns:
-        """Let encoders answer in turns, in the precision and with the threads that this recipe, or their own, says.
+        """Let encoders answer in turns, with the precision and threads of this recipe, or of their own.
 
         Raises:
             BertspecError: see :func:`bertspec.inference.measuring.measure`.
@@ -79,12 +237,12 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The book of the claims that one scenario makes."""
+    """The claims that one scenario settles."""
 
-    properties: list[tuple[str, object]]
-    """The properties of the scenario's report."""
-    told: Callable[[str, Verdict], None] = lambda _subject, _verdict: None
-    """Who else hears of a verdict."""
+    on_record: Callable[[ClaimRecord], None]
+    """Called with the record of every claim."""
+    on_verdict: Callable[[str, Verdict], None] = lambda _subject, _verdict: None
+    """Called with the subject and the verdict of every claim."""
     source: str | None = None
     """Where the bounds of the scenario come from."""
 
@@ -97,26 +255,44 @@ class Claims:
         other: Study | None = None,
         origin: str | None = None,
     ) -> None:
-        """Enter a verdict in the book; only PASS passes.
+        """Record a verdict; only PASS passes.
 
         Args:
             verdict: the verdict.
             subject: what it is about.
-            study: the study whose runs it was judged by, where there is one.
+            study: the study whose runs it was judged by, if there is one.
             other: the study that this one was compared with.
-            origin: where the measurements came from, where there is no study.
+            origin: where the measurements came from, if there is no study.
 
         Raises:
             AssertionError: the verdict is not PASS.
         """
         verdict = replace(verdict, claim=replace(verdict.claim, source=verdict.claim.source or self.source))
-        entry = _evidence(verdict, subject, (study, other), origin)
-        self.properties.append((CLAIM_PROPERTY, entry.model_dump(mode="json")))
-        self.told(subject, verdict)
+        self.on_record(_record(verdict, subject, (study, other), origin))
+        self.on_verdict(subject, verdict)
         assert verdict.passed, f"{subject}: {verdict}"
 
 
-def _evidence(
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The result of asking for something that should be refused."""
+
+    error: BertspecError | None
+    trained: int
+    """Runs that were finished although it should have been refused."""
+
+
+def refused(ask: Callable[[], object], count_runs: Callable[[], int]) -> Refusal:
+    """Ask, and keep the error that a user would see."""
+    before = count_runs()
+    try:
+        ask()
+    except BertspecError as error:
+        return Refusal(error, count_runs() - before)
+    return Refusal(None, count_runs() - before)
+
+
+def _record(
     verdict: Verdict, subject: str, studies: tuple[Study | None, Study | None], origin: str | None
 ) -> ClaimRecord:
     claim, spread, (study, other) = verdict.claim, verdict.spread, studies
@@ -129,7 +305,7 @@ def _evidence(
         bound=claim.bound,
         direction=claim.direction,
         upper=claim.upper,
-        promise=_promises(verdict),
+        promise=claims.promises(verdict),
         denied=claim.denied,
         interval=verdict.interval,
         split_interval=verdict.split_interval,
@@ -153,36 +329,3 @@ def _runs(study: Study | None) -> tuple[str, ...]:
 
 def _origin(study: Study, other: Study | None) -> str:
     return f"{study.origin}, against {other.origin}" if other else study.origin
-
-
-def _promises(verdict: Verdict) -> bool:
-    """Whether it says that something is good: of a metric, by the way in which it improves; of a ratio, always."""
-    claim = verdict.claim
-    if claim.denied or verdict.rule in _GOOD:
-        return not claim.denied
-    quantity = claim.quantity.removeprefix("lead in ")
-    known = [metric for metric in metrics.METRICS.values() if quantity in (metric.name, metric.title)]
-    return known[0].promised_by(claim.direction) if known else claim.direction != "at most"
-
-
-_GOOD = ("ratio", "best", "steps", "sensitivity")
-"""The rules of claims that always say that something is good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What came of asking for something that should be refused."""
-
-    error: BertspecError | None
-    trained: int
-    """Runs that were finished all the same."""
-
-
-def refused(ask: Callable[[], object], count_runs: Callable[[], int]) -> Refusal:
-    """Ask, and keep the error that a user would see."""
-    before = count_runs()
-    try:
-        ask()
-    except BertspecError as error:
-        return Refusal(error, count_runs() - before)
-    return Refusal(None, count_runs() - before)

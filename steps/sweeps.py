@@ -1,97 +1,122 @@
-"""Sweeps: equal budgets, each contender at its best, and claims on the ranking."""
+"""The sweep that a When line asks for, checked with the claims of the Then lines, and its comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from pytest_bdd import parsers, then, when
-
-from bertspec.claims import sweeps as judging
-from bertspec.config import EncoderConfig, TaskConfig
+from bertspec.config import EncoderConfig, SweepConfig, TaskConfig
+from bertspec.errors import InvalidConfig
 from bertspec.study import Session
+from bertspec.sweeps import comparison, files, runner
 from bertspec.sweeps.comparison import Comparison
 
-from . import searching
-from .scene import Claims, Recipe
+from .arguments import parameters
+from .scene import Recipe
 
-_AMONG_THE_BEST = parsers.parse('"{name}" is among the best')
-_NEAR_THE_BEST = parsers.parse('"{name}" is within {tolerance:g} of the best')
-_NOT_NEAR_THE_BEST = parsers.parse('a claim that "{name}" is within {tolerance:g} of the best does not pass')
-_STEPS = parsers.parse('"{first}" needs at most {factor:g} times the steps of "{second}" to reach {target:g}')
-_SENSITIVITY = parsers.re(
-    r'"(?P<name>.+)" stays within (?P<tolerance>[\d.]+) of its best over at least (?P<decades>[\d.]+) decades? '
-    r"of the learning rate"
-)
-_NUMBERS: dict[str, Callable[[str], Any]] = {"tolerance": float, "decades": float}
-_CLAIMS: searching.Promises = (
-    (_AMONG_THE_BEST, judging.check_best),
-    (_NOT_NEAR_THE_BEST, judging.check_best),
-    (_NEAR_THE_BEST, judging.check_best),
-    (_STEPS, judging.check_steps),
-    (_SENSITIVITY, judging.check_sensitivity),
-)
-"""What a Then line may claim of a sweep, with what refuses it where it says nothing."""
+__all__ = ["compared", "of_table"]
+
+_SEEDS = ("seeds", "confirmation_seeds")
 
 
-@when(parsers.parse('the sweep "{name}" runs with {trials:d} trials each'), target_fixture="comparison")
-def the_sweep_runs(name: str, trials: int, bertspec_session: Session, then_lines: tuple[str, ...]) -> Comparison:
-    """A sweep file, so many trials for each of what it compares; the best of each is run again on fresh seeds."""
-    config = searching.of_file(name, bertspec_session)
-    searching.check(config, then_lines, _CLAIMS, bertspec_session, converters=_NUMBERS)
-    return searching.compared(config, bertspec_session, trials)
+def of_table(
+    over: str, table: list[list[str]], session: Session, *, encoder: EncoderConfig, task: TaskConfig, recipe: Recipe
+) -> SweepConfig:
+    """The sweep over a parameter of a table: the whole grid if the table only lists values, else random draws.
+
+    Args:
+        over: the parameter whose values are compared.
+        table: the parameters and their values; see :func:`parameters`.
+        session: where configs are looked up.
+        encoder: the encoder that the scenario fixes.
+        task: the task that it fixes.
+        recipe: the recipe that it fixes.
+
+    Raises:
+        UnknownName: a word names nothing.
+        InvalidConfig: the table is not understood, or a Given line changes what a sweep cannot change.
+    """
+    listed = parameters(table)
+    if over not in listed:
+        raise InvalidConfig("the table does not list what the sweep is over", given=", ".join(listed), allowed=over)
+    if "values" not in listed[over]:
+        raise InvalidConfig(
+            f"the sweep is over {over}, and the table does not list several values of it",
+            given=listed[over],
+            allowed="values with commas between them",
+        )
+    fixed = {name: {"value": value} for name, value in _fixed(session, encoder, task, recipe).items()}
+    ranges = any("min" in values for values in listed.values())
+    return files.parse(
+        {"method": "random" if ranges else "grid", "parameters": {**fixed, **listed, "compare": {"value": over}}},
+        session,
+        name=f"{encoder.name}-{task.name}-{over}",
+        where="the table of the step",
+    )
 
 
-@when(parsers.parse('a sweep over "{parameter}" runs with {trials:d} trials each'), target_fixture="comparison")
-def a_sweep_runs(
-    parameter: str,
-    trials: int,
-    datatable: list[list[str]],
-    encoder: EncoderConfig,
-    task: TaskConfig,
-    recipe: Recipe,
-    bertspec_session: Session,
-    then_lines: tuple[str, ...],
-) -> Comparison:
-    """The same of what a table lists: values with commas between them, or a range, such as 0.1 to 10 on a log scale."""
-    config = searching.Scene(encoder, task, recipe).sweep(parameter, datatable, bertspec_session)
-    searching.check(config, then_lines, _CLAIMS, bertspec_session, converters=_NUMBERS)
-    return searching.compared(config, bertspec_session, trials)
+def compared(config: SweepConfig, recipe: Recipe, session: Session, trials_each: int) -> Comparison:
+    """The comparison of a sweep's contenders, after that many trials of each; stored trials are not run again.
+
+    Args:
+        config: the sweep.
+        recipe: the seed policy and the claims of the scenario, which are checked before the first trial.
+        session: where it runs.
+        trials_each: trials for each contender.
+
+    Raises:
+        UnknownName: a claim names a contender that the sweep does not have.
+        InvalidConfig: the sweep compares nothing, its grid is too small, or it could never settle a claim.
+        BertspecError: a trial failed; finished trials are kept.
+    """
+    _check_budget(config, trials_each)
+    for each in recipe.expected:
+        each.check_sweep(config, session)
+    shifted = _shifted(config, recipe.policy.shift)
+    return comparison.begin(shifted, runner.run(shifted, session, trials_each=trials_each, wait=True), session)
 
 
-@then(_AMONG_THE_BEST)
-def it_is_among_the_best(name: str, comparison: Comparison, claims: Claims) -> None:
-    """No other is ahead by more than a point; seeds are added while it is open."""
-    verdict = judging.judge_best(comparison, name)
-    claims.settle(verdict, subject=comparison.title, study=comparison.confirmed(name))
+def _fixed(session: Session, encoder: EncoderConfig, task: TaskConfig, recipe: Recipe) -> dict[str, Any]:
+    if task != session.catalog.task(task.name):
+        raise InvalidConfig(
+            "a sweep names its task, and this one was changed by a Given line",
+            given=task.name,
+            allowed="a task as its config has it, or one of your own in configs/tasks",
+        )
+    if "learning_rate_factor" in recipe.changes:
+        raise InvalidConfig(
+            "a sweep sets its own learning rates",
+            given=f"{recipe.changes['learning_rate_factor']:g} times its own",
+            allowed="the table",
+        )
+    named = {"recipe": recipe.name} if recipe.name is not None else {}
+    return {"encoder": encoder.name, "task": task.name, **named, **recipe.changes}
 
 
-@then(_NEAR_THE_BEST)
-def it_is_near_the_best(name: str, tolerance: float, comparison: Comparison, claims: Claims) -> None:
-    """No other is ahead by more than that."""
-    verdict = judging.judge_best(comparison, name, tolerance)
-    claims.settle(verdict, subject=comparison.title, study=comparison.confirmed(name))
+def _check_budget(config: SweepConfig, trials_each: int) -> None:
+    where = f"sweep {config.name}"
+    if not config.contenders:
+        raise InvalidConfig(
+            "the sweep compares nothing",
+            given=", ".join(config.searched),
+            allowed="an optimizer with several values, or compare: {value: PARAMETER}",
+            where=where,
+        )
+    if trials_each < 1:
+        raise InvalidConfig("a contender has at least one trial", given=trials_each, where=where)
+    if config.planned(trials_each) != trials_each * len(config.contenders):
+        raise InvalidConfig(
+            "the grid has fewer trials for each contender",
+            given=trials_each,
+            allowed=f"at most {(config.grid_size or 0) // len(config.contenders)}",
+            where=where,
+        )
 
 
-@then(_NOT_NEAR_THE_BEST)
-def the_claim_of_a_rank_does_not_pass(name: str, tolerance: float, comparison: Comparison, claims: Claims) -> None:
-    """The ranking has detectable_drop: what is behind is not among the best."""
-    refusal = judging.judge_best(comparison, name, tolerance).refused()
-    claims.settle(refusal, subject=comparison.title, study=comparison.confirmed(name))
-
-
-@then(_STEPS)
-def it_needs_at_most_the_steps(
-    first: str, second: str, factor: float, target: float, comparison: Comparison, claims: Claims
-) -> None:
-    """Seed by seed, as the recipe's evaluate_every looks; one that never arrives needs infinitely many."""
-    verdict = judging.judge_steps(comparison, first, second, factor, target)
-    pair = comparison.confirmed(first), comparison.confirmed(second)
-    claims.settle(verdict, subject=f"{comparison.title}: {first} against {second}", study=pair[0], other=pair[1])
-
-
-@then(_SENSITIVITY, converters=_NUMBERS)
-def it_stays_near_its_best(name: str, tolerance: float, decades: float, comparison: Comparison, claims: Claims) -> None:
-    """The width around its best trial, on the tuning split, as far as its seeds show it."""
-    verdict = judging.judge_sensitivity(comparison, name, decades, tolerance)
-    claims.settle(verdict, subject=f"{comparison.title}: {name}", origin=comparison.tuning(name))
+def _shifted(config: SweepConfig, by: int) -> SweepConfig:
+    """The same sweep with every seed of tuning and confirmation shifted."""
+    if not by:
+        return config
+    values = config.model_dump(mode="json", exclude_unset=True)
+    for name in _SEEDS:
+        values["parameters"][name] = {"value": [seed + by for seed in getattr(config.tuning, name)]}
+    return SweepConfig.model_validate(values)

@@ -486,11 +486,11 @@ class Comparison:
         return f"{first.study.config.task.name} by {self.metric}"
 
     def _rank(self) -> Ranking:
-        from bertspec.statistics import Scores, rank
-        from bertspec.study import row_covariance
+        from bertspec.statistics import Scores, rank, row_covariance
 
         contenders = [Scores(name, study.scores(self.metric)) for name, study in self.studies.items()]
-        rows = row_covariance([study.study.runs for study in self.studies.values()], self.metric)
+        outcomes = [[run.result.outcomes for run in study.study.runs] for study in self.studies.values()]
+        rows = row_covariance(outcomes, self.metric)
         return rank(contenders, rows=rows, less_is_better=self.less_is_better)
 
 

@@ -39,7 +39,7 @@ def test_the_version_has_an_entry_in_the_changelog() -> None:
 def test_importing_the_package_and_the_plugin_does_not_import_torch() -> None:
     code = (
         "import sys, bertspec, bertspec.pytest_plugin\n"
-        "from bertspec.steps import given, sweeps, then, when\n"
+        "from bertspec.steps import given, then, when\n"
         "print(sorted({'torch', 'transformers', 'wandb', 'evaluate', 'datasets', 'pandas'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

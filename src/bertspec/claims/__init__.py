@@ -1,26 +1,36 @@
-"""What a study reached when it was last looked at closely: its mean and its spread over many seeds.
+"""The one place that judges: claims about studies, sweeps and timings → verdicts.
 
-A record is made by :func:`calibrate`, reviewed like any other config, and used by every later verdict on the same
-study: the spread says how far seeds lie apart, and the mean says where a bound is to be expected.
+A study only runs seeds. A claim looks at its scores, and asks for more seeds while it is open. How far seeds lie apart
+comes from the study's calibration record: the mean and the spread of many reference seeds, made by
+:func:`calibrate` and reviewed like any other config. A study without a record gets a conservative prior.
 """
 
 from __future__ import annotations
 
-from bertspec.claims.calibrated import at_its_record, judge, judge_contrast, reference, require, spread_of_run
-from bertspec.claims.calibrating import REFERENCE_SEEDS, calibrate
-from bertspec.claims.calibration import Record, Reference, identity
-from bertspec.claims.studies import judge_collapse
+from bertspec.claims.calibration import (
+    REFERENCE_SEEDS,
+    Record,
+    Reference,
+    calibrate,
+    identity,
+    reference,
+    require,
+    spread_of_run,
+)
+from bertspec.claims.studies import at_its_record, begin, judge, judge_collapse, judge_contrast, promises
 
 __all__ = [
     "REFERENCE_SEEDS",
     "Record",
     "Reference",
     "at_its_record",
+    "begin",
     "calibrate",
     "identity",
     "judge",
     "judge_collapse",
     "judge_contrast",
+    "promises",
     "reference",
     "require",
     "spread_of_run",

@@ -1,145 +1,230 @@
-"""Claims about studies: runs are added while they are open, and what is too good to be true is refused."""
+"""Claims about studies: a mean, a difference or a multiple of two means, and collapsed seeds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from bertspec import metrics, statistics
+from bertspec import metrics, statistics, study
+from bertspec.claims import calibration
+from bertspec.config import StudyConfig
 from bertspec.errors import InvalidConfig
-from bertspec.statistics import Claim, Spread, Verdict
+from bertspec.results import Outcomes
+from bertspec.statistics import Claim, Direction, Spread, Verdict
 from bertspec.store import StoredRun
-from bertspec.study import Study, collapses, row_covariance
+from bertspec.study import Session, Study
 
-__all__ = ["collapses", "guarded", "judge", "judge_collapse", "judge_contrast", "row_covariance"]
+__all__ = [
+    "at_its_record",
+    "begin",
+    "guarded",
+    "judge",
+    "judge_collapse",
+    "judge_contrast",
+    "promises",
+    "until_decided",
+]
+
+_SPREADS_BELOW = 2.0
+"""How far a calibrated bound lies below the record's mean, in s⁺. An unchanged build then fails once in 9,000."""
+_GOOD = ("ratio", "best", "steps", "sensitivity")
+"""The rules of claims that always say that something is good."""
 
 
-def judge(study: Study, claim: Claim, spread: Spread) -> Verdict:
-    """The verdict on a claim about the mean of a metric over the seeds; runs are added while it is open.
-
-    A claim of quality also fails, whatever the mean, where too many seeds collapsed, where the score is above what
-    can be known, and where the scored rows were trained on.
+def until_decided(look: Callable[[], Verdict], extend: Callable[[int], None]) -> Verdict:
+    """Look at a claim; while it is open and a later look may decide it, run more seeds and look again.
 
     Args:
-        study: the study, its first runs made.
-        claim: what is claimed, of a metric by its name or title.
-        spread: what the spread over seeds is taken to be.
+        look: judges the claim by the runs so far; the ``more`` of its verdict is the number of runs that the next look
+            needs, and None ends the loop.
+        extend: runs the seeds up to that number.
+
+    Raises:
+        BertspecError: a run failed; finished runs are kept.
+    """
+    verdict = look()
+    while verdict.more is not None:
+        extend(verdict.more)
+        verdict = look()
+    return verdict
+
+
+def begin(config: StudyConfig, session: Session, *, least_runs: int = 0) -> Study:
+    """The study with the runs that the first look at a claim needs; a claim that stays open adds more.
+
+    Args:
+        config: the study; its seeds are an allowance.
+        session: where it runs.
+        least_runs: runs to begin with, even if the first look needs fewer.
+
+    Raises:
+        BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
+    """
+    begun = study.prepare(config, session)
+    begun.extend(max(statistics.looks(len(config.seeds))[0], least_runs))
+    return begun
+
+
+def judge(of: Study, claim: Claim, spread: Spread | None = None) -> Verdict:
+    """Judge a claim on the mean of a metric over the seeds; runs are added while it is open.
+
+    A claim of quality also fails, whatever the mean, if too many seeds collapsed, if the score is above the best
+    possible one, or if the scored rows were trained on.
+
+    Args:
+        of: the study, with its first runs.
+        claim: the claim, on a metric by its name or title.
+        spread: the assumed spread over seeds; None takes the calibration record, or a prior.
 
     Raises:
         BertspecError: the metric does not fit the task, or a run failed.
     """
-    known, allowance = metrics.find(claim.quantity), len(study.config.seeds)
-    metric = known.name
-    found = statistics.judge(claim, study.scores(metric), spread=spread, allowance=allowance)
-    while found.more is not None:
-        study.extend(found.more)
-        found = statistics.judge(claim, study.scores(metric), spread=spread, allowance=allowance)
-    runs = study.runs[: len(found.values)]
-    found = _with_sampling(found, runs, metric)
-    settled = not known.promised_by(claim.direction) or found.outcome == "FAIL" or len(runs) < statistics.FEWEST_RUNS
-    return found if settled else guarded(found, study, runs, metric)
-
-
-def judge_collapse(study: Study) -> Verdict:
-    """The verdict on the claim that no seed collapses.
-
-    Raises:
-        InvalidConfig: the task's head has no rule for a collapse.
-    """
-    task = study.config.task
-    if task.task_head.collapse is None:
-        raise InvalidConfig(f"a {task.head} has no rule for a collapse", where=f"task {task.name!r}")
-    return statistics.judge_collapse(collapses(study.runs))
+    metric, allowance = metrics.find(claim.quantity), len(of.config.seeds)
+    assumed = spread or calibration.spread_of(of, metric.name)
+    verdict = until_decided(
+        lambda: statistics.judge(claim, of.scores(metric.name), spread=assumed, allowance=allowance), of.extend
+    )
+    runs = of.runs[: len(verdict.values)]
+    verdict = _with_split_interval(verdict, runs, metric)
+    few = len(runs) < statistics.FEWEST_RUNS
+    unguarded = few or verdict.outcome == "FAIL" or not metric.promised_by(claim.direction)
+    return verdict if unguarded else guarded(verdict, of, runs, metric.name)
 
 
 def judge_contrast(
-    study: Study, other: Study, claim: Claim, spreads: tuple[Spread, Spread], *, multiple: bool = False
+    of: Study,
+    other: Study,
+    claim: Claim,
+    spreads: tuple[Spread, Spread] | None = None,
+    *,
+    multiple: bool = False,
 ) -> Verdict:
-    """The verdict on how far a study's mean exceeds another's, or on how many times that other's it is.
+    """Judge how far a study's mean exceeds another's, or how many times the other's mean it is.
 
-    The studies share their evaluation rows, so that the rows' own chance is counted pair by pair. The one that is said
-    to be better fails the claim by a collapse, a leak or an overlap, as in :func:`judge`; the other one may be bad.
+    The studies share their evaluation rows, so the variance from the rows is counted pair by pair. The study that is
+    said to be better fails the claim by a collapse, a leak or contamination, as in :func:`judge`; the other may be bad.
 
     Args:
-        study: the first study, whole.
-        other: the second.
+        of: the first study, with all its runs.
+        other: the second study, with all its runs.
         claim: the claim on the difference or the multiple, of a metric by its name or title.
-        spreads: what the spread over seeds is taken to be, of each.
+        spreads: the assumed spread over seeds of each; None takes their calibration records, or a prior.
         multiple: whether the bound is what the second mean is multiplied by.
 
     Raises:
         BertspecError: the metric does not fit the task, or the studies were scored on different rows.
     """
-    known = metrics.find(claim.quantity)
-    if study.inputs.splits.evaluation != other.inputs.splits.evaluation:
+    metric = metrics.find(claim.quantity)
+    if of.inputs.splits.evaluation != other.inputs.splits.evaluation:
         raise InvalidConfig(
             "two studies are compared on the same rows",
-            given=f"{study.config.title}; {other.config.title}",
+            given=f"{of.config.title}; {other.config.title}",
             allowed="studies of one task and one evaluation split",
             where="the comparison",
         )
     words = f"{claim.quantity} is {claim.direction} {claim.bound:g} times the other's" if multiple else None
     quantity = claim.quantity if multiple else f"lead in {claim.quantity}"
-    lead = Claim(quantity, claim.direction, claim.bound, claim.upper, claim.source, words)
-    rows = _row_variance(study.runs, other.runs, known.name, claim.bound if multiple else 1.0)
-    found = statistics.judge_contrast(
-        lead,
-        study.scores(known.name),
-        other.scores(known.name),
-        spreads=spreads,
+    rows = statistics.row_variance(
+        _outcomes(of.runs), metric.name, others=_outcomes(other.runs), factor=claim.bound if multiple else 1.0
+    )
+    verdict = statistics.judge_contrast(
+        replace(claim, quantity=quantity, words=words),
+        of.scores(metric.name),
+        other.scores(metric.name),
+        spreads=spreads or (calibration.spread_of(of, metric.name), calibration.spread_of(other, metric.name)),
         sampling_variance=rows,
         multiple=multiple,
     )
-    better = study if known.promised_by(claim.direction) else other
-    settled = found.outcome == "FAIL" or found.interval is None
-    return found if settled else guarded(found, better, better.runs, known.name)
+    better = of if metric.promised_by(claim.direction) else other
+    unguarded = verdict.outcome == "FAIL" or verdict.interval is None
+    return verdict if unguarded else guarded(verdict, better, better.runs, metric.name)
 
 
-def guarded(found: Verdict, study: Study, runs: Sequence[StoredRun], metric: str) -> Verdict:
-    """The same verdict, or FAIL by the first rule that holds whatever the mean: overlap, ceiling or collapse.
+def judge_collapse(of: Study) -> Verdict:
+    """Judge the claim that no seed collapses.
+
+    Raises:
+        InvalidConfig: the task's head has no rule for a collapse.
+    """
+    task = of.config.task
+    if task.task_head.collapse is None:
+        raise InvalidConfig(f"a {task.head} has no rule for a collapse", where=f"task {task.name!r}")
+    return statistics.judge_collapse([run.result.outcomes.collapsed for run in of.runs])
+
+
+def at_its_record(of: Study, metric: str) -> Claim:
+    """The claim that a metric is where its calibration record has it: at most two s⁺ worse than the recorded mean.
+
+    Raises:
+        InvalidConfig: the study has no record that may be used.
+        UnknownName: no metric has that name.
+    """
+    record, known = calibration.measured(calibration.reference(of), metric, of.config)
+    lower = metrics.find(metric).better == "lower"
+    bound = round(known.mean + (1 if lower else -1) * _SPREADS_BELOW * known.std_upper, 4)
+    source = (
+        f"calibrated: {known.mean:.4f} in {len(record.seeds)} runs of {record.made}, "
+        f"{'plus' if lower else 'less'} 2 spreads of {known.std_upper:g}"
+    )
+    return Claim(metric, "at most" if lower else "at least", bound, source=source)
+
+
+def guarded(verdict: Verdict, of: Study, runs: Sequence[StoredRun], metric: str) -> Verdict:
+    """The same verdict, or FAIL by the first rule that holds whatever the mean: contamination, ceiling or collapse.
 
     Args:
-        found: the verdict so far.
-        study: the study that is said to be good.
-        runs: those of its runs that the verdict went by.
-        metric: what is claimed of it, by its name.
+        verdict: the verdict so far.
+        of: the study that is said to be good.
+        runs: those of its runs that the verdict used.
+        metric: the claimed metric, by its name.
     """
-    task, splits = study.config.task, study.inputs.splits
+    task, splits, outcomes = of.config.task, of.inputs.splits, _outcomes(runs)
     columns = [column for column in (task.text, task.text_pair) if column is not None]
     texts = [
         zip(*(map(str, table[column]) for column in columns), strict=True)
         for table in (splits.evaluation, splits.train)
     ]
     counts = statistics.contamination(*texts)
-    refused = statistics.refuse_contamination(found, counts, allowed=task.contamination_allowed)
+    refused = statistics.refuse_contamination(verdict, counts, allowed=task.contamination_allowed)
     if refused.rule != "contamination" and splits.clean is not None and task.generated is not None:
-        clean, outcomes = np.array(splits.clean, dtype=np.float64), [run.result.outcomes for run in runs]
-        noise = task.generated.label_noise
-        p_values = [statistics.leak_p(one.predictions, one.references, clean, noise) for one in outcomes]
-        ceiling = metrics.score(metric, outcomes[0].references, clean)
-        better = metrics.find(metric).better
-        mean = float(np.mean([metrics.score(metric, one.references, one.predictions) for one in outcomes]))
-        refused = statistics.refuse_leak(refused, mean=mean, ceiling=ceiling, p_values=p_values, better=better)
-    if refused.rule == found.rule:
-        refused = statistics.refuse_collapse(refused, collapses(runs))
+        clean, noise = np.array(splits.clean, dtype=np.float64), task.generated.label_noise
+        refused = statistics.refuse_leak(
+            refused,
+            mean=float(np.mean([metrics.score(metric, one.references, one.predictions) for one in outcomes])),
+            ceiling=metrics.score(metric, outcomes[0].references, clean),
+            p_values=[statistics.leak_p(one.predictions, one.references, clean, noise) for one in outcomes],
+            better=metrics.find(metric).better,
+        )
+    if refused.rule == verdict.rule:
+        refused = statistics.refuse_collapse(refused, [one.collapsed for one in outcomes])
     return refused
 
 
-def _with_sampling(found: Verdict, runs: Sequence[StoredRun], metric: str) -> Verdict:
-    """With the interval that the evaluation split itself leaves, which no rule goes by; none leaves the scale."""
-    half, scale = 1.96 * math.sqrt(_row_variance(runs, (), metric, 0.0)), metrics.find(metric)
+def promises(claim: Claim | Verdict) -> bool:
+    """Whether a claim says that something is good, rather than that little is learned or that a claim must not pass."""
+    if isinstance(claim, Verdict):
+        return not claim.claim.denied and (claim.rule in _GOOD or promises(claim.claim))
+    return not claim.denied and _promises_quality(claim.quantity.removeprefix("lead in "), claim.direction)
+
+
+def _promises_quality(quantity: str, direction: Direction) -> bool:
+    known = [metric for metric in metrics.METRICS.values() if quantity in (metric.name, metric.title)]
+    return known[0].promised_by(direction) if known else direction != "at most"
+
+
+def _with_split_interval(verdict: Verdict, runs: Sequence[StoredRun], metric: metrics.Metric) -> Verdict:
+    """The verdict with the interval from the choice of the evaluation rows; no interval leaves the metric's scale."""
+    half = 1.96 * math.sqrt(statistics.row_variance(_outcomes(runs), metric.name))
 
     def within(low: float, high: float) -> tuple[float, float]:
-        return max(low, scale.lowest), min(high, scale.highest)
+        return max(low, metric.lowest), min(high, metric.highest)
 
-    interval = within(*found.interval) if found.interval else None
-    return replace(found, interval=interval, split_interval=within(found.value - half, found.value + half))
+    interval = within(*verdict.interval) if verdict.interval else None
+    return replace(verdict, interval=interval, split_interval=within(verdict.value - half, verdict.value + half))
 
 
-def _row_variance(runs: Sequence[StoredRun], others: Sequence[StoredRun], metric: str, factor: float) -> float:
-    """The variance that comes from the choice of the evaluation rows, of a mean or of a difference of two."""
-    weights = np.array([1.0, -factor] if others else [1.0])
-    return max(0.0, float(weights @ row_covariance([runs, others] if others else [runs], metric) @ weights))
+def _outcomes(runs: Sequence[StoredRun]) -> list[Outcomes]:
+    return [run.result.outcomes for run in runs]

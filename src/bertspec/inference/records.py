@@ -8,10 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from bertspec import statistics
 from bertspec.errors import InvalidConfig
 from bertspec.results import Environment
-from bertspec.statistics import Claim, Verdict
 
 __all__ = ["PERCENTILES", "AtLength", "Grid", "Latencies", "Measurement", "OfText", "Pair", "Percentile", "Turns"]
 
@@ -148,25 +146,6 @@ class Pair:
     def rate_ratios(self) -> tuple[float, ...]:
         """Ratio of the texts per second in batches, for each round."""
         return _by(self.first.rates, self.second.rates)
-
-    def judge_latency(self, percentile: Percentile, bound: float) -> Verdict:
-        """The verdict on a claim that one text takes at most so many times as long: on the median of the rounds.
-
-        Raises:
-            InvalidConfig: a round has so few calls that its slowest would stand for that percentile.
-        """
-        calls, needed = len(self.first.latencies.rounds[0]), 100 // (100 - percentile)
-        if calls < needed:
-            raise InvalidConfig(
-                f"a {percentile}th percentile needs more calls in each round", given=calls, allowed=f"at least {needed}"
-            )
-        quantity = f"p{percentile} latency of one text of {self.first.length} tokens, as a ratio,"
-        return statistics.judge_ratio(Claim(quantity, "at most", bound), self.latency_ratios(percentile))
-
-    def judge_rate(self, bound: float) -> Verdict:
-        """The verdict on a claim that at least so many times as many texts a second are answered, likewise."""
-        quantity = f"texts of {self.first.length} tokens a second, as a ratio,"
-        return statistics.judge_ratio(Claim(quantity, "at least", bound), self.rate_ratios())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Calibrating"]
 
 _RECORD = "bertspec.record"
-_CLAIM = re.compile(r"(it is at its calibrated .+|the .+ of \".+\" .*at least .+)")
-_BOUND = re.compile(r"its (.+) is (at least|at most|between) .+")
 
 
 @dataclass(eq=False)
@@ -68,18 +65,9 @@ class Calibrating:
 
 
 def _claims_quality(item: ScenarioItem) -> bool:
-    return any(_promises(step.name) for step in item.steps if step.type == "then")
+    from bertspec.steps.scene import expectations
 
-
-def _promises(claim: str) -> bool:
-    """Whether a line says that something is good, and not that little is learned."""
-    from bertspec import metrics
-
-    found: Any = _BOUND.fullmatch(claim)
-    if found is None:
-        return _CLAIM.fullmatch(claim) is not None
-    known = [metric for metric in metrics.METRICS.values() if found[1] in (metric.name, metric.title)]
-    return not known or known[0].promised_by(found[2])
+    return any(each.quality for each in expectations(step.name for step in item.steps if step.type == "then"))
 
 
 def _studies(request: pytest.FixtureRequest) -> list[Any]:

@@ -39,7 +39,6 @@ MODULES = (
     "bertspec.steps.given",
     "bertspec.steps.when",
     "bertspec.steps.then",
-    "bertspec.steps.sweeps",
     "bertspec.pytest_plugin.fixtures",
 )
 """The modules that become plugins: the steps, and their fixtures."""

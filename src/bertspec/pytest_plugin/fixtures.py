@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import uuid
 from collections.abc import Iterator
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bertspec.steps.scene import Claims, Recipe
+from bertspec.pytest_plugin.running import CLAIM
+from bertspec.steps.scene import Claims, Expectation, Recipe, SeedPolicy, expectations
 
 if TYPE_CHECKING:
     from pytest_bdd.parser import Feature, Scenario
 
+    from bertspec.results import ClaimRecord
     from bertspec.study import Session
 
 __all__ = [
@@ -25,33 +26,20 @@ __all__ = [
     "pytest_bdd_before_scenario",
     "pytest_configure_node",
     "recipe",
+    "seed_policy",
     "session_name",
     "store_root",
-    "then_lines",
 ]
 
-_PROMISED = pytest.StashKey[tuple[str, ...]]()
-_CALIBRATED = pytest.StashKey[tuple[str, ...]]()
-_BOUNDS = pytest.StashKey[tuple[tuple[str, float], ...]]()
-_THEN_LINES = pytest.StashKey[tuple[str, ...]]()
-_CLAIM = re.compile(
-    r"(?:its|the|a claim that its) (.+?) (?:is at (?:least|most) -?[\d.]|is between|of \".+\" (?:exceeds|is at least))"
-)
-_BOUND = re.compile(
-    r"(?:its|a claim that its) (.+?) is (?:at least|at most|between) (-?\d[\d.e+-]*)(?: and (-?\d[\d.e+-]*))?"
-)
-_AT_ITS_RECORD = re.compile(r"it is at its calibrated (.+)")
+_EXPECTED = pytest.StashKey[tuple[Expectation, ...]]()
 
 
 @pytest.fixture(scope="session")
 def bertspec_session(pytestconfig: pytest.Config) -> Iterator[Session]:
     """The catalog, the sources, the store and the trackers of this test session."""
-    from bertspec.claims import REFERENCE_SEEDS
-    from bertspec.statistics import FEWEST_COMPARED
     from bertspec.study import Session
     from bertspec.tracking import ProgressTracker
 
-    against = pytestconfig.getoption("against")
     columns = pytestconfig.get_terminal_writer().fullwidth
     session = Session.open(
         store_root(pytestconfig),
@@ -61,35 +49,40 @@ def bertspec_session(pytestconfig: pytest.Config) -> Iterator[Session]:
         id=session_name(pytestconfig),
         fresh=pytestconfig.getoption("fresh"),
         checkpoint_every=pytestconfig.getoption("checkpoint_every"),
-        reference_seeds=tuple(REFERENCE_SEEDS + n for n in range(pytestconfig.getoption("calibrate") or 0)),
-        seed_shift=pytestconfig.getoption("seed_shift") or 0,
-        least_runs=pytestconfig.getoption("least_runs") or (FEWEST_COMPARED if against else 0),
         keep_models=pytestconfig.getoption("keep_models"),
     )
     with session:
         yield session
 
 
-@pytest.fixture
-def recipe(request: pytest.FixtureRequest) -> Recipe:
-    """The recipe of the scenario; the encoder's own until a step names another."""
-    stash = request.node.stash
-    return Recipe(
-        promised=stash.get(_PROMISED, ()), calibrated=stash.get(_CALIBRATED, ()), bounds=stash.get(_BOUNDS, ())
+@pytest.fixture(scope="session")
+def seed_policy(pytestconfig: pytest.Config) -> SeedPolicy:
+    """Which seeds this test session runs, by ``--calibrate``, ``--seed-shift``, ``--least-runs`` and ``--against``."""
+    from bertspec.claims import REFERENCE_SEEDS
+    from bertspec.statistics import FEWEST_COMPARED
+
+    compared = FEWEST_COMPARED if pytestconfig.getoption("against") else 0
+    return SeedPolicy(
+        reference=tuple(REFERENCE_SEEDS + n for n in range(pytestconfig.getoption("calibrate") or 0)),
+        shift=pytestconfig.getoption("seed_shift") or 0,
+        least_runs=pytestconfig.getoption("least_runs") or compared,
     )
 
 
 @pytest.fixture
-def then_lines(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """What this scenario claims, line by line, before anything is trained."""
-    lines: tuple[str, ...] = request.node.stash.get(_THEN_LINES, ())
-    return lines
+def recipe(request: pytest.FixtureRequest, seed_policy: SeedPolicy) -> Recipe:
+    """The encoder's own recipe, unless a Given line names one; it holds what the Then lines claim."""
+    return Recipe(expected=request.node.stash.get(_EXPECTED, ()), policy=seed_policy)
 
 
 @pytest.fixture
 def claims(request: pytest.FixtureRequest, bertspec_session: Session) -> Claims:
-    """The book in which this scenario's claims are settled."""
-    return Claims(request.node.user_properties, bertspec_session.tracker.judged)
+    """The claims that this scenario settles."""
+
+    def keep(record: ClaimRecord) -> None:
+        request.node.user_properties.append((CLAIM, record.model_dump(mode="json")))
+
+    return Claims(keep, bertspec_session.tracker.judged)
 
 
 def store_root(config: pytest.Config) -> Path:
@@ -102,22 +95,8 @@ def store_root(config: pytest.Config) -> Path:
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
     """Read the Then steps ahead, so that a wrong metric or bound is refused before anything is trained."""
     del feature
-    claimed, calibrated = (_metrics(scenario, words) for words in (_CLAIM, _AT_ITS_RECORD))
-    request.node.stash[_PROMISED] = (*claimed, *calibrated)
-    request.node.stash[_CALIBRATED] = calibrated
-    request.node.stash[_BOUNDS] = tuple(_bounds(scenario))
-    request.node.stash[_THEN_LINES] = tuple(step.name for step in scenario.steps if step.type == "then")
-
-
-def _bounds(scenario: Scenario) -> Iterator[tuple[str, float]]:
-    for step in scenario.steps:
-        found = _BOUND.match(step.name) if step.type == "then" else None
-        yield from [(found[1], float(number)) for number in found.groups()[1:] if number] if found else ()
-
-
-def _metrics(scenario: Scenario, words: re.Pattern[str]) -> tuple[str, ...]:
-    found = (words.match(step.name) for step in scenario.steps if step.type == "then")
-    return tuple(dict.fromkeys(match[1] for match in found if match))
+    lines = (step.name for step in scenario.steps if step.type == "then")
+    request.node.stash[_EXPECTED] = expectations(lines)
 
 
 @pytest.hookimpl(optionalhook=True)

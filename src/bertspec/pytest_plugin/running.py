@@ -23,7 +23,7 @@ from bertspec.pytest_plugin.definitions import AnyStep, ambiguous, undefined
 __all__ = ["CLAIM", "Running", "StepCheck", "group", "is_ours_or_severe", "scheduler"]
 
 CLAIM = "bertspec.claim"
-"""The user property in which a Then step leaves its claim."""
+"""The property of a test report that holds a settled claim."""
 
 _NOT_RUN = "not run: "
 _THIRD_PARTIES = (

@@ -20,6 +20,7 @@ from bertspec.statistics.guards import (
     refuse_leak,
 )
 from bertspec.statistics.ranking import BEST_LOOKS, BEST_TOLERANCE, Ranking, Scores, Standing, judge_best, rank
+from bertspec.statistics.rows import row_covariance, row_variance
 from bertspec.statistics.sensitivity import judge_sensitivity, sensitivity
 from bertspec.statistics.sequential import FEWEST_RUNS, MARGIN, PassRates, judge, looks, mean_interval, pass_rates
 from bertspec.statistics.verdicts import (
@@ -72,5 +73,7 @@ __all__ = [
     "refuse_contamination",
     "refuse_leak",
     "relative_change",
+    "row_covariance",
+    "row_variance",
     "sensitivity",
 ]

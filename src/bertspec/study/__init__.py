@@ -1,12 +1,11 @@
-"""The runs of one recipe over its seeds: from the store where they are, by the engine where they are not."""
+"""A study: the runs of one recipe over its seeds, from the store or by the engine. Optuna's study is our sweep."""
 
 from __future__ import annotations
 
 from bertspec.study.fingerprint import ENGINE_PACKAGES, engine_hash, fingerprint
-from bertspec.study.models import model_of
-from bertspec.study.outcomes import collapses, row_covariance
-from bertspec.study.seeds import Study, begin, gather, prepare, run
+from bertspec.study.saved_models import model_of
 from bertspec.study.session import Session
+from bertspec.study.study import Study, gather, prepare, run
 from bertspec.study.timing import Timing, time_in_turns
 
 __all__ = [
@@ -14,14 +13,11 @@ __all__ = [
     "Session",
     "Study",
     "Timing",
-    "begin",
-    "collapses",
     "engine_hash",
     "fingerprint",
     "gather",
     "model_of",
     "prepare",
-    "row_covariance",
     "run",
     "time_in_turns",
 ]

@@ -30,12 +30,6 @@ class Session:
     """Whether to train again what the store has from other sessions."""
     checkpoint_every: int | None = None
     """Steps between the checkpoints from which an interrupted run resumes; ``None`` saves no checkpoints."""
-    reference_seeds: tuple[int, ...] = ()
-    """Seeds that take the place of every scenario's own, while studies are calibrated."""
-    seed_shift: int = 0
-    """What is added to every seed of a scenario: whether a verdict holds should not hang on its seeds."""
-    least_runs: int = 0
-    """Runs that every study begins with, as far as its seeds allow, even where the first look needs fewer."""
     keep_models: bool = False
     """Whether to keep the fine-tuned encoders in the store, beside their runs."""
 

@@ -1,4 +1,4 @@
-"""Two recipes measured in turns, A B A B, in one process: the only speeds that are compared."""
+"""Two recipes timed in turns, A B A B, in one process. Only speeds that were measured so are compared."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from bertspec import statistics
 from bertspec.config import StudyConfig
 from bertspec.results import RunFacts
-from bertspec.statistics import Claim, Verdict
-from bertspec.study.seeds import gather
 from bertspec.study.session import Session
+from bertspec.study.study import gather
 from bertspec.tracking import SilentTracker
 
 __all__ = ["Act", "Benchmark", "Timing", "time_in_turns"]
@@ -20,36 +18,31 @@ Act = Literal["trains on", "evaluates"]
 
 
 class Benchmark(Protocol):
-    """The part of pytest-benchmark's fixture that is used."""
+    """The part of pytest-benchmark's fixture that timings use."""
 
     extra_info: dict[str, Any]
 
     def pedantic(self, target: Callable[[], object], *, rounds: int, warmup_rounds: int) -> object:
-        """Call the target so often, keeping the time of each call."""
+        """Call the target once a round, and keep the time of each call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What each round measured of the first and of the second encoder."""
+    """The measurements of both encoders, round by round."""
 
     rounds: tuple[tuple[RunFacts, RunFacts], ...]
 
     def ratios(self, act: Act) -> tuple[float, ...]:
-        """For each round, how many times as many examples a second the first one takes."""
+        """For each round, the examples a second of the first encoder divided by those of the second."""
         return tuple(_examples_per_second(one, act) / _examples_per_second(two, act) for one, two in self.rounds)
-
-    def judge(self, act: Act, bound: float) -> Verdict:
-        """The verdict on a claim about the median of the ratios."""
-        claim = Claim(f"examples a second it {act}, as a ratio,", "at least", bound)
-        return statistics.judge_ratio(claim, self.ratios(act))
 
 
 def time_in_turns(
     first: StudyConfig, second: StudyConfig, session: Session, *, rounds: int, benchmark: Benchmark
 ) -> Timing:
-    """Run the first seed of both studies in turns, after one round of warming up.
+    """Run the first seed of both studies in turns, after one warm-up round.
 
-    Nothing is stored and nothing comes from the store: a timing is of here and now.
+    The store is not used: a timing holds for this machine and this moment.
     """
     from bertspec import device, engine
 

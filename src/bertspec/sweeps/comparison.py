@@ -349,7 +349,8 @@ class Comparison:
         """The part of their scores' covariance that comes from the choice of rows, shape (contenders, contenders)."""
         sides = [contender.runs for contender in self.contenders.values() if contender.runs]
         if self.metric != LOSS:
-            return study.row_covariance(sides, self.metric)
+            outcomes = [[run.result.outcomes for run in side] for side in sides]
+            return statistics.row_covariance(outcomes, self.metric)
         rows = np.stack([np.mean([run.result.outcomes.losses for run in side], axis=0) for side in sides])
         return np.asarray(np.atleast_2d(np.cov(rows, ddof=0)) / rows.shape[1])
 
@@ -392,7 +393,7 @@ class Comparison:
             mean=float(np.mean(values)) if values else None,
             interval=standing.interval if standing else None,
             ranks=standing.ranks if standing else None,
-            collapsed=sum(study.collapses(contender.runs)),
+            collapsed=sum(run.result.outcomes.collapsed for run in contender.runs),
             runs=tuple(run.fingerprint for run in contender.runs),
             steps_to=contender.steps_to(target, self.metric) if target is not None and contender.evaluated else (),
             sensitivity=statistics.sensitivity(

@@ -48,7 +48,7 @@ def test_a_record_can_be_read_and_reviewed(study_config: StudyConfig, own: Sessi
 
 def test_a_verdict_goes_by_the_record_of_its_study(study_config: StudyConfig, own: Session) -> None:
     _, record = claims.calibrate(study_config, own, seeds=SEEDS)
-    made = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
+    made = claims.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
     found = claims.judge(made, Claim("accuracy", "at least", 0.01))
     assert found.spread is not None
     assert found.spread.std_upper == record.metrics["accuracy"].std_upper
@@ -56,7 +56,7 @@ def test_a_verdict_goes_by_the_record_of_its_study(study_config: StudyConfig, ow
 
 
 def test_without_a_record_a_prior_is_used_and_said(study_config: StudyConfig, own: Session) -> None:
-    made = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
+    made = claims.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
     found = claims.judge(made, Claim("accuracy", "at least", 0.01))
     assert found.spread is not None
     assert (found.spread.std_upper, found.spread.source) == (0.025, "prior 0.025, not calibrated")
@@ -68,7 +68,7 @@ def test_the_prior_grows_with_the_scale_of_the_metric(
 ) -> None:
     found = claims.judge(study.run(study_config, own), Claim(metric, "at least", -1.0))
     assert found.spread is None  # two seeds
-    made = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
+    made = claims.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
     spread = claims.judge(made, Claim(metric, "at least", -1.0)).spread
     assert spread is not None
     assert spread.std_upper == limit
@@ -77,7 +77,7 @@ def test_the_prior_grows_with_the_scale_of_the_metric(
 def test_another_recipe_is_another_study_without_a_record(study_config: StudyConfig, own: Session) -> None:
     claims.calibrate(study_config, own, seeds=SEEDS)
     longer = study_config.recipe.model_copy(update={"steps": 9})
-    made = study.begin(study_config.model_copy(update={"recipe": longer, "seeds": (1, 2, 3)}), own)
+    made = claims.begin(study_config.model_copy(update={"recipe": longer, "seeds": (1, 2, 3)}), own)
     found = claims.reference(made)
     assert (found.record, found.stale) == (None, None)
     spread = claims.judge(made, Claim("accuracy", "at least", 0.01)).spread
@@ -94,7 +94,7 @@ def test_a_record_of_other_rows_is_stale_and_not_used(
     claims.calibrate(study_config, own, seeds=SEEDS)
     fewer = GeneratedConfig(train_rows=95, evaluation_rows=40, label_noise=0.05)
     task = study_config.task.model_copy(update={"generated": fewer})
-    made = study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), own)
+    made = claims.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), own)
     with caplog.at_level(logging.WARNING):
         found = claims.judge(made, Claim("accuracy", "at least", 0.01))
     assert found.spread is not None
@@ -106,7 +106,7 @@ def test_a_record_of_other_rows_is_stale_and_not_used(
 def test_sabotage_has_no_record_to_be_stale(study_config: StudyConfig, own: Session) -> None:
     claims.calibrate(study_config, own, seeds=SEEDS)
     task = study_config.task.model_copy(update={"sabotage": "shuffled labels"})
-    found = claims.reference(study.begin(study_config.model_copy(update={"task": task}), own))
+    found = claims.reference(claims.begin(study_config.model_copy(update={"task": task}), own))
     assert (found.record, found.stale) == (None, None)
 
 
@@ -139,7 +139,7 @@ def test_how_it_is_computed_makes_no_record_stale(
 
 def test_a_calibrated_bound_lies_two_spreads_below_the_mean(study_config: StudyConfig, own: Session) -> None:
     _, record = claims.calibrate(study_config, own, seeds=SEEDS)
-    made = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
+    made = claims.begin(study_config.model_copy(update={"seeds": (1, 2, 3)}), own)
     claim, measured = claims.at_its_record(made, "accuracy"), record.metrics["accuracy"]
     assert claim.bound == pytest.approx(measured.mean - 2 * measured.std_upper, abs=1e-4)
     assert f"in 4 runs of {record.made}" in str(claim.source)
@@ -149,7 +149,7 @@ def test_the_calibrated_bound_of_an_error_rate_lies_above_its_mean(study_config:
     task = study_config.task.model_copy(update={"metrics": ("error_rate",)})
     config = study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)})
     _, record = claims.calibrate(config, own, seeds=SEEDS)
-    claim, measured = claims.at_its_record(study.begin(config, own), "error rate"), record.metrics["error_rate"]
+    claim, measured = claims.at_its_record(claims.begin(config, own), "error rate"), record.metrics["error_rate"]
     assert (claim.direction, claim.bound) == (
         "at most",
         pytest.approx(measured.mean + 2 * measured.std_upper, abs=1e-4),

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertspec import study
+from bertspec import claims, study
 from bertspec.claims import studies
 from bertspec.config import GeneratedConfig, OptimizerConfig, StudyConfig
 from bertspec.errors import InvalidConfig
 from bertspec.heads import Classification
 from bertspec.results import Outcomes
-from bertspec.statistics import Claim, Spread
+from bertspec.statistics import Claim, Spread, Verdict
 from bertspec.store import StoredRun
 from bertspec.study import Session, Study
 
@@ -25,7 +25,7 @@ def six(study_config: StudyConfig, session: Session) -> Study:
     """Six seeds allowed, three made; of its 200 labels some forty are flipped."""
     noisy = GeneratedConfig(train_rows=96, evaluation_rows=200, label_noise=0.2)
     task = study_config.task.model_copy(update={"generated": noisy})
-    return study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3, 4, 5, 6)}), session)
+    return claims.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3, 4, 5, 6)}), session)
 
 
 def outcomes(predictions: Any, references: Any) -> Outcomes:
@@ -60,7 +60,7 @@ def test_an_open_claim_adds_runs_up_to_the_allowance(six: Study) -> None:
 
 
 def test_two_seeds_decide_no_claim(study_config: StudyConfig, session: Session) -> None:
-    made = study.begin(study_config, session)
+    made = claims.begin(study_config, session)
     assert studies.judge(made, Claim("accuracy", "at least", 0.0), SPREAD).outcome == "UNDECIDED"
 
 
@@ -76,7 +76,7 @@ def test_a_score_above_the_ceiling_is_a_leak(six: Study) -> None:
 
 def test_rows_that_were_trained_on_fail_a_claim(study_config: StudyConfig, session: Session) -> None:
     task = study_config.task.model_copy(update={"sabotage": "scored on training rows"})
-    made = study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), session)
+    made = claims.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), session)
     perfect = says(made, made.runs[0].result.outcomes.references)
     found = studies.judge(perfect, CLAIM, SPREAD)
     assert (found.outcome, found.rule) == ("FAIL", "contamination")
@@ -85,7 +85,7 @@ def test_rows_that_were_trained_on_fail_a_claim(study_config: StudyConfig, sessi
 
 def test_a_declared_contamination_is_allowed(study_config: StudyConfig, session: Session) -> None:
     task = study_config.task.model_copy(update={"sabotage": "scored on training rows", "contamination_allowed": 1.0})
-    made = study.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), session)
+    made = claims.begin(study_config.model_copy(update={"task": task, "seeds": (1, 2, 3)}), session)
     assert studies.judge(says(made, made.runs[0].result.outcomes.references), CLAIM, SPREAD).passed
 
 
@@ -118,11 +118,11 @@ def test_a_run_that_diverges_is_a_collapse_and_stays_in_the_mean(study_config: S
     wild = study_config.recipe.model_copy(
         update={"clip_norm": None, "optimizer": OptimizerConfig(algorithm="sgd", learning_rate=1e30)}
     )
-    made = study.begin(study_config.model_copy(update={"recipe": wild, "seeds": (1, 2, 3)}), session)
+    made = claims.begin(study_config.model_copy(update={"recipe": wild, "seeds": (1, 2, 3)}), session)
     assert all(run.result.facts.diverged for run in made.runs)
     found = studies.judge(made, Claim("accuracy", "at least", 0.1), SPREAD)
     assert (found.outcome, found.rule, len(found.values)) == ("FAIL", "collapse", 3)
-    assert len(study.begin(made.config, session).trained) == 0
+    assert len(claims.begin(made.config, session).trained) == 0
 
 
 def test_a_claim_of_no_collapse_needs_a_head_that_can_collapse(study_config: StudyConfig, session: Session) -> None:
@@ -161,7 +161,7 @@ def test_studies_that_were_scored_on_different_rows_are_not_compared(
     six: Study, study_config: StudyConfig, session: Session
 ) -> None:
     other = study_config.task.model_copy(update={"sabotage": "scored on training rows"})
-    elsewhere = study.begin(study_config.model_copy(update={"task": other}), session)
+    elsewhere = claims.begin(study_config.model_copy(update={"task": other}), session)
     with pytest.raises(InvalidConfig, match="compared on the same rows"):
         studies.judge_contrast(six, elsewhere, CLAIM, (SPREAD, SPREAD))
 
@@ -193,3 +193,35 @@ def test_a_multiple_is_told_in_the_words_of_the_claim(six: Study) -> None:
     found = studies.judge_contrast(honest, honest, claim, (SPREAD, SPREAD), multiple=True)
     assert (found.outcome, found.value, found.claim.bound) == ("PASS", pytest.approx(1.0), 0.9)
     assert str(found.claim) == "accuracy is at least 0.9 times the other's"
+
+
+@pytest.mark.parametrize(("least_runs", "runs"), [(0, 3), (5, 5), (9, 6)])
+def test_a_claim_begins_with_the_runs_of_its_first_look_or_more(
+    study_config: StudyConfig, session: Session, least_runs: int, runs: int
+) -> None:
+    config = study_config.model_copy(update={"seeds": (1, 2, 3, 4, 5, 6)})
+    assert len(claims.begin(config, session, least_runs=least_runs).runs) == runs
+
+
+def test_the_loop_asks_for_runs_until_the_claim_is_decided_or_no_look_is_left() -> None:
+    claim, asked = Claim("accuracy", "at least", 0.5), list[int]()
+    looks = iter([Verdict("UNDECIDED", claim, 0.5, more=5), Verdict("UNDECIDED", claim, 0.5, more=10)])
+    verdict = studies.until_decided(lambda: next(looks, Verdict("PASS", claim, 0.6)), asked.append)
+    assert (verdict.outcome, asked) == ("PASS", [5, 10])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "promise"),
+    [
+        (Verdict("PASS", Claim("accuracy", "at least", 0.5), 0.9), True),
+        (Verdict("PASS", Claim("accuracy", "at most", 0.5), 0.4), False),
+        (Verdict("PASS", Claim("error rate", "at most", 0.5), 0.4), True),
+        (Verdict("PASS", Claim("lead in error rate", "at least", 0.1), 0.4, "difference"), False),
+        (Verdict("PASS", Claim("accuracy", "at least", 0.5, denied=True), 0.4), False),
+        (Verdict("PASS", Claim("p95 latency", "at most", 0.9), 0.4, "ratio"), True),
+        (Verdict("PASS", Claim("lead of another", "at most", 0.9, denied=True), 0.4, "best"), False),
+        (Verdict("PASS", Claim("number of collapsed seeds", "at most", 0), 0, "collapse"), False),
+    ],
+)
+def test_a_claim_promises_something_good_or_it_does_not(verdict: Verdict, promise: bool) -> None:
+    assert studies.promises(verdict) is promise

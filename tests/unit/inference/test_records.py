@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bertspec.errors import InvalidConfig
-from bertspec.inference.records import AtLength, Grid, Latencies, Measurement, Pair, Percentile, Turns
+from bertspec.inference.records import AtLength, Grid, Latencies, Measurement, Pair, Turns
 from bertspec.results import Environment
 
 ENVIRONMENT = Environment(device="cpu", device_name="x", precision="fp32", threads=1, python="3", versions={})
@@ -46,36 +46,6 @@ def test_the_ratios_of_a_pair_are_the_first_one_s_by_the_second_one_s() -> None:
     pair = Pair(at_length(), at_length(slower=2.0))
     assert pair.latency_ratios(95) == (0.5,) * 5
     assert pair.rate_ratios() == pytest.approx((2.0,) * 5)
-
-
-@pytest.mark.parametrize(("bound", "outcome"), [(0.6, "PASS"), (0.4, "FAIL")])
-def test_a_claim_on_latency_is_judged_from_above(bound: float, outcome: str) -> None:
-    found = Pair(at_length(), at_length(slower=2.0)).judge_latency(95, bound)
-    assert (found.outcome, found.rule, found.value) == (outcome, "ratio", 0.5)
-    assert str(found.claim) == f"p95 latency of one text of 16 tokens, as a ratio, is at most {bound}"
-
-
-@pytest.mark.parametrize(("bound", "outcome"), [(1.9, "PASS"), (2.1, "FAIL")])
-def test_a_claim_on_throughput_is_judged_from_below(bound: float, outcome: str) -> None:
-    found = Pair(at_length(), at_length(slower=2.0)).judge_rate(bound)
-    assert (found.outcome, found.value) == (outcome, pytest.approx(2.0))
-    assert str(found.claim) == f"texts of 16 tokens a second, as a ratio, is at least {bound}"
-
-
-@pytest.mark.parametrize(("percentile", "fewest"), [(50, 2), (95, 20), (99, 100)])
-def test_the_slowest_of_a_few_calls_is_no_percentile(percentile: Percentile, fewest: int) -> None:
-    def pair(calls: int) -> Pair:
-        one = AtLength(16, 1, Latencies((HUNDRED[:calls],) * 5), ((1.0,),) * 5, None)
-        return Pair(one, one)
-
-    assert pair(fewest).judge_latency(percentile, 1.0).passed
-    with pytest.raises(InvalidConfig, match=f"given: {fewest - 1}; allowed: at least {fewest}"):
-        pair(fewest - 1).judge_latency(percentile, 1.0)
-
-
-def test_few_rounds_decide_nothing() -> None:
-    few = Pair(at_length(rounds=4), at_length(rounds=4))
-    assert (few.judge_rate(0.1).outcome, few.judge_latency(50, 9).outcome) == ("UNDECIDED", "UNDECIDED")
 
 
 def test_a_pair_is_found_by_its_names_in_either_order() -> None:

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
-from bertspec.steps.scene import CLAIM_PROPERTY, Claims, Recipe, refused
+from bertspec.steps.scene import (
+    Claims,
+    Recipe,
+    SeedPolicy,
+    expect_at_record,
+    expect_contrast,
+    expect_mean,
+    refused,
+)
 
 from bertspec import study
 from bertspec.config import EncoderConfig, StudyConfig, TaskConfig
@@ -16,12 +22,11 @@ SPREAD = Spread(0.01, "0.0100, known")
 
 
 def test_a_claim_that_passes_is_entered_with_all_its_evidence() -> None:
-    book = Claims([], source="published: somebody, 2019")
+    records: list[ClaimRecord] = []
+    book = Claims(records.append, source="published: somebody, 2019")
     found = judge(Claim("accuracy", "at least", 0.5), [0.9, 0.9, 0.9], spread=SPREAD)
     book.settle(found, subject="x", origin="3 rounds")
-    [(name, entry)] = book.properties
-    assert name == CLAIM_PROPERTY
-    kept = ClaimRecord.model_validate(entry)
+    [kept] = records
     assert (kept.verdict, kept.value, kept.bound, kept.origin) == ("PASS", pytest.approx(0.9), 0.5, "3 rounds")
     assert (kept.rule, kept.values, kept.spread, kept.spread_source) == ("mean", (0.9,) * 3, 0.01, "0.0100, known")
     assert (kept.pass_rates, kept.detectable_drop, kept.bound_source) == (
@@ -43,43 +48,46 @@ def test_a_claim_that_passes_is_entered_with_all_its_evidence() -> None:
     ],
 )
 def test_an_entry_says_whether_its_claim_promises_something(claim: Claim, promise: bool) -> None:
-    book = Claims([])
-    book.settle(Verdict("PASS", claim, 0.9), subject="x")
-    kept = ClaimRecord.model_validate(book.properties[0][1])
+    records: list[ClaimRecord] = []
+    Claims(records.append).settle(Verdict("PASS", claim, 0.9), subject="x")
+    [kept] = records
     assert (kept.promise, kept.denied) == (promise, claim.denied)
 
 
-def test_who_hears_of_a_verdict_hears_where_its_bound_comes_from() -> None:
+def test_a_listener_gets_the_verdict_with_the_source_of_its_bound() -> None:
     heard: list[Verdict] = []
-    book = Claims([], told=lambda _subject, verdict: heard.append(verdict), source="published: somebody, 2019")
+    book = Claims(
+        lambda _record: None, on_verdict=lambda _, verdict: heard.append(verdict), source="published: somebody, 2019"
+    )
     book.settle(Verdict("PASS", Claim("accuracy", "at least", 0.5), 0.9), subject="x")
     book.settle(Verdict("PASS", Claim("accuracy", "at least", 0.5, source="calibrated"), 0.9), subject="x")
     assert [verdict.claim.source for verdict in heard] == ["published: somebody, 2019", "calibrated"]
 
 
 def test_a_comparison_names_the_runs_of_both_studies(study_config: StudyConfig, session: Session) -> None:
-    book, plan = Claims([]), study_config.model_copy(update={"seeds": (1,)})
+    records: list[ClaimRecord] = []
+    book, plan = Claims(records.append), study_config.model_copy(update={"seeds": (1,)})
     one, two = (study.run(plan.model_copy(update={"seeds": (seed,)}), session) for seed in (1, 2))
     book.settle(Verdict("PASS", Claim("lead", "at least", 0), 0.1, "difference"), subject="x", study=one, other=two)
-    kept = ClaimRecord.model_validate(book.properties[0][1])
+    [kept] = records
     assert (kept.runs, kept.others) == ((one.runs[0].fingerprint,), (two.runs[0].fingerprint,))
     assert kept.origin == "1 trained, against 1 trained"
 
 
 def test_that_something_takes_at_most_so_long_is_a_promise() -> None:
-    book = Claims([])
-    book.settle(judge_ratio(Claim("latency, as a ratio,", "at most", 0.9), (0.8,) * 5), subject="x")
-    assert ClaimRecord.model_validate(book.properties[0][1]).promise
+    records: list[ClaimRecord] = []
+    Claims(records.append).settle(judge_ratio(Claim("latency, as a ratio,", "at most", 0.9), (0.8,) * 5), subject="x")
+    assert records[0].promise
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.1, 0.1], [0.9]], ids=["FAIL", "UNDECIDED"])
 def test_a_claim_that_does_not_pass_is_entered_and_fails_the_scenario(values: list[float]) -> None:
-    book = Claims([])
+    records: list[ClaimRecord] = []
     with pytest.raises(
         AssertionError, match=r"x: accuracy 0\..* (is not|is not shown to be) at least 0.5 \[(FAIL|UNDECIDED)\]; "
     ):
-        book.settle(judge(Claim("accuracy", "at least", 0.5), values, spread=SPREAD), subject="x")
-    assert len(book.properties) == 1
+        Claims(records.append).settle(judge(Claim("accuracy", "at least", 0.5), values, spread=SPREAD), subject="x")
+    assert len(records) == 1
 
 
 def test_a_refusal_keeps_the_error_and_counts_the_runs() -> None:
@@ -101,7 +109,7 @@ def test_a_promised_metric_is_checked_when_the_study_is_planned(
     session: Session, encoder: EncoderConfig, task: TaskConfig, metric: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        Recipe(promised=(metric,)).plan(session, encoder, task, "adamw", (1,))
+        Recipe(expected=(expect_contrast(metric),)).plan(session, encoder, task, "adamw", (1,))
 
 
 @pytest.mark.parametrize("bound", [90.0, -0.1])
@@ -109,7 +117,7 @@ def test_a_bound_that_no_score_can_be_is_refused_when_the_study_is_planned(
     session: Session, encoder: EncoderConfig, task: TaskConfig, bound: float
 ) -> None:
     with pytest.raises(InvalidConfig, match=r"accuracy can never be .*allowed: 0 to 1"):
-        Recipe(bounds=(("accuracy", bound),)).plan(session, encoder, task, "adamw", (1,))
+        Recipe(expected=(expect_mean("at least")("accuracy", bound=bound),)).plan(session, encoder, task, "adamw", (1,))
 
 
 def test_a_recipe_is_the_encoders_own_unless_one_is_named(
@@ -132,16 +140,16 @@ def test_a_bound_that_no_record_holds_is_refused_when_the_study_is_planned(
     session: Session, encoder: EncoderConfig, task: TaskConfig
 ) -> None:
     with pytest.raises(InvalidConfig, match="a study without a calibration record has no calibrated accuracy"):
-        Recipe(calibrated=("accuracy",)).plan(session, encoder, task, "adamw", (1,))
+        Recipe(expected=(expect_at_record("accuracy"),)).plan(session, encoder, task, "adamw", (1,))
 
 
 def test_reference_seeds_take_the_place_of_the_scenarios_own(
     session: Session, encoder: EncoderConfig, task: TaskConfig
 ) -> None:
-    calibrating = dataclasses.replace(session, reference_seeds=(101, 102, 103))
-    assert Recipe(calibrated=("accuracy",)).plan(calibrating, encoder, task, None, (1,)).seeds == (101, 102, 103)
+    recipe = Recipe(expected=(expect_at_record("accuracy"),), policy=SeedPolicy(reference=(101, 102, 103)))
+    assert recipe.plan(session, encoder, task, None, (1,)).seeds == (101, 102, 103)
 
 
 def test_seeds_can_be_shifted(session: Session, encoder: EncoderConfig, task: TaskConfig) -> None:
-    shifted = dataclasses.replace(session, seed_shift=1000)
-    assert Recipe().plan(shifted, encoder, task, None, (1, 2, 7)).seeds == (1001, 1002, 1007)
+    shifted = Recipe(policy=SeedPolicy(shift=1000))
+    assert shifted.plan(session, encoder, task, None, (1, 2, 7)).seeds == (1001, 1002, 1007)

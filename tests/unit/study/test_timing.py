@@ -36,6 +36,6 @@ def test_two_recipes_are_measured_in_turns_and_stored_nowhere(study_config: Stud
 @pytest.mark.parametrize("act", ["trains on", "evaluates"])
 def test_a_recipe_is_as_fast_as_itself(study_config: StudyConfig, session: Session, act: Any) -> None:
     timing = study.time_in_turns(study_config, study_config, session, rounds=5, benchmark=Stopwatch())
-    verdict = timing.judge(act, 100.0)
-    assert 0.1 < verdict.value < 10
-    assert (verdict.outcome, verdict.claim.bound) == ("FAIL", 100.0)
+    ratios = timing.ratios(act)
+    assert len(ratios) == 5
+    assert all(0.1 < ratio < 10 for ratio in ratios)

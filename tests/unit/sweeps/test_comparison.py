@@ -18,7 +18,8 @@ from bertspec.results import SweepRecord, TrialRecord
 from bertspec.sources import Sources
 from bertspec.store import Store
 from bertspec.store.sweeps import SweepFile
-from bertspec.study import Session, seeds
+from bertspec.study import Session
+from bertspec.study import study as studies
 from bertspec.sweeps import comparison, files
 from bertspec.sweeps.comparison import budget_differences
 from bertspec.sweeps.worker_pool import Job, Progress, WorkerDied, WorkerPool
@@ -172,7 +173,7 @@ def test_in_processes_the_confirmation_comes_to_the_same(session: Session, tmp_p
     progress: list[tuple[int, int]] = []
     other = dataclasses.replace(session, store=Store(tmp_path))
     with pytest.MonkeyPatch.context() as here:
-        here.setattr(seeds, "_train", lambda *_: pytest.fail("it was trained here, and not in a process of its own"))
+        here.setattr(studies, "_train", lambda *_: pytest.fail("it was trained here, and not in a process of its own"))
         compared = comparison.begin(config_of(session), swept(*SIX), other, processes=2, on_progress=add_to(progress))
     assert compared.record() == comparison.begin(config_of(session), swept(*SIX), session, processes=1).record()
     assert (progress[0][1], progress[-1]) == (10, (10, 10))
@@ -254,7 +255,7 @@ def test_an_unknown_contender_is_refused_before_anything_is_judged(session: Sess
         (lambda config: judging.check_best(config, "adamw", -1.0), "the tolerance"),
         (lambda config: judging.check_best(config, "adamw", 5.0), "below 1, the whole accuracy"),
         (lambda config: judging.check_steps(config, "sgd", "sgd", 2.0, 0.8), "compared with itself"),
-        (lambda config: judging.check_steps(config, "adamw", "sgd", 0.0, 0.8), "so many times the steps"),
+        (lambda config: judging.check_steps(config, "adamw", "sgd", 0.0, 0.8), "factor of steps is not a positive"),
         (lambda config: judging.check_steps(config, "adamw", "sgd", 2.0, 85.0), "accuracy can never be 85"),
         (lambda config: judging.check_sensitivity(config, "adamw", 0.0, 0.02), "0 decades"),
         (lambda config: judging.check_sensitivity(config, "adamw", 1.0, 5.0), "the tolerance"),

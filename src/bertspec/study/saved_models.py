@@ -11,8 +11,8 @@ from bertspec.config import StudyConfig
 from bertspec.errors import StoreError
 from bertspec.store import StoredRun
 from bertspec.study.fingerprint import fingerprint
-from bertspec.study.seeds import gather, run
 from bertspec.study.session import Session
+from bertspec.study.study import gather, run
 
 if TYPE_CHECKING:
     from bertspec.device import Device

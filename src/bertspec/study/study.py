@@ -1,4 +1,4 @@
-"""A study: one run per seed, made as they are needed."""
+"""A study: one run per seed. It runs the seeds that it is asked for, and takes from the store what is there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from bertspec.config import RunConfig, StudyConfig
 from bertspec.results import RunResult
 from bertspec.sources import Sources
-from bertspec.statistics import looks
 from bertspec.store import StoredRun
 from bertspec.study.fingerprint import fingerprint
 from bertspec.study.session import Session
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
     from bertspec.sources.pretrained import EncoderFiles
     from bertspec.sources.tables import Splits
 
-__all__ = ["Study", "begin", "gather", "prepare", "run"]
+__all__ = ["Study", "gather", "prepare", "run"]
 
 
 @dataclass(slots=True)
 class Study:
-    """The runs of a study: those that are finished, and the seeds that are still allowed."""
+    """The finished runs of a study, and what it needs to run more of its seeds."""
 
     config: StudyConfig
     session: Session
@@ -45,7 +44,7 @@ class Study:
         return " and ".join([f"{trained} trained"] * (trained > 0) + [f"{kept} from the store"] * (kept > 0))
 
     def extend(self, count: int) -> None:
-        """Make the runs up to that number, of the seeds that come next.
+        """Run the next seeds, up to that number of runs.
 
         Raises:
             BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
@@ -59,14 +58,14 @@ class Study:
         """The seeds, up to that number of runs, that would have to be trained."""
         asked = self.config.runs()[len(self.runs) : count]
         names = [fingerprint(config, self.inputs, self.device) for config in asked]
-        found = [_usable(self.session.store.get(name), self.session) for name in names]
-        return tuple(config.seed for config, run in zip(asked, found, strict=True) if run is None)
+        stored = [_usable(self.session.store.get(name), self.session) for name in names]
+        return tuple(config.seed for config, run in zip(asked, stored, strict=True) if run is None)
 
     def scores(self, metric: str) -> tuple[float, ...]:
         """One score per finished run, through the ``evaluate`` module of the metric.
 
         Raises:
-            UnknownName: no metric is called so.
+            UnknownName: no metric has that name.
             InvalidConfig: the metric does not fit the task.
         """
         from bertspec import metrics
@@ -78,7 +77,7 @@ class Study:
 
 
 def run(config: StudyConfig, session: Session) -> Study:
-    """Every run of the study, in the order of its seeds. A run that the store has is not made again.
+    """Run every seed of a study, in order. A run that the store has is not trained again.
 
     Raises:
         BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
@@ -88,38 +87,27 @@ def run(config: StudyConfig, session: Session) -> Study:
     return study
 
 
-def begin(config: StudyConfig, session: Session) -> Study:
-    """The first runs of the study, as many as the first look needs; a claim that stays open adds more.
-
-    Raises:
-        BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
-    """
-    study = prepare(config, session)
-    study.extend(max(looks(len(config.seeds))[0], session.least_runs))
-    return study
-
-
 def prepare(config: StudyConfig, session: Session) -> Study:
-    """The study before its first run: what it reads is found, and nothing is trained.
+    """The study before its first run: its files and rows are read, and nothing is trained.
 
     Raises:
-        BertspecError: something is missing, or is not what was promised.
+        BertspecError: a file or data set is missing, or has another hash than its config or the lock file says.
     """
-    found = _sources(config, session.sources)
-    session.tracker.settle()  # before torch is loaded: what is away is told within seconds
-    inputs = _material(*found)
+    files, splits = _sources(config, session.sources)
+    session.tracker.settle()  # before torch is loaded, so that an unreachable server is reported within seconds
+    inputs = _run_inputs(files, splits)
     from bertspec import device
 
     return Study(config, session, inputs, device.choose(session.device, config.recipe))
 
 
 def gather(config: StudyConfig, sources: Sources) -> RunInputs:
-    """The files and rows of a study, from the first place that holds them.
+    """The files and rows of a study, from the first source that has them.
 
     Raises:
-        BertspecError: something is missing, or is not what was promised.
+        BertspecError: a file or data set is missing, or has another hash than its config or the lock file says.
     """
-    return _material(*_sources(config, sources))
+    return _run_inputs(*_sources(config, sources))
 
 
 def _sources(config: StudyConfig, sources: Sources) -> tuple[EncoderFiles, Splits]:
@@ -128,8 +116,8 @@ def _sources(config: StudyConfig, sources: Sources) -> tuple[EncoderFiles, Split
     return pretrained.find(config.encoder, sources), tables.load(config.task, sources)
 
 
-def _material(files: EncoderFiles, splits: Splits) -> RunInputs:
-    from bertspec.engine import RunInputs  # after them: what cannot be had is told before torch is loaded
+def _run_inputs(files: EncoderFiles, splits: Splits) -> RunInputs:
+    from bertspec.engine import RunInputs  # late: a missing file is reported before torch is loaded
 
     return RunInputs(files=files, splits=splits)
 
@@ -140,7 +128,7 @@ def _run_once(config: RunConfig, inputs: RunInputs, device: Device, session: Ses
     if kept is not None:
         return kept, False
     with session.store.lock(name):
-        kept = _usable(session.store.get(name), session)  # another process may have made it meanwhile
+        kept = _usable(session.store.get(name), session)  # another process may have trained it meanwhile
         if kept is not None:
             return kept, False
         return _train(config, name, inputs, device, session), True
@@ -182,7 +170,7 @@ def _train(config: RunConfig, name: str, inputs: RunInputs, device: Device, sess
 
 
 def _known(before: StoredRun | None, result: RunResult, session: Session) -> StoredRun | None:
-    """The run as it was first finished, where only its model was missing and it came out the same."""
+    """The stored run, if only its model was missing and training it again gave the same outputs."""
     if before is None or session.fresh:
         return None
     same = np.array_equal(before.result.outcomes.outputs, result.outcomes.outputs)

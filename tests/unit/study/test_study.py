@@ -125,12 +125,14 @@ def test_a_score_that_the_task_cannot_have_is_refused(
         study.run(study_config, session).scores(metric)
 
 
-def test_a_study_begins_with_the_runs_of_its_first_look(study_config: StudyConfig, session: Session) -> None:
-    begun = study.begin(study_config.model_copy(update={"seeds": (1, 2, 3, 4)}), session)
-    assert (len(begun.runs), begun.origin) == (3, "3 trained")
-    begun.extend(4)
-    begun.extend(2)
-    assert [run.config.seed for run in begun.runs] == [1, 2, 3, 4]
+def test_a_study_runs_the_seeds_that_it_is_asked_for(study_config: StudyConfig, session: Session) -> None:
+    prepared = study.prepare(study_config.model_copy(update={"seeds": (1, 2, 3, 4)}), session)
+    assert prepared.runs == []
+    prepared.extend(3)
+    assert (len(prepared.runs), prepared.origin) == (3, "3 trained")
+    prepared.extend(4)
+    prepared.extend(2)
+    assert [run.config.seed for run in prepared.runs] == [1, 2, 3, 4]
 
 
 def test_token_ids_are_cached_beside_the_runs(study_config: StudyConfig, session: Session) -> None:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-import pytest
-from bertspec.steps import searching, sweeps
-from bertspec.steps.scene import Recipe
-from bertspec.steps.searching import Scene, compared, parameters
+from dataclasses import dataclass
 
+import bertspec.steps.then  # noqa: F401 - it defines the Then steps
+import pytest
+from bertspec.steps.arguments import parameters
+from bertspec.steps.scene import Recipe, expectations
+from bertspec.steps.sweeps import compared, of_table
+
+from bertspec.config import EncoderConfig, SweepConfig, TaskConfig
 from bertspec.errors import InvalidConfig, UnknownName
 from bertspec.study import Session
 from bertspec.sweeps import files
@@ -13,9 +17,20 @@ HEAD = ["parameter", "values"]
 OPTIMIZERS = ["optimizer", "adamw, sgd"]
 
 
+@dataclass(frozen=True)
+class Scene:
+    """The Given lines of a scenario."""
+
+    encoder: EncoderConfig
+    task: TaskConfig
+    recipe: Recipe
+
+    def sweep(self, over: str, table: list[list[str]], session: Session) -> SweepConfig:
+        return of_table(over, table, session, encoder=self.encoder, task=self.task, recipe=self.recipe)
+
+
 @pytest.fixture
 def scene(session: Session) -> Scene:
-    """The Given lines of a scenario."""
     catalog = session.catalog
     recipe = Recipe(name="from-scratch", changes={"steps": 20})
     return Scene(catalog.encoder("bert-tiny"), catalog.task("bundled/sentiment"), recipe)
@@ -77,21 +92,21 @@ def test_what_the_sweep_is_over_stands_in_its_table(scene: Scene, session: Sessi
 
 
 def test_a_sweep_over_a_range_compares_nothing_and_is_refused(scene: Scene, session: Session) -> None:
-    with pytest.raises(InvalidConfig, match=r"over learning_rate, and the table lists no several values of it"):
+    with pytest.raises(InvalidConfig, match=r"over learning_rate, and the table does not list several values of it"):
         scene.sweep("learning_rate", [OPTIMIZERS, ["learning_rate", "1e-4 to 1e-2 on a log scale"]], session)
 
 
 def test_more_trials_than_the_grid_has_are_refused_before_training(scene: Scene, session: Session) -> None:
     config = scene.sweep("optimizer", [OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], session)
-    with pytest.raises(InvalidConfig, match=r"not so many trials for each; given: 4; allowed: at most 3"):
-        compared(config, session, 4)
+    with pytest.raises(InvalidConfig, match=r"fewer trials for each contender; given: 4; allowed: at most 3"):
+        compared(config, Recipe(), session, 4)
 
 
 def test_a_file_that_compares_nothing_is_refused_before_training(session: Session) -> None:
     given = {"encoder": {"value": "bert-tiny"}, "task": {"value": "bundled/sentiment"}, "steps": {"values": [4, 8]}}
     config = files.parse({"method": "grid", "parameters": given}, session, name="mine", where="this test")
     with pytest.raises(InvalidConfig, match="the sweep compares nothing"):
-        compared(config, session, 2)
+        compared(config, Recipe(), session, 2)
 
 
 def test_a_task_that_a_given_line_changed_cannot_be_swept(scene: Scene, session: Session) -> None:
@@ -108,26 +123,30 @@ def test_a_learning_rate_that_a_given_line_multiplied_cannot_be_swept(scene: Sce
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ('"adamv" is among the best', "did you mean adamw"),
         ('"adamw" is within 5 of the best', "the tolerance"),
         ('a claim that "sgd" is within 5 of the best does not pass', "the tolerance"),
-        ('"adamw" needs at most 0 times the steps of "sgd" to reach 0.8', "so many times the steps"),
+        (
+            '"adamw" needs at most 0 times the steps of "sgd" to reach 0.8',
+            "the factor of steps is not a positive number",
+        ),
         ('"adamw" needs at most 1 times the steps of "sgd" to reach 85', "accuracy can never be 85"),
         ('"adamw" needs at most 1 times the steps of "sgd" to reach 0.8', "needs evaluations during training"),
         ('"adamw" stays within 0.02 of its best over at least 0 decades of the learning rate', "0 decades"),
     ],
 )
 def test_a_line_that_no_sweep_could_answer_is_refused_before_it_is_run(
-    line: str, said: str, scene: Scene, session: Session
+    line: str, message: str, scene: Scene, session: Session
 ) -> None:
     config = scene.sweep("optimizer", [HEAD, OPTIMIZERS, ["learning_rate_factor", "0.3, 1, 3"]], session)
-    with pytest.raises((InvalidConfig, UnknownName), match=said):
-        searching.check(config, ["the run took some time", line], sweeps._CLAIMS, session, converters=sweeps._NUMBERS)
+    with pytest.raises((InvalidConfig, UnknownName), match=message):
+        compared(config, Recipe(expected=expectations(["the run took some time", line])), session, 2)
+    assert session.store.count() == 0
 
 
-def test_of_a_sweep_that_compares_nothing_that_is_what_is_told(session: Session) -> None:
+def test_a_sweep_that_compares_nothing_says_so_before_its_claims_are_checked(session: Session) -> None:
     config = files.parse(
         {
             "method": "grid",
@@ -141,13 +160,13 @@ def test_of_a_sweep_that_compares_nothing_that_is_what_is_told(session: Session)
         name="lone",
         where="this test",
     )
-    searching.check(config, ['"adamw" is among the best'], sweeps._CLAIMS, session, converters=sweeps._NUMBERS)
+    recipe = Recipe(expected=expectations(['"adamw" is among the best']))
     with pytest.raises(InvalidConfig, match="compares nothing"):
-        compared(config, session, 2)
+        compared(config, recipe, session, 2)
 
 
 @pytest.mark.parametrize("trials", [0, -1])
 def test_a_contender_has_at_least_one_trial(trials: int, scene: Scene, session: Session) -> None:
     config = scene.sweep("optimizer", [HEAD, OPTIMIZERS], session)
     with pytest.raises(InvalidConfig, match="at least one trial"):
-        compared(config, session, trials)
+        compared(config, Recipe(), session, trials)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+from bertspec.steps import scene, then
+from bertspec.steps.scene import Recipe, expectations
+
+from bertspec.config import EncoderConfig, StudyConfig, TaskConfig
+from bertspec.errors import BertspecError, InvalidConfig, UnknownName
+from bertspec.pytest_plugin.internals import definitions_in
+from bertspec.study import Session
+
+
+def test_every_then_step_registers_what_its_line_claims() -> None:
+    defined = {definition.pattern for definition in definitions_in(then)}
+    assert len(defined) > 20
+    assert defined == {step.parser.name for step in scene._THEN_STEPS}
+
+
+@pytest.mark.parametrize(
+    ("line", "metric", "bounds", "calibrated", "quality"),
+    [
+        ("its accuracy is at least 0.9", "accuracy", (0.9,), False, True),
+        ("its accuracy is at most 0.6", "accuracy", (0.6,), False, False),
+        ("its error rate is at most 0.1", "error rate", (0.1,), False, True),
+        ("its Matthews correlation is between -0.1 and 0.1", "Matthews correlation", (-0.1, 0.1), False, True),
+        ("a claim that its accuracy is at least 0.9 does not pass", "accuracy", (0.9,), False, False),
+        ("a claim that its accuracy is at least 0.9 does not pass, by its overlap", "accuracy", (0.9,), False, False),
+        ("it is at its calibrated f1", "f1", (), True, True),
+        ('the accuracy of "adamw" exceeds that of "sgd" by at least 0.1', "accuracy", (), False, True),
+        ('the accuracy of "adamw" is at least 1.2 times that of "sgd"', "accuracy", (), False, True),
+        ("no seed collapses", None, (), False, False),
+        ('"a" trains on at least 1.2 times as many examples a second as "b"', None, (), False, False),
+    ],
+)
+def test_a_line_claims_a_metric_and_its_bounds(
+    line: str, metric: str | None, bounds: tuple[float, ...], calibrated: bool, quality: bool
+) -> None:
+    [expected] = expectations([line])
+    assert (expected.metric, expected.bounds) == (metric, bounds)
+    assert (expected.calibrated, expected.quality) == (calibrated, quality)
+
+
+def test_a_line_of_no_step_claims_nothing() -> None:
+    assert expectations(["the run took some time"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "message"),
+    [
+        ("its acuracy is at least 0.9", UnknownName, "did you mean accuracy"),
+        ("its Pearson correlation is at least 0.9", InvalidConfig, "does not fit"),
+        ("its accuracy is at least 90", InvalidConfig, "accuracy can never be 90"),
+        ("its accuracy is between 0.9 and 95", InvalidConfig, "accuracy can never be 95"),
+        ("a claim that its accuracy is at least 90 does not pass", InvalidConfig, "accuracy can never be 90"),
+        ('the acuracy of "adamw" exceeds that of "sgd" by at least 0.1', UnknownName, "did you mean accuracy"),
+        ('the acuracy of "adamw" is at least 1.2 times that of "sgd"', UnknownName, "did you mean accuracy"),
+        ("it is at its calibrated accuracy", InvalidConfig, "has no calibrated accuracy"),
+    ],
+)
+def test_a_claim_that_no_study_could_settle_is_refused_before_training(
+    session: Session, encoder: EncoderConfig, task: TaskConfig, line: str, error: type[BertspecError], message: str
+) -> None:
+    recipe = Recipe(expected=expectations([line]))
+    with pytest.raises(error, match=message):
+        recipe.plan(session, encoder, task, "adamw", (1,))
+
+
+@pytest.mark.parametrize(
+    ("former", "reworded", "line"),
+    [
+        ("its {metric} is at least {bound:g}", "its {metric} reaches {bound:g}", "its accuracy reaches 90"),
+        ("it is at its calibrated {metric}", "its {metric} is as recorded", "its accuracy is as recorded"),
+    ],
+)
+def test_a_reworded_step_keeps_its_check(
+    session: Session, study_config: StudyConfig, tmp_path: Path, former: str, reworded: str, line: str
+) -> None:
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(scene, "_THEN_STEPS", [])
+        load_reworded(tmp_path / "reworded.py", f'parsers.parse("{former}")', f'parsers.parse("{reworded}")')
+        [expected] = expectations([line])
+    with pytest.raises(InvalidConfig, match=r"accuracy can never be 90|no calibrated accuracy"):
+        expected.check_study(study_config, session, calibrating=False)
+
+
+def load_reworded(file: Path, former: str, reworded: str) -> None:
+    """Load the Then steps from a copy of their module with other words."""
+    source = Path(str(then.__file__)).read_text("utf-8")
+    assert former in source
+    file.write_text(source.replace(former, reworded), "utf-8")
+    spec = spec_from_file_location("bertspec.steps.reworded", file)
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(module_from_spec(spec))
