@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bertspec.errors import BertspecError, InvalidConfig
 
-__all__ = ["FiniteRecord", "FrozenRecord", "Keys", "Setting", "refuse", "utc_now", "validate"]
+__all__ = ["FiniteRecord", "FrozenRecord", "Keys", "Setting", "invalid", "refuse", "utc_now", "validate"]
 
 Setting = bool | int | float | str
 Keys = tuple[str | int, ...]
@@ -58,15 +58,34 @@ def validate(
             return record_type.model_validate_json(values)
         return record_type.model_validate(values)
     except ValidationError as refusal:
-        complaint = refusal.errors(include_url=False)[0]
-        keys, text, given, allowed = _parts(complaint, record_type)
-        more = f" ({refusal.error_count() - 1} more)" if refusal.error_count() > 1 else ""
-        raise error(
-            (f"{problem}: " if problem else "") + text + more,
-            given=_shortened(given),
-            allowed=allowed,
-            where=where(keys) if callable(where) else where,
-        ) from refusal
+        raise invalid(refusal, known=record_type.model_fields, where=where, problem=problem, error=error) from refusal
+
+
+def invalid(
+    refusal: ValidationError,
+    *,
+    known: Iterable[str],
+    where: object | Callable[[Keys], object] = None,
+    problem: str | None = None,
+    error: type[BertspecError] = InvalidConfig,
+) -> BertspecError:
+    """The error for what pydantic refuses; it names the first value at fault.
+
+    Args:
+        refusal: what pydantic raised.
+        known: the fields that would have been accepted.
+        where: see :func:`validate`.
+        problem: see :func:`validate`.
+        error: see :func:`validate`.
+    """
+    keys, text, given, allowed = _parts(refusal.errors(include_url=False)[0], known)
+    more = f" ({refusal.error_count() - 1} more)" if refusal.error_count() > 1 else ""
+    return error(
+        (f"{problem}: " if problem else "") + text + more,
+        given=_shortened(given),
+        allowed=allowed,
+        where=where(keys) if callable(where) else where,
+    )
 
 
 def refuse(
@@ -90,7 +109,7 @@ def utc_now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _parts(complaint: ErrorDetails, record_type: type[BaseModel]) -> tuple[Keys, str, object, str | None]:
+def _parts(complaint: ErrorDetails, known: Iterable[str]) -> tuple[Keys, str, object, str | None]:
     """The keys, the problem, what was given and what is allowed."""
     keys: Keys = complaint["loc"]
     field = ".".join(map(str, keys))
@@ -99,8 +118,8 @@ def _parts(complaint: ErrorDetails, record_type: type[BaseModel]) -> tuple[Keys,
         return (*keys, *context["keys"]), context["problem"], context["given"], context["allowed"]
     if complaint["type"] == "missing":
         return keys, f"{field} is missing", None, None
-    if complaint["type"] == "extra_forbidden":
-        allowed = ", ".join(record_type.model_fields) if len(keys) == 1 else None
+    if complaint["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        allowed = ", ".join(known) if len(keys) == 1 else None
         return keys, f"{field} is not a known field", complaint["input"], allowed
     if complaint["type"] == "union_tag_not_found":
         return keys, f"{field} lacks its {complaint['ctx']['discriminator']}", complaint["input"], None

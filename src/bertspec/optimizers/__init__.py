@@ -1,31 +1,35 @@
-"""Optimizers by name. An optimizer owns its step, and says what a step requirements."""
+"""Optimizers by name, and which weights they group together."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 
 import torch
+from pydantic import ConfigDict, ValidationError, validate_call
 from torch import nn
 
 from bertspec.config import OptimizerConfig
 from bertspec.errors import InvalidConfig, UnknownName
-from bertspec.optimizers import learned_rates, pytorch_optimizer_rules, settings, torch_rules
+from bertspec.optimizers import hypergradient, pytorch_optimizer_rules, torch_rules
 from bertspec.optimizers.averaging import Averaged
-from bertspec.optimizers.groups import Groups, groups
-from bertspec.optimizers.muon import muon
-from bertspec.optimizers.protocol import Closure, Length, Optimizer, Requirements, TorchOptimizer
+from bertspec.optimizers.protocol import Closure, Groups, Length, Optimizer, Requirements, TorchOptimizer
+from bertspec.records import invalid
 
 __all__ = [
     "ALGORITHMS",
     "REQUIREMENTS",
     "Closure",
+    "Groups",
     "Length",
     "Optimizer",
     "Requirements",
     "TorchOptimizer",
     "build",
     "check",
+    "groups",
+    "levels",
     "requirements",
 ]
 
@@ -38,16 +42,16 @@ ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = {
     "asgd": torch_rules.asgd,
     "lamb": pytorch_optimizer_rules.lamb,
     "lion": pytorch_optimizer_rules.lion,
-    "muon": muon,
+    "muon": torch_rules.muon,
     "nadam": torch_rules.nadam,
     "prodigy": pytorch_optimizer_rules.prodigy,
     "radam": torch_rules.radam,
     "rmsprop": torch_rules.rmsprop,
     "schedule-free-adamw": pytorch_optimizer_rules.schedule_free_adamw,
     "sgd": torch_rules.sgd,
-    **learned_rates.ALGORITHMS,
+    **hypergradient.ALGORITHMS,
 }
-"""Every update rule by its name: it takes weight groups, ``learning_rate``, and its settings as keywords."""
+"""Every update rule by its name: a function of weight groups, ``learning_rate`` and its settings as keywords."""
 
 REQUIREMENTS: Mapping[str, Requirements] = {
     "adafactor": Requirements(whole_tensors=True),
@@ -56,9 +60,12 @@ REQUIREMENTS: Mapping[str, Requirements] = {
     "muon": Requirements(hidden_apart=True),  # AdamW updates embeddings, row by row: no whole tensors
     "prodigy": Requirements(whole_tensors=True, one_rate=True),
     "schedule-free-adamw": Requirements(constant_schedule=True, averages=True),
-    **learned_rates.REQUIREMENTS,
+    **hypergradient.REQUIREMENTS,
 }
-"""What a rule requirements, where that is more than one backward."""
+"""What a rule requires, if it is more than one backward per step."""
+
+
+_NOT_SETTINGS = {"groups", "learning_rate"}
 
 
 def check(config: OptimizerConfig, *, schedule: str | None = None) -> None:
@@ -75,7 +82,6 @@ def check(config: OptimizerConfig, *, schedule: str | None = None) -> None:
     """
     if config.algorithm not in ALGORITHMS:
         raise UnknownName("optimizer", config.algorithm, ALGORITHMS)
-    settings.refuse(config.algorithm, ALGORITHMS[config.algorithm], config.settings)
     wanted = requirements(config)
     if wanted.constant_schedule and schedule not in {None, "constant"}:
         raise InvalidConfig(
@@ -106,7 +112,7 @@ def build(config: OptimizerConfig, model: nn.Module, *, length: Length | None = 
     Args:
         config: the optimizer.
         model: every weight of it that wants a gradient is trained.
-        length: how long the training is; an average of the weights requirements it.
+        length: how long the training is; an average of the weights needs it.
 
     Raises:
         UnknownName: no update rule is called so.
@@ -119,25 +125,85 @@ def build(config: OptimizerConfig, model: nn.Module, *, length: Length | None = 
     if config.averaging is None:
         return rule
     if length is None:
-        raise InvalidConfig(
-            "an average of the weights requirements to know how long the training is", given=config.averaging.kind
-        )
+        raise InvalidConfig("an average of the weights needs the length of the training", given=config.averaging.kind)
     return Averaged(rule, [weight for group in found for weight in group["params"]], config.averaging, length)
 
 
+def groups(config: OptimizerConfig, model: nn.Module, *, hidden_apart: bool) -> Groups:
+    """The trained weights of a model, as few groups as they can be.
+
+    Args:
+        config: says what is exempt from weight decay, and how the learning rate falls from layer to layer.
+        model: its trained weights are grouped, those that lie in the list of layers by their layer.
+        hidden_apart: whether the matrices of the layers are groups of their own, which ``hidden`` marks.
+
+    Raises:
+        InvalidConfig: layers are needed, and the model has not one list of them.
+    """
+    layered = hidden_apart or config.layer_decay < 1
+    level = levels(model) if layered else dict.fromkeys(model.parameters(), 0)
+    top = max(level.values(), default=0)
+    found: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            at, decays = level[parameter], parameter.ndim > 1 or config.decay_exempt == "none"
+            hidden = hidden_apart and parameter.ndim == 2 and 0 < at < top
+            key = (not decays, top - at if config.layer_decay < 1 else 0, hidden)
+            found.setdefault(key, []).append(parameter)
+    return [
+        {
+            "params": found[key],
+            "weight_decay": 0.0 if key[0] else config.weight_decay,
+            "scale": config.layer_decay ** key[1],
+            "hidden": key[2],
+        }
+        for key in sorted(found)
+    ]
+
+
+def levels(model: nn.Module) -> dict[nn.Parameter, int]:
+    """The height of every weight: 0 for embeddings, then one for each layer, the head on top.
+
+    The layers are the model's own list of modules. What a model registers before them, and every embedding, is at the
+    bottom; what comes after them, such as a last norm, a pooler and the head, is at the top. Weights that several
+    layers share, as ALBERT's do, are one layer.
+
+    Raises:
+        InvalidConfig: the model has no list of layers, or several.
+    """
+    name, layers = _layers(model)
+    height = {p: number for number, layer in enumerate(layers, start=1) for p in layer.parameters()}
+    embeddings = {p for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters()}
+    found: dict[nn.Parameter, int] = {}
+    above = False
+    for path, parameter in model.named_parameters():
+        above = above or path.startswith(f"{name}.")
+        below = parameter in embeddings or not above
+        found[parameter] = height.get(parameter, 0 if below else len(layers) + 1)
+    return found
+
+
 def _rule(config: OptimizerConfig, weights: Groups) -> Optimizer:
+    build_rule = validate_call(ALGORITHMS[config.algorithm], config=ConfigDict(strict=True))  # type: ignore[call-overload]
+    where = f"the settings of the optimizer {config.algorithm}"
+    for name in _NOT_SETTINGS & set(config.settings):
+        allowed = ", ".join(_settings_of(config.algorithm))
+        raise InvalidConfig(f"{name} is not a setting", given=config.settings[name], allowed=allowed, where=where)
     try:
-        rule = ALGORITHMS[config.algorithm](weights, learning_rate=config.learning_rate, **config.settings)
+        rule: Optimizer = build_rule(weights, learning_rate=config.learning_rate, **config.settings)
+    except ValidationError as refusal:
+        raise invalid(refusal, known=_settings_of(config.algorithm), where=where) from refusal
     except InvalidConfig:
         raise
     except (TypeError, ValueError) as refusal:
-        raise InvalidConfig(
-            f"{config.algorithm} refuses its settings: {refusal}",
-            given=config.settings,
-            where="the optimizer's settings",
-        ) from refusal
+        problem = f"{config.algorithm} refuses its settings: {refusal}"
+        raise InvalidConfig(problem, given=config.settings, where=where) from refusal
     rule.requirements = requirements(config)
     return rule
+
+
+def _settings_of(algorithm: str) -> list[str]:
+    return [name for name in inspect.signature(ALGORITHMS[algorithm]).parameters if name not in _NOT_SETTINGS]
 
 
 def _some_weights(config: OptimizerConfig) -> Groups:
@@ -151,3 +217,19 @@ def _some_weights(config: OptimizerConfig) -> Groups:
         }
         for hidden in (False, True)
     ]
+
+
+def _layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
+    lists: dict[str, nn.ModuleList] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in lists):
+            lists[name] = module
+    if len(lists) != 1:
+        raise InvalidConfig(
+            "layer_decay and rules for hidden layers need a model with one list of layers",
+            given=", ".join(lists) or "none",
+            allowed="layer_decay: 1, and a rule that treats all weights alike",
+            where="the optimizer",
+        )
+    [found] = lists.items()
+    return found

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
+
+from bertspec.optimizers.protocol import Share
 
 __all__ = ["SGD", "Adam", "AdamW", "Point", "UpdateRule", "clipped"]
 
@@ -42,14 +45,12 @@ def clipped(gradient: Tensor, norm: float | None) -> Tensor:
 class SGD:
     """Stochastic gradient descent; weight decay enters the gradient."""
 
-    momentum: float = 0.0
+    momentum: Share = 0.0
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.momentum < 1:
-            raise ValueError("momentum is from 0 to less than 1")
         if self.nesterov and not self.momentum:
-            raise ValueError("nesterov requirements momentum")
+            raise ValueError("nesterov needs momentum")
 
     @property
     def memory(self) -> int:
@@ -72,18 +73,12 @@ class SGD:
 class Adam:
     """Adam with bias correction; weight decay enters the gradient (Kingma and Ba, 2015)."""
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
 
     decoupled: ClassVar[bool] = False
     """Whether weight decay acts on the weights themselves."""
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
-            raise ValueError("beta1 and beta2 are from 0 to less than 1")
-        if self.epsilon <= 0:
-            raise ValueError("epsilon is more than 0")
 
     @property
     def memory(self) -> int:

@@ -23,22 +23,24 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import inspect
 import logging
 import math
 import warnings
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.utils import parameters_to_vector
 
-from bertspec.optimizers.functional import Point, UpdateRule, clipped
-from bertspec.optimizers.groups import Groups
-from bertspec.optimizers.protocol import Closure, Requirements
+from bertspec.optimizers.functional import SGD, Adam, AdamW, Point, UpdateRule, clipped
+from bertspec.optimizers.protocol import Closure, Groups, Optimizer, Requirements, Share
 
-__all__ = ["HD", "LearnedRate", "Marthe"]
+__all__ = ["ALGORITHMS", "HD", "REQUIREMENTS", "LearnedRate", "Marthe"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +51,6 @@ class LearnedRate(abc.ABC):
     requirements = Requirements()
 
     def __init__(self, groups: Groups, rule: UpdateRule, *, learning_rate: float, hyper_learning_rate: float) -> None:
-        if not 0 <= hyper_learning_rate < 1:
-            raise ValueError("hyper_learning_rate is from 0 to less than 1")
         self.rate: float | None = None
         self.hypergradient: float | None = None
         """The derivative of the loss by the peak rate that the last step went by; none before there is one."""
@@ -173,9 +173,7 @@ class Marthe(LearnedRate):
     ) -> None:
         super().__init__(groups, rule, learning_rate=learning_rate, hyper_learning_rate=hyper_learning_rate)
         if mu != "adaptive" and (isinstance(mu, str) or not 0 <= mu <= 1):
-            raise ValueError("mu is from 0 to 1, or adaptive")
-        if not 0 < held_out < 1:
-            raise ValueError("held_out is more than 0 and less than 1")
+            raise ValueError("mu is a number from 0 to 1, or adaptive")
         self.requirements = Requirements(second_derivative=True, held_out=held_out)
         self._adaptive = mu == "adaptive"
         self._mu = 0.0 if isinstance(mu, str) else float(mu)
@@ -259,3 +257,50 @@ def _parted(dual: Tensor) -> tuple[Tensor, Tensor]:
 
 def _or_zeros(weight: nn.Parameter) -> Tensor:
     return torch.zeros_like(weight) if weight.grad is None else weight.grad
+
+
+_HELD_OUT = 0.1
+_RULES: Mapping[str, type[UpdateRule]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+_METHODS: Mapping[str, tuple[type[LearnedRate], Mapping[str, Any]]] = {
+    "hd": (HD, {"hyper_learning_rate": 0.2}),
+    "rtho": (Marthe, {"hyper_learning_rate": 0.2, "held_out": _HELD_OUT}),
+    "marthe": (Marthe, {"hyper_learning_rate": 0.2, "held_out": _HELD_OUT, "mu": "adaptive"}),
+}
+"""The settings that each method adds to those of its rule, with their defaults."""
+_TYPES = {
+    "hyper_learning_rate": Share,  # β
+    "held_out": Annotated[float, Field(gt=0, lt=1)],  # the share of the training rows
+    "mu": float | str,
+}
+
+
+def _algorithm(learned: type[LearnedRate], rule: type[UpdateRule], own: Mapping[str, Any]) -> Callable[..., Optimizer]:
+    """The function that builds a method around a rule; its signature has the settings of both."""
+
+    def build(groups: Groups, *, learning_rate: float, **settings: Any) -> Optimizer:
+        of_rule = {name: value for name, value in settings.items() if name not in own}
+        of_method = {name: settings.get(name, default) for name, default in own.items()}
+        return learned(groups, rule(**of_rule), learning_rate=learning_rate, **of_method)
+
+    kinds = {**_TYPES, **get_type_hints(rule.__init__, include_extras=True), "groups": Groups, "learning_rate": float}
+    of_rule = {name: keyword.default for name, keyword in inspect.signature(rule).parameters.items()}
+    keywords = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kinds[name])
+        for name, default in {"learning_rate": inspect.Parameter.empty, **own, **of_rule}.items()
+    ]
+    groups = inspect.Parameter("groups", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Groups)
+    build.__signature__ = inspect.Signature([groups, *keywords])  # type: ignore[attr-defined]
+    build.__annotations__ = {name: kinds[name] for name in ("groups", *(keyword.name for keyword in keywords))}
+    return build
+
+
+ALGORITHMS: Mapping[str, Callable[..., Optimizer]] = {
+    f"{method}-{name}": _algorithm(learned, rule, own)
+    for method, (learned, own) in _METHODS.items()
+    for name, rule in _RULES.items()
+}
+"""Each of hd, rtho and marthe around each of sgd, adam and adamw, such as ``rtho-adamw``."""
+
+REQUIREMENTS: Mapping[str, Requirements] = {
+    name: Requirements(second_derivative=True, held_out=_HELD_OUT) for name in ALGORITHMS if not name.startswith("hd-")
+}

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertspec.errors import InvalidConfig
-from bertspec.optimizers.groups import Groups
-from bertspec.optimizers.protocol import Optimizer, TorchOptimizer, in_place_of
+from bertspec.optimizers.protocol import Groups, Optimizer, Share, TorchOptimizer, in_place_of
 
 __all__ = ["lamb", "lion", "prodigy", "schedule_free_adamw"]
 
 
-def lion(groups: Groups, *, learning_rate: float, beta1: float = 0.9, beta2: float = 0.99) -> Optimizer:
+def lion(groups: Groups, *, learning_rate: float, beta1: Share = 0.9, beta2: Share = 0.99) -> Optimizer:
     """Lion: the sign of a momentum, with decoupled weight decay (Chen et al., 2023).
 
     The paper's rate is a third to a tenth of AdamW's, and its weight decay as many times larger.
@@ -22,7 +21,7 @@ def lion(groups: Groups, *, learning_rate: float, beta1: float = 0.9, beta2: flo
 
 
 def lamb(
-    groups: Groups, *, learning_rate: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-6
+    groups: Groups, *, learning_rate: float, beta1: Share = 0.9, beta2: Share = 0.999, epsilon: float = 1e-6
 ) -> Optimizer:
     """LAMB: Adam's step, scaled to each tensor's norm (You et al., 2020); weight decay is part of what is scaled.
 
@@ -44,8 +43,8 @@ def prodigy(  # noqa: PLR0913 - every setting is a keyword
     groups: Groups,
     *,
     learning_rate: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
+    beta1: Share = 0.9,
+    beta2: Share = 0.999,
     epsilon: float = 1e-8,
     initial_distance: float = 1e-6,
     distance_coefficient: float = 1.0,
@@ -82,8 +81,8 @@ def schedule_free_adamw(
     groups: Groups,
     *,
     learning_rate: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
+    beta1: Share = 0.9,
+    beta2: Share = 0.999,
     epsilon: float = 1e-8,
     step_power: float = 0.0,
     rate_power: float = 2.0,
@@ -122,6 +121,6 @@ def _package() -> Any:
         import pytorch_optimizer
     except ImportError as missing:
         raise InvalidConfig(
-            "this optimizer requirements the package pytorch_optimizer", allowed="pip install 'bertspec[optimizers]'"
+            "this optimizer needs the package pytorch_optimizer", allowed="pip install 'bertspec[optimizers]'"
         ) from missing
     return pytorch_optimizer

@@ -11,7 +11,7 @@ import torch
 
 from bertspec.config import RecipeConfig, RunConfig
 from bertspec.engine import Checkpoints
-from bertspec.optimizers import ALGORITHMS, learned_rates
+from bertspec.optimizers import ALGORITHMS, hypergradient
 from bertspec.tracking import SilentObserver
 from tests.unit.engine.conftest import Ran
 
@@ -72,7 +72,7 @@ def of(config: RunConfig, name: str) -> RunConfig:
     return config.model_copy(update={"recipe": recipe})
 
 
-@pytest.mark.parametrize("name", [*sorted(set(ALGORITHMS) - set(learned_rates.ALGORITHMS)), *AVERAGES])
+@pytest.mark.parametrize("name", [*sorted(set(ALGORITHMS) - set(hypergradient.ALGORITHMS)), *AVERAGES])
 @pytest.mark.parametrize("step", [3, 8, 13])
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     ran: Ran, config: RunConfig, checkpoints: Checkpoints, name: str, step: int

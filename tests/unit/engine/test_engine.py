@@ -157,7 +157,7 @@ def test_weights_that_the_last_step_spoiled_say_nothing(config: RunConfig) -> No
 class Twice:
     """Looks a little ahead and steps from there, as sharpness-aware minimisation does: two losses a step."""
 
-    requirements = optimizers.Requirements(backwards=2)
+    requirements = optimizers.Requirements()
     rate = None
     calls = 0
 

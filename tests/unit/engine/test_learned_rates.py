@@ -11,7 +11,7 @@ import pytest
 from bertspec.config import RecipeConfig, RunConfig
 from bertspec.engine import Checkpoints, preparation
 from bertspec.errors import InvalidConfig
-from bertspec.optimizers import learned_rates
+from bertspec.optimizers import hypergradient
 from bertspec.tracking import SilentObserver
 from tests.unit.engine.conftest import Ran
 
@@ -43,7 +43,7 @@ def of(config: RunConfig, algorithm: str, rate: float | None = None, **changes: 
     return config.model_copy(update={"recipe": recipe, "encoder": encoder})
 
 
-@pytest.mark.parametrize("algorithm", sorted(learned_rates.ALGORITHMS))
+@pytest.mark.parametrize("algorithm", sorted(hypergradient.ALGORITHMS))
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     ran: Ran, config: RunConfig, tmp_path: Path, algorithm: str
 ) -> None:

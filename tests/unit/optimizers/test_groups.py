@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from bertspec import optimizers
 from bertspec.config import OptimizerConfig
 from bertspec.errors import InvalidConfig
-from bertspec.optimizers.groups import groups, levels
+from bertspec.optimizers import groups, levels
 from tests.unit.models.conftest import Built, built  # noqa: F401 - a fixture
 from tests.unit.optimizers.conftest import Small
 

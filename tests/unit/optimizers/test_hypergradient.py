@@ -15,7 +15,7 @@ from bertspec import optimizers
 from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, OptimizerConfig
 from bertspec.errors import InvalidConfig
-from bertspec.optimizers import learned_rates
+from bertspec.optimizers import hypergradient
 from bertspec.optimizers.functional import SGD, Adam, AdamW
 from bertspec.optimizers.hypergradient import HD, Marthe
 
@@ -292,15 +292,19 @@ def test_what_is_held_out_is_a_setting_that_the_loop_hears_of() -> None:
 @pytest.mark.parametrize(
     ("algorithm", "settings", "message"),
     [
-        ("hd-sgd", {"mu": 0.5}, "hd-sgd has no such setting"),
-        ("hd-adam", {"momentum": 0.5}, "no such setting"),
-        ("hd-sgd", {"hyper_learning_rate": 1.0}, "hyper_learning_rate is from 0 to less than 1"),
-        ("marthe-sgd", {"mu": 1.5}, "mu is from 0 to 1, or adaptive"),
+        (
+            "hd-sgd",
+            {"mu": 0.5},
+            "mu is not a known field; given: 0.5; allowed: hyper_learning_rate, momentum, nesterov",
+        ),
+        ("hd-adam", {"momentum": 0.5}, "momentum is not a known field"),
+        ("hd-sgd", {"hyper_learning_rate": 1.0}, "hyper_learning_rate: input should be less than 1; given: 1.0"),
+        ("marthe-sgd", {"mu": 1.5}, "mu is a number from 0 to 1, or adaptive"),
         ("marthe-sgd", {"mu": "auto"}, "mu.*adaptive"),
-        ("rtho-sgd", {"nesterov": True}, "nesterov requirements momentum"),
-        ("rtho-sgd", {"held_out": 1.5}, "held_out is more than 0 and less than 1"),
+        ("rtho-sgd", {"nesterov": True}, "nesterov needs momentum"),
+        ("rtho-sgd", {"held_out": 1.5}, "held_out: input should be less than 1; given: 1.5"),
         ("rtho-adam", {"beta1": 1.0}, "beta1"),
-        ("rtho-adam", {"epsilon": 0.0}, "epsilon is more than 0"),
+        ("rtho-adam", {"epsilon": 0.0}, "epsilon: input should be greater than 0; given: 0.0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(algorithm: str, settings: dict[str, Any], message: str) -> None:
@@ -309,11 +313,11 @@ def test_settings_that_cannot_be_are_refused(algorithm: str, settings: dict[str,
         optimizers.build(config, Transformer())
 
 
-@pytest.mark.parametrize("algorithm", sorted(learned_rates.ALGORITHMS))
+@pytest.mark.parametrize("algorithm", sorted(hypergradient.ALGORITHMS))
 def test_every_config_starts_from_its_rules_own_rate_and_names_every_setting(algorithm: str) -> None:
     catalog, encoder = Catalog.beside(Path("/nowhere")), EncoderConfig(name="x", family="bert")
     found, plain = (catalog.optimizer(name, encoder) for name in (algorithm, algorithm.split("-")[1]))
-    keywords = inspect.signature(learned_rates.ALGORITHMS[algorithm]).parameters
+    keywords = inspect.signature(hypergradient.ALGORITHMS[algorithm]).parameters
     assert (found.learning_rate, found.weight_decay) == (plain.learning_rate, plain.weight_decay)
     assert set(found.settings) == set(keywords) - {"groups", "learning_rate"}
     assert {name: found.settings[name] for name in plain.settings} == plain.settings
