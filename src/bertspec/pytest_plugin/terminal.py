@@ -62,16 +62,19 @@ class Terminal:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the summary of the session."""
+        write(self.summary(terminalreporter.config), terminalreporter)
+
+    def summary(self, config: pytest.Config) -> Summary:
+        """Return the summary; with ``--calibrate``, which judges nothing, only of what was not run."""
         recorder = self.recorder
-        summary = Summary(
-            scenarios=recorder.shown(),
+        return Summary(
+            scenarios=[each for each in recorder.shown() if recorder.keeps or each.outcome == "not run"],
             baseline=recorder.baseline,
             compared=recorder.compared,
             remarks=self.against.left_out() if self.against else (),
             problems=[*self.running.unmet, *filter(None, [recorder.problem])],
-            report=recorder.report or _report_command(terminalreporter.config, recorder),
+            report=recorder.report or _report_command(config, recorder),
         )
-        write(summary, terminalreporter)
 
 
 def write(summary: Summary, reporter: pytest.TerminalReporter) -> None:
@@ -142,11 +145,10 @@ class _Page:
         shown = compared if self.verbosity >= 0 else worse
         self.reporter.write_sep("=", f"against {summary.baseline}")
         rows = [self._cells(_BASELINE_HEADINGS), *(self._cells(_baseline_row(each)) for each in shown)]
-        heading, *lines = fitted(rows, width=self.width, flexible=1, dots=self._dots)
-        self._verdict_line(heading)
-        for each, line in zip(shown, lines, strict=True):
+        lines = fitted(rows, width=self.width, flexible=1, dots=self._dots)
+        for each, line in zip([None, *shown], lines, strict=False):
             self._verdict_line(line)
-            if each.reason:
+            if each is not None and each.reason:
                 self._line(f"{_INDENT}{_one_line(each.reason)}")
         decided = sum(each.outcome != "UNDECIDED" for each in compared)
         self._line(f"{decided} of {len(compared)} compared, {len(worse)} worse (Holm, 5 % over all of them)")

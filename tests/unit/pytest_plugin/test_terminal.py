@@ -1,11 +1,26 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bertspec.pytest_plugin.terminal import bound, cut, fitted, measured, shorten, totals, verdict_of
-from bertspec.results import ClaimRecord, ScenarioRecord
+from bertspec.pytest_plugin.capabilities import Machine
+from bertspec.pytest_plugin.recording import Recorder
+from bertspec.pytest_plugin.running import Running
+from bertspec.pytest_plugin.terminal import (
+    Summary,
+    Terminal,
+    bound,
+    cut,
+    fitted,
+    measured,
+    shorten,
+    totals,
+    verdict_of,
+    write,
+)
+from bertspec.results import ClaimRecord, Compared, ScenarioRecord
 
 
 def claim(**fields: Any) -> ClaimRecord:
@@ -77,6 +92,71 @@ def test_a_text_is_shortened_in_its_middle() -> None:
 def test_a_text_is_cut_at_its_end() -> None:
     assert cut("one two three", 9) == "one two…"
     assert cut("one two three", 10, "...") == "one two..."
+
+
+class Reporter:
+    """Pytest's terminal reporter, 80 columns wide."""
+
+    def __init__(self, verbosity: int) -> None:
+        self.text = ""
+        writer = SimpleNamespace(fullwidth=80, _file=SimpleNamespace(encoding="utf-8"))
+        self._tw = writer
+        self.config = SimpleNamespace(get_terminal_writer=lambda: writer, get_verbosity=lambda: verbosity)
+
+    def write(self, text: str, **_colours: bool) -> None:
+        self.text += text
+
+    def write_line(self, text: str, **_colours: bool) -> None:
+        self.text += f"{text}\n"
+
+    def write_sep(self, _character: str, title: str) -> None:
+        self.text += f"= {title} =\n"
+
+
+WORSE = Compared(
+    outcome="FAIL",
+    title="bert · task",
+    quantity="accuracy",
+    then=0.9,
+    now=0.8,
+    interval=(-0.11, -0.09),
+    reason="it fell",
+)
+SAME = Compared(outcome="PASS", title="albert · task", quantity="accuracy", then=0.9, now=0.9, interval=(-0.01, 0.01))
+FALLEN = [
+    "verdict  study        quantity  before  now  change",
+    "FAIL     bert · task  accuracy  0.9     0.8  -0.11 to -0.09",
+    "    it fell",
+]
+
+
+@pytest.mark.parametrize(
+    ("compared", "verbosity", "lines"),
+    [
+        ((), 0, ["0 of 0 compared, 0 worse (Holm, 5 % over all of them)"]),
+        ((SAME,), -1, ["1 of 1 compared, 0 worse (Holm, 5 % over all of them)"]),
+        ((SAME, WORSE), -1, [*FALLEN, "2 of 2 compared, 1 worse (Holm, 5 % over all of them)"]),
+        ((WORSE,), 0, [*FALLEN, "1 of 1 compared, 1 worse (Holm, 5 % over all of them)"]),
+    ],
+)
+def test_a_baseline_is_a_table_of_which_quiet_shows_the_regressions(
+    compared: tuple[Compared, ...], verbosity: int, lines: list[str]
+) -> None:
+    reporter: Any = Reporter(verbosity)
+    write(Summary(baseline="1.0 of 2026-01-31", compared=compared, remarks=["time: not compared"]), reporter)
+    assert reporter.text.splitlines() == ["= against 1.0 of 2026-01-31 =", *lines, "time: not compared"]
+
+
+@pytest.mark.parametrize(
+    ("keeps", "shown", "report"), [(True, ["passed", "not run"], "bertspec report"), (False, ["not run"], "")]
+)
+def test_a_calibration_shows_only_what_was_not_run(
+    pytestconfig: pytest.Config, *, keeps: bool, shown: list[str], report: str
+) -> None:
+    records = {outcome: scenario(outcome=outcome).model_dump() for outcome in ("passed", "not run")}
+    summary = Terminal(Running(Machine(pytestconfig)), Recorder(keeps, records)).summary(pytestconfig)
+    assert [each.outcome for each in summary.scenarios] == shown
+    assert summary.report == report
 
 
 def test_the_totals_count_scenarios_and_claims() -> None:
