@@ -1,4 +1,4 @@
-"""A folder of a user's own, with finished runs: made up, or really trained."""
+"""A folder of a user, with finished runs: invented ones, or trained ones."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def runs(study_config: StudyConfig) -> tuple[StoredRun, StoredRun]:
-    """Two runs that nobody trained, the newer one first."""
+    """Two invented runs, the newer one first."""
     return (
         finished(study_config, seed=2, fingerprint=NEW, when="2026-01-02T00:00:00+00:00"),
         finished(study_config, seed=1, fingerprint=OLD, when="2026-01-01T00:00:00+00:00"),
@@ -80,7 +80,7 @@ def kept(folder: Path, runs: tuple[StoredRun, StoredRun]) -> Store:
 
 
 @pytest.fixture
-def made(folder: Path, session: Session, study_config: StudyConfig) -> Study:
+def trained(folder: Path, session: Session, study_config: StudyConfig) -> Study:
     """Two runs that were trained, with their models, in the folder's store."""
     work = Session(session.catalog, session.sources, Store(folder / ".bertspec"), session.tracker, keep_models=True)
     return study.run(study_config, work)

@@ -39,10 +39,10 @@ def test_a_pipe_gets_no_control_characters_and_whole_lines(
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("FORCE_COLOR", "1")
     show("long", "x" * 500)
-    said = capsys.readouterr().out
-    assert "x" * 500 in said
-    assert all(letter.isprintable() or letter == "\n" for letter in said)
-    assert all(line == line.rstrip() for line in said.splitlines())
+    output = capsys.readouterr().out
+    assert "x" * 500 in output
+    assert all(letter.isprintable() or letter == "\n" for letter in output)
+    assert all(line == line.rstrip() for line in output.splitlines())
 
 
 @pytest.mark.parametrize(("fold", "whole"), [(True, False), (False, True)])
@@ -80,6 +80,6 @@ def test_a_table_without_names_has_no_head(capsys: pytest.CaptureFixture[str]) -
 
 def test_json_has_no_word_for_what_is_not_a_number(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_json({"loss": [0.5, float("nan"), float("inf")], "word": "é"})
-    said = capsys.readouterr().out
-    assert json.loads(said) == {"loss": [0.5, None, None], "word": "é"}
-    assert "é" in said
+    output = capsys.readouterr().out
+    assert json.loads(output) == {"loss": [0.5, None, None], "word": "é"}
+    assert "é" in output

@@ -39,43 +39,43 @@ def test_the_main_job_runs_where_nothing_is_broken(capsys: pytest.CaptureFixture
 @pytest.mark.usefixtures("folder")
 def test_the_answer_for_machines_has_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (set(said), said["main_job"]) == ({"main_job", "findings"}, True)
-    for finding in said["findings"]:
+    output = json.loads(capsys.readouterr().out)
+    assert (set(output), output["main_job"]) == ({"main_job", "findings"}, True)
+    for finding in output["findings"]:
         assert set(finding) == {"group", "subject", "state", "detail"}
         assert finding["group"] in doctor.EPILOG
 
 
 def test_every_tag_that_asks_for_something_is_answered(folder: Path) -> None:
-    said = look(folder, "scenarios")
-    assert set(said) == {f"@{name}" for name in ("bundled", *CAPABILITIES)}
-    assert said["@bundled"].detail == "runs"
+    output = look(folder, "scenarios")
+    assert set(output) == {f"@{name}" for name in ("bundled", *CAPABILITIES)}
+    assert output["@bundled"].detail == "runs"
 
 
 def test_a_store_that_cannot_be_written_is_a_no(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "file").write_text("", "utf-8")
     assert cli.main(["doctor", "--store", str(folder / "file")]) == 1
-    said = capsys.readouterr().out
-    assert f"{folder}/file cannot be written: {folder}/file is not a folder" in said
-    assert "@bundled" in said
-    assert said.endswith("The main job cannot run: folder.\n")
+    output = capsys.readouterr().out
+    assert f"{folder}/file cannot be written: {folder}/file is not a folder" in output
+    assert "@bundled" in output
+    assert output.endswith("The main job cannot run: folder.\n")
 
 
 def test_a_misspelt_mirror_is_a_no(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BERTSPEC_MIRROR", "/nowhere/to/be/found")
-    said = look(folder)
-    assert said["settings"].state == "broken"
-    assert said["@bundled"].detail == "not run: broken: settings"
+    output = look(folder)
+    assert output["settings"].state == "broken"
+    assert output["@bundled"].detail == "not run: broken: settings"
 
 
 def test_a_mirror_is_told_with_what_it_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(14):
         (folder / "mirror" / "owner" / f"data-{number:02}").mkdir(parents=True)
     monkeypatch.setenv("BERTSPEC_MIRROR", str(folder / "mirror"))
-    said = look(folder)
-    assert said["mirror"].detail.startswith(f"{folder}/mirror holds owner/data-00, ")
-    assert said["mirror"].detail.endswith("owner/data-11 and 2 more")
-    assert said["@mirror"].state == said["@hub"].state == "ok"
+    output = look(folder)
+    assert output["mirror"].detail.startswith(f"{folder}/mirror holds owner/data-00, ")
+    assert output["mirror"].detail.endswith("owner/data-11 and 2 more")
+    assert output["@mirror"].state == output["@hub"].state == "ok"
 
 
 def test_an_empty_mirror_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,10 +87,10 @@ def test_a_hub_that_answers_lets_its_scenarios_run_with_download(folder: Path, m
     monkeypatch.setenv("HF_TOKEN", "planted-token")
     monkeypatch.setattr(Sources, "from_environment", lambda _: Sources(None, "https://me:planted@hub.example"))
     monkeypatch.setattr(Sources, "hub_answers", lambda _: True)
-    said = look(folder)
-    assert said["hub"].detail == "https://hub.example answers; a token is set"
-    assert said["@hub"].detail == "runs with --download"
-    assert not any("planted" in finding.detail for finding in said.values())
+    output = look(folder)
+    assert output["hub"].detail == "https://hub.example answers; a token is set"
+    assert output["@hub"].detail == "runs with --download"
+    assert not any("planted" in finding.detail for finding in output.values())
 
 
 def test_a_hub_that_is_silent_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,9 +132,9 @@ def test_the_ranges_are_those_of_the_installed_package() -> None:
 
 def test_damaged_runs_are_set_aside_and_told(folder: Path, kept: Store) -> None:
     (kept.folder(NEW) / "arrays.npz").write_bytes(b"")
-    said = look(folder, "store")
-    assert said["runs"].detail == "1 finished"
-    assert said["damaged"].detail.startswith(f"1 run set aside in {kept.root}/damaged-*")
+    output = look(folder, "store")
+    assert output["runs"].detail == "1 finished"
+    assert output["damaged"].detail.startswith(f"1 run set aside in {kept.root}/damaged-*")
 
 
 def test_a_full_disk_is_a_no(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

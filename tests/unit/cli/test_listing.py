@@ -12,14 +12,14 @@ from bertspec.store import Store
 from .conftest import NEW, OLD
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+def output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert cli.main(["list", *words]) == 0
     return capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("kept")
 def test_the_newest_run_stands_last(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = said(capsys, "runs").splitlines()
+    lines = output(capsys, "runs").splitlines()
     assert lines[0].split() == ["run", "encoder", "task", "optimizer", "seed", "score", "device", "finished"]
     assert [line.split()[0] for line in lines[2:]] == [OLD[:12], NEW[:12]]
     assert "accuracy 0.7000" in lines[-1]
@@ -32,18 +32,18 @@ def test_the_newest_run_stands_last(capsys: pytest.CaptureFixture[str]) -> None:
     [("--encoder bert-micro", 2), ("--encoder other", 0), ("--task bundled/sentiment --encoder bert-micro", 2)],
 )
 def test_runs_are_filtered_by_encoder_and_task(capsys: pytest.CaptureFixture[str], words: str, count: int) -> None:
-    assert len(json.loads(said(capsys, "runs", *words.split(), "--json"))) == count
+    assert len(json.loads(output(capsys, "runs", *words.split(), "--json"))) == count
 
 
 def test_no_runs_are_told_apart_from_none_that_fit(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "runs", "--task", "other") == f"no runs in {kept.root} match\n"
-    assert said(capsys, "runs", "--store", "elsewhere").endswith("elsewhere\n")
+    assert output(capsys, "runs", "--task", "other") == f"no runs in {kept.root} match\n"
+    assert output(capsys, "runs", "--store", "elsewhere").endswith("elsewhere\n")
 
 
 @pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("kind", ["encoders", "tasks", "recipes", "optimizers", "sweeps", "runs"])
 def test_every_list_for_machines_has_the_documented_keys(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(said(capsys, kind, "--json"))
+    found = json.loads(output(capsys, kind, "--json"))
     assert found
     for each in found:
         assert all(key in listing.EPILOG for key in each)
@@ -61,14 +61,14 @@ def test_every_list_for_machines_has_the_documented_keys(kind: str, capsys: pyte
     ],
 )
 def test_a_name_comes_with_what_stands_behind_it(kind: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert line in [" ".join(each.split()) for each in said(capsys, kind).splitlines()]
+    assert line in [" ".join(each.split()) for each in output(capsys, kind).splitlines()]
 
 
 def test_a_config_of_ones_own_is_listed_even_if_it_is_broken(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = folder / "configs" / "tasks"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text("text: review\n", "utf-8")
-    found = {each["name"]: each["what"] for each in json.loads(said(capsys, "tasks", "--json"))}
+    found = {each["name"]: each["what"] for each in json.loads(output(capsys, "tasks", "--json"))}
     assert found["mine"].startswith("broken: ")
     assert str(folder / "mine.yaml") in found["mine"]
     assert "glue/sst2" in found
@@ -86,6 +86,6 @@ def test_a_sweep_is_told_by_what_it_varies(folder: Path, capsys: pytest.CaptureF
     grid = "method: grid\nparameters: {optimizer: {values: [adam, sgd]}, steps: {value: 4}, seeds: {value: [9]}}\n"
     (folder / "configs" / "sweeps" / "mine.yaml").write_text(grid, "utf-8")
     (folder / "configs" / "sweeps" / "other.yaml").write_text("method: gird\n", "utf-8")
-    lines = said(capsys, "sweeps").splitlines()
+    lines = output(capsys, "sweeps").splitlines()
     assert any(line.split(maxsplit=1) == ["mine", "grid, 2 trials: 2 optimizers"] for line in lines)
     assert any(line.startswith("other") and "broken: " in line and "line 1" in line for line in lines)

@@ -60,10 +60,10 @@ def test_every_kind_of_trouble_has_its_exit_status(
 ) -> None:
     raising(error, monkeypatch)
     assert cli.main(["list", "runs"]) == status
-    said = capsys.readouterr()
-    assert said.err.startswith("error: ")
-    assert "Traceback" not in said.err
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert output.err.startswith("error: ")
+    assert "Traceback" not in output.err
+    assert output.out == ""
 
 
 def test_every_error_of_ours_has_an_exit_status() -> None:
@@ -133,18 +133,18 @@ def test_bad_usage_is_one_line_that_says_where_to_look(
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(words)
-    said = capsys.readouterr().err
-    assert (stopped.value.code, said.count("\n")) == (2, 1)
-    assert message in said
+    output = capsys.readouterr().err
+    assert (stopped.value.code, output.count("\n")) == (2, 1)
+    assert message in output
 
 
 @pytest.mark.parametrize("command", [module.NAME for module in commands.COMMANDS])
 def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main([command, "--help"])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert stopped.value.code == 0
-    assert f"examples:\n  bertspec {command}" in said
+    assert f"examples:\n  bertspec {command}" in output
 
 
 def test_every_command_is_a_module_with_the_same_parts() -> None:

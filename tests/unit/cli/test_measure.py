@@ -59,11 +59,11 @@ def test_an_encoder_is_measured_over_the_grid(
 
 def test_two_encoders_are_shown_with_their_ratios(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUICK, "--against", "twin", "--text", "the plot was clever ."]) == 0
-    said = capsys.readouterr().out
-    assert "micro by twin, in turns: the median of the rounds" in said
-    rows = [line.split() for line in said.splitlines()]
+    output = capsys.readouterr().out
+    assert "micro by twin, in turns: the median of the rounds" in output
+    rows = [line.split() for line in output.splitlines()]
     assert [row[:2] for row in rows if row and row[0] == "twin"] == [["twin", "4"], ["twin", "8"], ["twin", "text,"]]
-    assert sum(" to " in line for line in said.splitlines()) == 2
+    assert sum(" to " in line for line in output.splitlines()) == 2
 
 
 def test_a_machine_is_told_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,9 +89,9 @@ def test_energy_is_shown_where_it_can_be_read(
     meter = measuring.Meter((measuring.Counter(tmp_path / "energy_uj", 10**9),))
     monkeypatch.setattr(measuring, "find_meter", lambda _: meter)
     assert main(QUICK) == 0
-    said = capsys.readouterr().out
-    assert "J/1000 texts" in said
-    assert "not run" not in said
+    output = capsys.readouterr().out
+    assert "J/1000 texts" in output
+    assert "not run" not in output
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_a_mistake_is_told_in_one_line_and_before_anything_is_measured(
     monkeypatch.setattr(Subject, "answer", lambda *words: asked.append(words))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main([*QUICK, *wrong]) == (3 if "cuda" in wrong else 2)
-    told = capsys.readouterr().err
-    assert message in told
-    assert (told.count("\n"), asked) == (1, [])
+    stderr = capsys.readouterr().err
+    assert message in stderr
+    assert (stderr.count("\n"), asked) == (1, [])
 
 
 @pytest.mark.parametrize("wrong", [["--lengths", "0"], ["--lengths", "long"], ["--rounds", "-1"], ["--calls", "9" * 9]])
@@ -134,8 +134,8 @@ def test_encoders_with_their_own_recipes_need_the_same_device(micro: Path, capsy
 
 
 def test_names_are_offered() -> None:
-    made = argparse.ArgumentParser()
-    measure.add_arguments(made)
-    options: dict[str, Any] = {action.dest: action for action in made._actions}
+    parser = argparse.ArgumentParser()
+    measure.add_arguments(parser)
+    options: dict[str, Any] = {action.dest: action for action in parser._actions}
     assert options["encoder"].completer(prefix="mic") == options["against"].completer(prefix="mic") == ["micro"]
     assert options["recipe"].completer(prefix="from-scratch-") == ["from-scratch-long"]

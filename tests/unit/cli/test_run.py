@@ -52,38 +52,38 @@ def test_the_table_has_a_row_for_each_seed_and_says_where_it_came_from(
     study: StudyResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run._show(study)
-    said = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["2", "0.7000", "0.2500", "2", "2.0", "trained", NEW[:12]] in said
-    assert ["1", "0.6000", "0.2500", "2", "2.0", "store", OLD[:12]] in said
+    output = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["2", "0.7000", "0.2500", "2", "2.0", "trained", NEW[:12]] in output
+    assert ["1", "0.6000", "0.2500", "2", "2.0", "store", OLD[:12]] in output
 
 
 def test_the_table_ends_with_the_mean_and_its_interval(study: StudyResult, capsys: pytest.CaptureFixture[str]) -> None:
     run._show(study)
-    said = capsys.readouterr().out
-    assert "mean     0.6500   0.2500" in said
-    assert "from     0.0147   0.2500" in said
-    assert "to     1.2853   0.2500" in said
-    assert "2 runs: 1 trained and 1 from the store" in said
+    output = capsys.readouterr().out
+    assert "mean     0.6500   0.2500" in output
+    assert "from     0.0147   0.2500" in output
+    assert "to     1.2853   0.2500" in output
+    assert "2 runs: 1 trained and 1 from the store" in output
 
 
 def test_one_run_has_no_interval(
     study_config: StudyConfig, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run._show(_study(study_config, runs[:1]))
-    said = capsys.readouterr().out
-    assert "1 run: 1 trained\n" in said
-    assert "from" not in said
+    output = capsys.readouterr().out
+    assert "1 run: 1 trained\n" in output
+    assert "from" not in output
 
 
 def test_the_result_for_machines_has_the_documented_keys(
     study: StudyResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run._show_json(study)
-    said = json.loads(capsys.readouterr().out)
-    assert set(said) == {"study", "recipe", "trained", "metrics", "runs"}
-    assert said["metrics"]["f1"] == {"mean": 0.25, "interval": [0.25, 0.25]}
-    assert [each["origin"] for each in said["runs"]] == ["trained", "store"]
-    for each in said["runs"]:
+    output = json.loads(capsys.readouterr().out)
+    assert set(output) == {"study", "recipe", "trained", "metrics", "runs"}
+    assert output["metrics"]["f1"] == {"mean": 0.25, "interval": [0.25, 0.25]}
+    assert [each["origin"] for each in output["runs"]] == ["trained", "store"]
+    for each in output["runs"]:
         assert all(key in run.EPILOG for key in each)
 
 

@@ -15,22 +15,22 @@ from .conftest import NEW
 
 def test_everything_that_is_known_about_a_run_is_shown(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["show", "latest"]) == 0
-    said = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert said["run"] == NEW
-    assert said["encoder"].startswith("bert-micro (from scratch)")
-    assert said["loss"] == "█▁  0.700 → 0.600 in 2 steps"
-    assert said["seconds"] == "prepare_s 1.0, train_s 2.0, evaluate_s 3.0"
-    assert said["folder"] == str(kept.folder(NEW))
-    assert said["model"].startswith("not kept")
-    assert {"optimizer", "recipe", "environment", "versions", "data from", "finished", "memory", "seen"} <= set(said)
+    output = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert output["run"] == NEW
+    assert output["encoder"].startswith("bert-micro (from scratch)")
+    assert output["loss"] == "█▁  0.700 → 0.600 in 2 steps"
+    assert output["seconds"] == "prepare_s 1.0, train_s 2.0, evaluate_s 3.0"
+    assert output["folder"] == str(kept.folder(NEW))
+    assert output["model"].startswith("not kept")
+    assert {"optimizer", "recipe", "environment", "versions", "data from", "finished", "memory", "seen"} <= set(output)
 
 
 def test_a_run_for_machines_has_the_documented_keys(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["show", "ac", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert set(said) == {"fingerprint", "folder", "model", "config", "facts", "loss", "learning_rate"}
-    assert all(key in show.EPILOG for key in said)
-    assert (said["fingerprint"], said["folder"], said["loss"]) == (NEW, str(kept.folder(NEW)), [0.7, 0.6])
+    output = json.loads(capsys.readouterr().out)
+    assert set(output) == {"fingerprint", "folder", "model", "config", "facts", "loss", "learning_rate"}
+    assert all(key in show.EPILOG for key in output)
+    assert (output["fingerprint"], output["folder"], output["loss"]) == (NEW, str(kept.folder(NEW)), [0.7, 0.6])
 
 
 @pytest.mark.parametrize(
