@@ -334,7 +334,7 @@ def test_a_run_of_another_layout_is_left_alone_and_mentioned_once(
 
 
 def test_a_run_of_another_layout_is_no_damage_to_the_doctor(store: Store, old_run: Path) -> None:
-    from bertspec.cli.examination import examine
+    from bertspec.cli.commands.doctor import examine
 
     findings = {finding.subject: finding for finding in examine(store, store.root)}
     assert findings["runs"].detail.startswith("0 finished")
