@@ -18,7 +18,7 @@ from bertspec.records import FrozenRecord, validate
 from bertspec.results import ClaimRecord, SessionRecord
 from bertspec.store import Store, StoredRun
 
-__all__ = ["Baseline", "Reached", "Timed", "path_of", "reached", "read", "timed", "write"]
+__all__ = ["Baseline", "BaselineStudy", "BaselineTiming", "path_of", "read", "studies_of", "timings_of", "write"]
 
 LAYOUT = 1
 """The layout of a baseline; another one is refused. It is raised when a field changes."""
@@ -26,30 +26,30 @@ LAYOUT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class Reached(FrozenRecord):
-    """What one study reached in its main metric."""
+class BaselineStudy(FrozenRecord):
+    """The scores of one study in its main metric."""
 
     key: str
-    """Encoder and task by their names, and the recipe: what must be the same for two studies to be compared. Weights,
-    rows and code may differ; whether that made the score worse is the question."""
+    """Names of encoder and task, and a hash of the recipe: they must be the same for two studies to be compared.
+    Weights, rows and code may differ; the comparison shows whether that made the score worse."""
     title: str
     metric: str
     seeds: tuple[int, ...]
     scores: tuple[float, ...]
-    """One for each seed."""
+    """One score per seed."""
     runs: tuple[str, ...]
     """The fingerprints of the runs."""
     spread: float
-    """The seed spread that a verdict on this study goes by."""
+    """The assumed seed spread of this study."""
     spread_source: str
     accelerator: str | None = None
-    """The name of the GPU on which all of its runs were made; none for a CPU, or for several machines."""
+    """The name of the GPU on which all of its runs were trained; None for a CPU, or for several machines."""
     peaks: tuple[int, ...] = ()
-    """Peak memory in bytes, one for each seed, where an accelerator counted it for each run alone."""
+    """Peak memory of each seed in bytes, if an accelerator counted it for each run alone."""
 
 
-class Timed(FrozenRecord):
-    """What was measured in turns: how many times as fast one encoder is as another, a ratio for each round."""
+class BaselineTiming(FrozenRecord):
+    """How many times as fast one encoder is as another, measured in turns: one ratio per round."""
 
     key: str
     title: str
@@ -59,58 +59,58 @@ class Timed(FrozenRecord):
 
 
 class Baseline(FrozenRecord):
-    """What a session reached."""
+    """The scores and timings of a session, under a name."""
 
     layout: int = LAYOUT
     name: str
     made: datetime.date
     session: str
     versions: dict[str, str]
-    studies: tuple[Reached, ...]
-    timings: tuple[Timed, ...] = ()
+    studies: tuple[BaselineStudy, ...]
+    timings: tuple[BaselineTiming, ...] = ()
 
 
 def path_of(name: str, root: Path) -> Path:
     """The file of a baseline.
 
     Raises:
-        InvalidConfig: the name is not one.
+        InvalidConfig: the name has other characters than letters, digits, dots and hyphens.
     """
     if not _NAME.fullmatch(name):
         raise InvalidConfig("a baseline's name is a word", given=name, allowed="letters, digits, dots, hyphens")
     return root / "baselines" / f"{name}.json"
 
 
-def reached(session: SessionRecord, store: Store, catalog: Catalog) -> tuple[Reached, ...]:
-    """What each study of a session reached, of those that a quality is claimed of; sabotage and timings are left out.
+def studies_of(session: SessionRecord, store: Store, catalog: Catalog) -> tuple[BaselineStudy, ...]:
+    """The studies that a session claimed a quality of; sabotage and timings are left out.
 
     Raises:
         InvalidConfig: a calibration record cannot be read.
     """
-    found: dict[str, dict[str, StoredRun]] = {}
+    studies: dict[str, dict[str, StoredRun]] = {}
     for name in dict.fromkeys(_runs_of(session)):
         run = store.get(name)
         if run is not None and run.config.task.sabotage is None:
-            found.setdefault(_key(run.config), {})[name] = run
-    return tuple(_reached(key, list(runs.values()), catalog) for key, runs in found.items())
+            studies.setdefault(_key(run.config), {})[name] = run
+    return tuple(_study(key, list(runs.values()), catalog) for key, runs in studies.items())
 
 
-def timed(session: SessionRecord) -> tuple[Timed, ...]:
-    """What a session measured in turns."""
-    found = [
-        _timed(scenario.title, claim, session.machine)
+def timings_of(session: SessionRecord) -> tuple[BaselineTiming, ...]:
+    """The ratios that a session measured in turns."""
+    timings = [
+        _timing(scenario.title, claim, session.machine)
         for scenario in session.scenarios
         for claim in scenario.claims
         if claim.rule == "ratio" and claim.values
     ]
-    return tuple({one.key: one for one in found}.values())
+    return tuple({one.key: one for one in timings}.values())
 
 
-def _timed(scenario: str, claim: ClaimRecord, machine: str) -> Timed:
-    """A time that is claimed to be short becomes a speed: of every ratio that is kept, more is better."""
+def _timing(scenario: str, claim: ClaimRecord, machine: str) -> BaselineTiming:
+    """The ratios of a claim. Ratios of times are inverted to ratios of speeds, so that more is always better."""
     words = claim.claim.partition(" is at ")[0]
     short = claim.direction == "at most"
-    return Timed(
+    return BaselineTiming(
         key=f"{scenario}: {words}",
         title=claim.subject,
         quantity=("inverse of the " if short else "") + words.rstrip(","),
@@ -132,12 +132,12 @@ def read(file: Path) -> Baseline:
     """Read a baseline.
 
     Raises:
-        StoreError: there is none, or it is damaged.
+        StoreError: the file is missing, damaged or of another version.
     """
     try:
         text = file.read_bytes()
     except OSError as refusal:
-        known = ", ".join(sorted(other.stem for other in file.parent.glob("*.json"))) or "none yet"
+        known = ", ".join(sorted(other.stem for other in file.parent.glob("*.json"))) or "no baseline yet"
         raise StoreError(
             "there is no such baseline", given=file.stem, allowed=f"{known} (bertspec baseline save NAME)", where=file
         ) from refusal
@@ -165,14 +165,14 @@ def _key(config: RunConfig) -> str:
     return f"{config.encoder.name} {config.task.name} {digest}"
 
 
-def _reached(key: str, runs: list[StoredRun], catalog: Catalog) -> Reached:
+def _study(key: str, runs: list[StoredRun], catalog: Catalog) -> BaselineStudy:
     runs = sorted(runs, key=lambda run: run.config.seed)
     config, metric = runs[0].config, runs[0].config.task.metrics[0]
     spread = claims.spread_of_run(runs[0], metric, catalog)
-    made_on = {(run.result.facts.environment.device, run.result.facts.environment.device_name) for run in runs}
-    [(device, name)] = made_on if len(made_on) == 1 else [("cpu", "")]
+    devices = {(run.result.facts.environment.device, run.result.facts.environment.device_name) for run in runs}
+    [(device, name)] = devices if len(devices) == 1 else [("cpu", "")]
     accelerator = name if device == "cuda" else None
-    return Reached(
+    return BaselineStudy(
         key=key,
         title=f"{config.encoder.name} · {config.task.name} · {config.recipe.optimizer.word}",
         metric=metric,

@@ -186,9 +186,9 @@ class AgainstBaseline:
         from bertspec.store import Store
 
         record, root = self.recorder.record(self.config), self.config.rootpath
-        studies = baselines.reached(record, Store(store_root(self.config)), Catalog.beside(root))
+        studies = baselines.studies_of(record, Store(store_root(self.config)), Catalog.beside(root))
         self.recorder.compared = baselines.compare(
-            (*self.baseline.studies, *self.baseline.timings), (*studies, *baselines.timed(record))
+            (*self.baseline.studies, *self.baseline.timings), (*studies, *baselines.timings_of(record))
         )
         failed = any(each.outcome == "FAIL" for each in self.recorder.compared)
         if failed and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):

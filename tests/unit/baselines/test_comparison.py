@@ -5,18 +5,17 @@ import uuid
 import numpy as np
 import pytest
 
-from bertspec.baselines import Reached, Timed, compare
-from bertspec.baselines import timed as timed_of
+from bertspec.baselines import BaselineStudy, BaselineTiming, compare, timings_of
 from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord
 
 SPREAD = 0.01
 
 
-def reached(
+def scored(
     key: str, scores: list[float], spread: float = SPREAD, *, gpu: str | None = None, peaks: tuple[int, ...] = ()
-) -> Reached:
+) -> BaselineStudy:
     seeds = tuple(range(1, len(scores) + 1))
-    return Reached(
+    return BaselineStudy(
         key=key,
         title=f"study {key}",
         metric="accuracy",
@@ -30,57 +29,55 @@ def reached(
     )
 
 
-def timed(ratios: tuple[float, ...], machine: str = "mine") -> Timed:
-    return Timed(key="k", title="a against b", quantity="examples a second", ratios=ratios, machine=machine)
+def timed(ratios: tuple[float, ...], machine: str = "mine") -> BaselineTiming:
+    return BaselineTiming(key="k", title="a against b", quantity="examples a second", ratios=ratios, machine=machine)
 
 
 def test_an_equal_build_passes_and_says_what_it_would_have_found() -> None:
-    [found] = compare([reached("a", [0.9] * 5)], [reached("a", [0.9] * 5)])
+    [found] = compare([scored("a", [0.9] * 5)], [scored("a", [0.9] * 5)])
     assert (found.outcome, found.then, found.now) == ("PASS", pytest.approx(0.9), pytest.approx(0.9))
     assert found.interval == pytest.approx((-1.96 * SPREAD * np.sqrt(2 / 5), 1.96 * SPREAD * np.sqrt(2 / 5)))
     assert found.detectable_drop == pytest.approx(3.29 * SPREAD * np.sqrt(2 / 5))
 
 
 def test_the_same_runs_are_no_new_measurement() -> None:
-    [found] = compare([one := reached("a", [0.9] * 3)], [one])
+    [found] = compare([one := scored("a", [0.9] * 3)], [one])
     assert (found.outcome, found.interval, found.detectable_drop) == ("PASS", None, None)
     assert str(found.reason).startswith("the same runs as then")
 
 
 def test_a_drop_that_seeds_do_not_explain_fails() -> None:
-    [found] = compare([reached("a", [0.9] * 5)], [reached("a", [0.87] * 5)])
+    [found] = compare([scored("a", [0.9] * 5)], [scored("a", [0.87] * 5)])
     assert found.outcome == "FAIL"
 
 
 def test_a_rise_is_no_regression() -> None:
-    [found] = compare([reached("a", [0.9] * 5)], [reached("a", [0.99] * 5)])
+    [found] = compare([scored("a", [0.9] * 5)], [scored("a", [0.99] * 5)])
     assert found.outcome == "PASS"
 
 
 def test_an_error_rate_that_rises_is_a_regression() -> None:
-    then, up, down = (
-        reached("a", [rate] * 5).model_copy(update={"metric": "error_rate"}) for rate in (0.1, 0.13, 0.07)
-    )
+    then, up, down = (scored("a", [rate] * 5).model_copy(update={"metric": "error_rate"}) for rate in (0.1, 0.13, 0.07))
     assert [compare([then], [now])[0].outcome for now in (up, down)] == ["FAIL", "PASS"]
 
 
 def test_fewer_than_five_seeds_are_undecided() -> None:
-    [found] = compare([reached("a", [0.9] * 5)], [reached("a", [0.1] * 3)])
+    [found] = compare([scored("a", [0.9] * 5)], [scored("a", [0.1] * 3)])
     assert found.outcome == "UNDECIDED"
     assert "5 seeds then, 3 now; at least 5 a side" in str(found.reason)
 
 
 def test_a_study_that_was_not_run_is_named() -> None:
-    [found] = compare([reached("a", [0.9] * 5)], [])
+    [found] = compare([scored("a", [0.9] * 5)], [])
     assert (found.outcome, found.now, found.reason) == ("UNDECIDED", None, "it was not run")
 
 
 def test_a_study_that_the_baseline_does_not_know_is_left_out() -> None:
-    assert compare([], [reached("a", [0.9] * 5)]) == ()
+    assert compare([], [scored("a", [0.9] * 5)]) == ()
 
 
 def test_the_wider_spread_of_the_two_counts() -> None:
-    [found] = compare([reached("a", [0.9] * 5, 0.1)], [reached("a", [0.87] * 5)])
+    [found] = compare([scored("a", [0.9] * 5, 0.1)], [scored("a", [0.87] * 5)])
     assert found.outcome == "PASS"
 
 
@@ -88,7 +85,7 @@ def test_a_build_that_is_no_worse_is_rarely_called_a_regression() -> None:
     rng, wrong = np.random.default_rng(0), 0
     for _ in range(2000):
         before, after = (
-            [reached(str(n), rng.normal(0.9, SPREAD, 5).tolist()) for n in range(12)] for _ in ("then", "now")
+            [scored(str(n), rng.normal(0.9, SPREAD, 5).tolist()) for n in range(12)] for _ in ("then", "now")
         )
         wrong += any(found.outcome == "FAIL" for found in compare(before, after))
     assert wrong / 2000 == pytest.approx(0.05, abs=0.012)
@@ -98,18 +95,18 @@ def test_one_bad_study_among_twelve_is_found() -> None:
     rng, caught = np.random.default_rng(0), 0
     for _ in range(500):
         before, after = (
-            [reached(str(n), rng.normal(0.9, SPREAD, 5).tolist()) for n in range(12)] for _ in ("then", "now")
+            [scored(str(n), rng.normal(0.9, SPREAD, 5).tolist()) for n in range(12)] for _ in ("then", "now")
         )
-        after[3] = reached("3", rng.normal(0.9 - 4 * SPREAD, SPREAD, 5).tolist())
+        after[3] = scored("3", rng.normal(0.9 - 4 * SPREAD, SPREAD, 5).tolist())
         caught += compare(before, after)[3].outcome == "FAIL"
     assert caught / 500 > 0.99
 
 
 def test_memory_is_compared_on_the_same_accelerator() -> None:
-    before = [reached("a", [0.9] * 5, gpu="H100", peaks=(1000, 1004, 998, 1001, 1000))]
+    before = [scored("a", [0.9] * 5, gpu="H100", peaks=(1000, 1004, 998, 1001, 1000))]
     same, more = ((1002, 1003, 999, 1000, 1001), (1103, 1100, 1101, 1099, 1102))
     verdicts = [
-        compare(before, [reached("a", [0.9] * 5, gpu="H100", peaks=peaks)])[1] for peaks in (same, more, (1100,) * 5)
+        compare(before, [scored("a", [0.9] * 5, gpu="H100", peaks=peaks)])[1] for peaks in (same, more, (1100,) * 5)
     ]
     assert [(found.quantity, found.outcome) for found in verdicts] == [
         ("peak memory, MiB", "PASS"),
@@ -119,13 +116,13 @@ def test_memory_is_compared_on_the_same_accelerator() -> None:
 
 
 def test_memory_on_another_accelerator_is_undecided() -> None:
-    before = [reached("a", [0.9] * 5, gpu="H100", peaks=(1000,) * 5)]
-    found = compare(before, [reached("a", [0.9] * 5)])[1]
+    before = [scored("a", [0.9] * 5, gpu="H100", peaks=(1000,) * 5)]
+    found = compare(before, [scored("a", [0.9] * 5)])[1]
     assert (found.outcome, found.reason) == ("UNDECIDED", "measured on H100 then, on a CPU now")
 
 
 def test_memory_that_no_accelerator_counted_is_no_question() -> None:
-    assert len(compare([reached("a", [0.9] * 5)], [reached("a", [0.9] * 5)])) == 1
+    assert len(compare([scored("a", [0.9] * 5)], [scored("a", [0.9] * 5)])) == 1
 
 
 @pytest.mark.parametrize(
@@ -154,7 +151,7 @@ def test_a_time_that_is_claimed_to_be_short_is_kept_as_a_speed() -> None:
     said = {"claim": "p95 latency, as a ratio, is at most 0.8", "direction": "at most", "values": (0.5, 0.4)}
     claims = (more.model_copy(update=said), more)
     scenario = ScenarioRecord(node="n", path="p", line=1, feature="f", title="t", outcome="passed", claims=claims)
-    found = timed_of(SessionRecord(session="s", started="", finished="", command="", scenarios=(scenario,)))
+    found = timings_of(SessionRecord(session="s", started="", finished="", command="", scenarios=(scenario,)))
     assert [(one.quantity, one.ratios) for one in found] == [
         ("inverse of the p95 latency, as a ratio", (2.0, 2.5)),
         ("texts a second, as a ratio", (2.5, 3.0)),
@@ -169,6 +166,6 @@ def test_ratios_of_another_machine_or_of_few_rounds_are_undecided() -> None:
 
 def test_the_correction_covers_quality_and_speed_together() -> None:
     drop = 0.9 - 1.8 * SPREAD * np.sqrt(2 / 5)
-    assert compare([reached("a", [0.9] * 5)], [reached("a", [drop] * 5)])[0].outcome == "FAIL"
-    both = [reached("a", [0.9] * 5), timed((1.0, 1.01, 0.99, 1.0, 1.0))]
-    assert compare(both, [reached("a", [drop] * 5), both[1]])[0].outcome == "PASS"
+    assert compare([scored("a", [0.9] * 5)], [scored("a", [drop] * 5)])[0].outcome == "FAIL"
+    both = [scored("a", [0.9] * 5), timed((1.0, 1.01, 0.99, 1.0, 1.0))]
+    assert compare(both, [scored("a", [drop] * 5), both[1]])[0].outcome == "PASS"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bertspec.cli import console, options
 
 if TYPE_CHECKING:
-    from bertspec.baselines import Reached
+    from bertspec.baselines import BaselineStudy
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "execute"]
 
@@ -52,7 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if record is None:
         raise InvalidConfig("the store has no record of a session", allowed="pytest features/, first", where=kept.root)
     session = sessions.read(record)
-    studies, timings = baselines.reached(session, kept, options.catalog()), baselines.timed(session)
+    studies, timings = baselines.studies_of(session, kept, options.catalog()), baselines.timings_of(session)
     if not studies:
         raise InvalidConfig("the session has no claim about the quality of a study", where=record)
     today = datetime.datetime.now(datetime.UTC).date()
@@ -72,7 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _line(study: Reached) -> str:
+def _line(study: BaselineStudy) -> str:
     from bertspec.statistics import FEWEST_COMPARED
 
     mean, count = sum(study.scores) / len(study.scores), len(study.scores)
