@@ -36,7 +36,7 @@ def test_a_terminal_gets_a_bar_and_keeps_nothing_of_it(config: RunConfig) -> Non
     assert terminal.getvalue().endswith("\r")
 
 
-def test_a_bar_shows_the_newest_look_at_the_main_metric(config: RunConfig) -> None:
+def test_a_bar_shows_the_newest_evaluation_of_the_main_metric(config: RunConfig) -> None:
     terminal = Terminal()
     observer = combine(SilentTracker(), ProgressTracker(terminal, columns=200)).observe(config, fingerprint="")
     observer.started(3)
@@ -58,7 +58,7 @@ def test_a_run_that_fails_before_its_first_step_draws_nothing(config: RunConfig)
     assert terminal.getvalue() == ""
 
 
-def test_several_trackers_hear_the_same(config: RunConfig) -> None:
+def test_several_trackers_get_the_same_calls(config: RunConfig) -> None:
     one, two = Terminal(), Terminal()
     tracker = combine(ProgressTracker(one), SilentTracker(), ProgressTracker(two))
     followed(tracker.observe(config, fingerprint=""))
