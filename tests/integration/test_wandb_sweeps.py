@@ -68,14 +68,16 @@ def test_without_a_key_nothing_is_registered(service: RecordingServer, monkeypat
 
 
 @pytest.mark.parametrize("mode", ["offline", "disabled", "dryrun"])
-def test_an_offline_mode_is_told_at_once(mode: str, service: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_offline_mode_is_refused_at_once(
+    mode: str, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WANDB_MODE", mode)
     with pytest.raises(SourceError, match=f"given: 'WANDB_MODE={mode}'; allowed: WANDB_MODE=online"):
         register(CONFIG)
     assert service.asked == []
 
 
-def test_a_service_that_is_away_is_told_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_is_away_is_reported_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     began = time.monotonic()
     with pytest.raises(Unreachable, match="does not answer within 2 s; allowed: the same command later"):
@@ -86,7 +88,7 @@ def test_a_service_that_is_away_is_told_in_seconds(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "fault", [Fault.DEAD, *(pytest.param(each, marks=pytest.mark.full) for each in (Fault.HANGING, Fault.UNAVAILABLE))]
 )
-def test_a_service_that_dies_before_it_has_the_sweep_is_told_within_its_limit(
+def test_a_service_that_dies_before_it_has_the_sweep_is_reported_within_its_limit(
     fault: Fault, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bertspec.tracking.wandb_sweep._REGISTER_S", 3.0)
@@ -104,7 +106,7 @@ def test_a_service_that_dies_before_it_has_the_sweep_is_told_within_its_limit(
     assert KEY not in str(refusal.value)
 
 
-def test_a_service_that_refuses_the_key_is_told_without_it(service: RecordingServer) -> None:
+def test_a_service_that_refuses_the_key_is_reported_without_it(service: RecordingServer) -> None:
     service.fault, service.fault_after = Fault.FORBIDDEN, 1
     with pytest.raises(SourceError, match="refuses") as refusal:
         register(CONFIG)
@@ -168,7 +170,7 @@ def test_a_sweep_is_one_run_with_a_table_of_its_trials(service: RecordingServer,
     assert service.unknown == []
 
 
-def test_what_a_sweep_compares_is_a_table_of_places_and_one_of_learning_rates(
+def test_what_a_sweep_compares_is_a_table_of_ranks_and_one_of_learning_rates(
     service: RecordingServer, tmp_path: Path
 ) -> None:
     show_sweep(SHOWN, tmp_path)

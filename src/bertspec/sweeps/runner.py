@@ -63,9 +63,9 @@ def run(
         schedule.report()
         size = min(processes or default_size(plan.device), len(schedule.missing))
         if size > 1:
-            _run_in_workers(schedule, session, size)
+            _run_in_workers(schedule, size)
         else:
-            _run_here(schedule, session)
+            _run_here(schedule)
         return schedule.finish()
 
 
@@ -151,13 +151,13 @@ class _Schedule:
         return target is not None and any(sign * score >= sign * target for score in scores)
 
 
-def _run_here(schedule: _Schedule, session: Session) -> None:
+def _run_here(schedule: _Schedule) -> None:
     while (job := schedule.next()) is not None:
         schedule.add(
             trial.run(
                 job.number,
                 job.parameters,
-                session,
+                schedule.session,
                 metric=job.metric,
                 contender=job.contender,
                 on_progress=_on_progress(schedule, job),
@@ -169,9 +169,9 @@ def _on_progress(schedule: _Schedule, job: Job) -> OnProgress | None:
     return (lambda point: schedule.judge(Progress(job, point))) if job.may_stop else None
 
 
-def _run_in_workers(schedule: _Schedule, session: Session, size: int) -> None:
+def _run_in_workers(schedule: _Schedule, size: int) -> None:
     again: list[Job] = []
-    with WorkerPool(session, size) as pool:
+    with WorkerPool(schedule.session, size) as pool:
         while True:
             while pool.busy < size and (job := again.pop() if again else schedule.next()) is not None:
                 pool.start(job)

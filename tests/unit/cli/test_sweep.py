@@ -131,7 +131,7 @@ def test_the_table_has_the_best_trial_first_and_what_is_no_result_last(
     assert output.err == ""
 
 
-def test_the_runner_is_told_how(file: Path, calls: list[dict[str, Any]]) -> None:
+def test_the_options_reach_the_runner(file: Path, calls: list[dict[str, Any]]) -> None:
     assert main(["sweep", str(file), "--trials", "3", "--processes", "2", "--seed", "7"]) == 0
     assert {name: calls[0][name] for name in ("trials_each", "processes", "seed", "confirmed by")} == {
         "trials_each": 3,
@@ -172,7 +172,7 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(
     assert not (file.parent / ".bertspec" / "sweeps").exists()
 
 
-def test_a_dry_run_tells_machines_the_same(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_gives_the_plan_as_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", str(file), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert {name: plan[name] for name in ("name", "method", "trials", "runs", "confirming_runs")} == {

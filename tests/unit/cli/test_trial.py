@@ -103,7 +103,7 @@ def test_other_commands_still_refuse_what_they_do_not_know(capsys: pytest.Captur
 
 
 @pytest.mark.usefixtures("call")
-def test_the_result_is_told_seed_by_seed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_result_is_shown_seed_by_seed(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["trial", "--optimizer=sgd"])
     output = capsys.readouterr().out
     assert ["201", "0.5000", OLD[:12]] in [line.split() for line in output.splitlines()]

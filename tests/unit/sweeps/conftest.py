@@ -1,4 +1,4 @@
-"""Sweeps in files, and trials that nobody trains."""
+"""Sweep files for tests."""
 
 from __future__ import annotations
 

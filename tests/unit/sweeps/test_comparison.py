@@ -1,4 +1,4 @@
-"""Trials that nobody trained, and a confirmation that trains one layer of width 16."""
+"""Made-up trials, and a confirmation that trains one layer of width 16."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_unequal_budgets_let_no_claim_pass_and_say_why(session: Session) -> None
         assert "not fair: adamw was tuned on 3,000 tokens, sgd on 6,000" in str(verdict)
 
 
-def test_the_steps_to_a_target_are_those_at_which_somebody_looked(session: Session) -> None:
+def test_the_steps_to_a_target_are_those_of_an_evaluation(session: Session) -> None:
     compared = comparison.begin(config_of(session), swept(*SIX), session)
     verdict = judging.judge_steps(compared, "adamw", "sgd", 1.0, 0.0)
     assert (verdict.outcome, verdict.values) == ("PASS", (1.0,) * 5)

@@ -73,7 +73,7 @@ def test_a_sweep_of_no_file_is_checked_the_same_way(session: Session) -> None:
         files.parse(values, session, name="inline", where="the table")
 
 
-def test_an_unknown_sweep_is_told_with_those_that_there_are(session: Session) -> None:
+def test_an_unknown_sweep_is_reported_with_the_known_ones(session: Session) -> None:
     with pytest.raises(UnknownName, match=r"unknown sweep; given: 'optimisers'; allowed: did you mean optimizers"):
         files.read("optimisers", session)
 
@@ -282,18 +282,18 @@ def test_it_is_refused_with_its_line(read: Read, wrong: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
-def test_an_empty_file_is_told(read: Read, text: str) -> None:
+def test_an_empty_file_is_refused(read: Read, text: str) -> None:
     with pytest.raises(InvalidConfig, match="the sweep file is empty"):
         read(text)
 
 
 @pytest.mark.parametrize("text", ["- one\n- two\n", "method\n"])
-def test_a_file_of_something_else_is_told(read: Read, text: str) -> None:
+def test_a_file_of_something_else_is_refused(read: Read, text: str) -> None:
     with pytest.raises(InvalidConfig, match="a sweep must be a mapping of keys"):
         read(text)
 
 
-def test_a_sweep_without_its_task_is_told(read: Read) -> None:
+def test_a_sweep_without_its_task_is_refused(read: Read) -> None:
     with pytest.raises(InvalidConfig, match=r"lacks its task; allowed: task: \{value: NAME\}"):
         read(old="  task: {value: bundled/sentiment}\n", new="")
 
@@ -331,7 +331,7 @@ def test_brackets_lie_at_powers_of_eta(read: Read) -> None:
 
 
 @pytest.mark.parametrize("text", ["method: &a [*a, *a]\n", "\x00", "parameters: &a {x: *a}\nmethod: grid\n"])
-def test_what_yaml_allows_and_nobody_means_is_refused(read: Read, text: str) -> None:
+def test_yaml_that_is_valid_and_meaningless_is_refused(read: Read, text: str) -> None:
     with pytest.raises(InvalidConfig):
         read(text)
 

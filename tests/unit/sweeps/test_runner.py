@@ -1,4 +1,4 @@
-"""The runner in one process, with trials that nobody trains."""
+"""The runner in one process, with trials that train nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .conftest import GOOD, Read
 
 @dataclasses.dataclass
 class Trials:
-    """What was run, instead of training; and what it shall come to."""
+    """Records the trials instead of training them, and gives them their scores."""
 
     run: list[int] = dataclasses.field(default_factory=list)
     parameters: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -84,9 +84,7 @@ def test_the_same_sweep_is_not_run_again(read: Read, session: Session, trials: T
 
 @pytest.mark.usefixtures("trials")
 @pytest.mark.parametrize("method", ["random", "bayes"])
-def test_what_a_name_stands_for_is_part_of_the_question(
-    read: Read, session: Session, tmp_path: Path, method: str
-) -> None:
+def test_what_a_name_stands_for_is_part_of_the_plan(read: Read, session: Session, tmp_path: Path, method: str) -> None:
     recipe = tmp_path / "configs" / "recipes" / "mine.yaml"
     recipe.parent.mkdir(parents=True)
     text = (Path("configs") / "recipes" / "from-scratch.yaml").read_text("utf-8")
@@ -116,7 +114,7 @@ def test_a_fresh_sweep_runs_every_trial_again(read: Read, session: Session, tria
         {"old": "value: 4", "new": "value: 5"},
     ],
 )
-def test_another_question_is_another_sweep(read: Read, session: Session, trials: Trials, other: dict[str, Any]) -> None:
+def test_another_plan_is_another_sweep(read: Read, session: Session, trials: Trials, other: dict[str, Any]) -> None:
     text = {name: other[name] for name in ("old", "new") if name in other}
     first = swept(read(), session)
     second = swept(read(**text), session, **{name: value for name, value in other.items() if name not in text})
@@ -186,7 +184,7 @@ def test_hopeless_trials_are_stopped_and_that_survives_an_interruption(
     ]  # fmt: skip
 
 
-def test_settings_that_an_optimizer_lacks_are_told_before_anything_is_run(
+def test_settings_that_an_optimizer_lacks_are_reported_before_anything_is_run(
     read: Read, session: Session, trials: Trials
 ) -> None:
     nested = "  settings: {parameters: {momentum: {value: 0.9}}}\n  steps: {value: 4}"
@@ -195,7 +193,9 @@ def test_settings_that_an_optimizer_lacks_are_told_before_anything_is_run(
     assert trials.run == []
 
 
-def test_data_that_cannot_be_had_are_told_before_anything_is_run(read: Read, session: Session, trials: Trials) -> None:
+def test_data_that_cannot_be_had_are_reported_before_anything_is_run(
+    read: Read, session: Session, trials: Trials
+) -> None:
     with pytest.raises((SourceError, UnknownName)):
         swept(read(old="bundled/sentiment", new="sst2-sentences"), session)
     assert trials.run == []

@@ -109,7 +109,7 @@ def test_bayes_keeps_away_from_what_failed(bayes: Search) -> None:
     assert sum(each.state == "failed" for each in done[30:]) < 10  # of 30; at random it would be 15
 
 
-def test_a_contender_learns_nothing_from_its_rivals(bayes: Search) -> None:
+def test_a_contender_learns_nothing_from_the_others(bayes: Search) -> None:
     done = swept(bayes, 18)
     own = [each for each in done if each.contender == "adam"]
     assert bayes.proposal(18, own) == bayes.proposal(18, done)

@@ -102,11 +102,11 @@ def test_the_sweeps_own_parameters_are_checked(mini: Session, name: str, value: 
     assert record.state == "failed"
 
 
-LOOKS = {**MICRO, "evaluate_every": 2, "steps": 6}
+EVALUATED = {**MICRO, "evaluate_every": 2, "steps": 6}
 
 
-def test_looks_on_the_way_are_the_mean_over_the_seeds(mini: Session) -> None:
-    record = trial.run(0, LOOKS, mini)
+def test_evaluations_during_training_are_the_mean_over_the_seeds(mini: Session) -> None:
+    record = trial.run(0, EVALUATED, mini)
     assert [point.step for point in record.points] == [2, 4, 6]
     assert record.points[-1].value == pytest.approx(record.score)
 
@@ -118,23 +118,25 @@ def test_a_trial_is_stopped_on_its_first_seed(mini: Session) -> None:
         points.append(point)
         return "hopeless" if point.step == 4 else None
 
-    record = trial.run(0, LOOKS, mini, on_progress=on_progress)
+    record = trial.run(0, EVALUATED, mini, on_progress=on_progress)
     assert (record.state, record.reason, record.seeds, record.runs) == ("stopped", "hopeless", (7,), ())
     assert list(record.points) == points
     assert record.score == points[-1].value
     assert mini.store.count() == 0
-    whole = trial.run(0, LOOKS, mini)
+    whole = trial.run(0, EVALUATED, mini)
     assert record.tokens == pytest.approx(whole.tokens / 2 * 4 / 6, rel=0.1)
 
 
-def test_a_trial_that_nobody_stops_is_what_it_would_be_unwatched(mini: Session) -> None:
-    watched = trial.run(0, LOOKS, mini, on_progress=lambda _: None)
-    assert watched.model_copy(update={"finished": ""}) == trial.run(0, LOOKS, mini).model_copy(update={"finished": ""})
+def test_a_trial_that_is_not_stopped_is_what_it_would_be_unwatched(mini: Session) -> None:
+    watched = trial.run(0, EVALUATED, mini, on_progress=lambda _: None)
+    assert watched.model_copy(update={"finished": ""}) == trial.run(0, EVALUATED, mini).model_copy(
+        update={"finished": ""}
+    )
     assert first_points(watched, mini.store)[0].step == 2
 
 
-def test_the_last_look_stops_nothing(mini: Session) -> None:
-    record = trial.run(0, LOOKS, mini, on_progress=lambda point: "too late" if point.step == 6 else None)
+def test_the_last_evaluation_stops_nothing(mini: Session) -> None:
+    record = trial.run(0, EVALUATED, mini, on_progress=lambda point: "too late" if point.step == 6 else None)
     assert record.state == "finished"
 
 
@@ -142,8 +144,8 @@ def test_a_run_of_the_store_is_judged_as_if_it_were_trained_now(mini: Session) -
     def on_progress(point: Point) -> str | None:
         return "hopeless" if point.step == 4 else None
 
-    live = trial.run(0, LOOKS, mini, on_progress=on_progress)
-    trial.run(0, LOOKS, mini)
-    stored = trial.run(0, LOOKS, mini, on_progress=on_progress)
+    live = trial.run(0, EVALUATED, mini, on_progress=on_progress)
+    trial.run(0, EVALUATED, mini)
+    stored = trial.run(0, EVALUATED, mini, on_progress=on_progress)
     assert (stored.state, stored.points, stored.score) == (live.state, live.points, live.score)
     assert stored.tokens == pytest.approx(live.tokens, rel=0.1)
