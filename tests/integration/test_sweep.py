@@ -171,6 +171,6 @@ def test_an_error_that_every_trial_would_have_reaches_the_user(folder: Path) -> 
         device="cpu",
     )
     with WorkerPool(session, 1) as pool:
-        pool.start(Job(0, {"encoder": "micro", "task": "nothing"}, None, "accuracy", judged=False))
+        pool.start(Job(0, {"encoder": "micro", "task": "nothing"}, None, "accuracy", may_stop=False))
         with pytest.raises(UnknownName, match="unknown task; given: 'nothing'"):
             list(pool.events())
