@@ -38,7 +38,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     There may be one writer of a path at a time. What a killed writer left behind is removed.
 
     Yields:
-        An empty folder beside ``path``, which is renamed to it unless the body raises.
+        An empty folder beside ``path``, which is renamed to it unless the body raises or leaves it empty.
 
     Raises:
         OSError: the folder cannot be written.
@@ -50,7 +50,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield draft
         for file in draft.iterdir():
             flush(file)
-        _replace_folder(path, draft)
+        if any(draft.iterdir()):
+            _replace_folder(path, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -119,6 +119,8 @@ class Store:
         """
         with self._telling("the model cannot be stored"), atomic_folder(self.models / fingerprint) as draft:
             yield draft
+            if not any(draft.iterdir()):  # the run was stopped early, and has no model
+                return
             (draft / _SUMS).write_text("".join(f"{sha256(file)}  {file.name}\n" for file in _files(draft)), "utf-8")
 
     def model(self, fingerprint: str) -> Path | None:

@@ -44,7 +44,7 @@ class Study:
         return " and ".join([f"{trained} trained"] * (trained > 0) + [f"{kept} from the store"] * (kept > 0))
 
     def extend(self, count: int) -> None:
-        """Run the next seeds, up to that number of runs.
+        """Run the next seeds, up to that number of runs; no further one after a run that an observer stopped.
 
         Raises:
             BertspecError: see :func:`bertspec.engine.run`; finished runs are kept.
@@ -53,6 +53,8 @@ class Study:
             run, trained = _run_once(config, self.inputs, self.device, self.session)
             self.runs.append(run)
             self.trained |= {run.fingerprint} if trained else set()
+            if run.result.facts.stopped is not None:
+                return
 
     def missing(self, count: int) -> tuple[int, ...]:
         """The seeds, up to that number of runs, that would have to be trained."""

@@ -46,6 +46,18 @@ class Log:
         raise AssertionError("the caller tells of failures")
 
 
+class StopAt(Log):
+    """An observer that ends the run at one evaluation."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def evaluated(self, step: int, score: float) -> Stop | None:
+        super().evaluated(step, score)
+        return Stop("seen enough") if step == self.step else None
+
+
 @pytest.fixture
 def config(study_config: StudyConfig) -> RunConfig:
     return study_config.runs()[0]
@@ -391,3 +403,28 @@ def test_the_weights_that_a_look_sees_are_those_that_are_scored(
     monkeypatch.setattr(optimizers.TorchOptimizer, "scored", scored)
     ran(looked_at(config, 4))
     assert told == ["in", "out"] * 2
+
+
+def test_an_observer_ends_a_run_by_what_it_returns(config: RunConfig) -> None:
+    log = StopAt(4)
+    stopped, whole = ran(looked_at(config, 2), log), ran(looked_at(config, 2))
+    assert (stopped.facts.stopped, stopped.facts.steps, whole.facts.stopped) == ("seen enough", 4, None)
+    assert [step for step, *_ in log.steps] == [1, 2, 3, 4]
+    assert [step for step, _ in log.looks] == stopped.curve.evaluated.tolist() == [2, 4]
+    assert np.array_equal(stopped.curve.loss, whole.curve.loss[:4])
+
+
+def test_the_tokens_of_a_stopped_run_are_those_that_it_saw(config: RunConfig) -> None:
+    stopped, short = ran(looked_at(config, 2), StopAt(4)), ran(changed(config, steps=4))
+    assert stopped.facts.train_tokens == short.facts.train_tokens
+    assert stopped.facts.train_examples == short.facts.train_examples == 64
+
+
+def test_a_stop_after_the_last_step_changes_nothing(config: RunConfig) -> None:
+    result = ran(looked_at(config, 4), StopAt(8))
+    assert (result.facts.stopped, result.facts.steps) == (None, 8)
+
+
+def test_a_stopped_run_saves_no_model(config: RunConfig, tmp_path: Path) -> None:
+    ran(looked_at(config, 2), StopAt(4), save_to=tmp_path / "model")
+    assert not (tmp_path / "model").exists()

@@ -10,7 +10,7 @@ import pytest
 from bertspec import engine, study
 from bertspec.config import RunConfig, StudyConfig
 from bertspec.errors import BertspecError, DeviceError, InvalidConfig, UnknownName
-from bertspec.results import RunObserver, RunResult
+from bertspec.results import RunObserver, RunResult, Stop
 from bertspec.store import Store
 from bertspec.study import Session
 
@@ -171,3 +171,22 @@ def test_models_are_kept_where_they_are_asked_for(study_config: StudyConfig, ses
     made = study.run(study_config, keeping)
     assert len(made.trained) == 0
     assert all(session.store.intact_model(run.fingerprint) for run in made.runs)
+
+
+class Impatient(Diary):
+    """Ends every run at its first evaluation."""
+
+    def evaluated(self, step: int, score: float) -> Stop | None:
+        return Stop("seen enough")
+
+
+@pytest.mark.parametrize("keep_models", [False, True])
+def test_a_stopped_run_ends_its_study_and_is_not_stored(
+    study_config: StudyConfig, session: Session, keep_models: bool
+) -> None:
+    looking = study_config.model_copy(update={"recipe": study_config.recipe.model_copy(update={"evaluate_every": 2})})
+    changes: dict[str, Any] = {"tracker": Impatient(), "keep_models": keep_models}
+    made = study.run(looking, dataclasses.replace(session, **changes))
+    assert [(run.result.facts.seed, run.result.facts.stopped) for run in made.runs] == [(1, "seen enough")]
+    assert (session.store.count(), list(session.store.models.glob("*"))) == (0, [])
+    assert [run.result.facts.stopped for run in study.run(looking, session).runs] == [None, None]

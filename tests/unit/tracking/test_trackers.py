@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bertspec.config import RunConfig, StudyConfig
-from bertspec.results import RunObserver
-from bertspec.tracking import ProgressTracker, SilentTracker, combine, sampled_steps
+from bertspec.results import RunObserver, Stop
+from bertspec.tracking import ProgressTracker, SilentObserver, SilentTracker, combine, sampled_steps
 
 
 class Terminal(io.StringIO):
@@ -73,3 +73,25 @@ def test_a_curve_is_sampled_evenly_from_its_first_step(total: int) -> None:
     assert steps[0] == 1
     assert len(steps) <= 250
     assert set(np.diff(steps)) <= {steps[1] - steps[0] if len(steps) > 1 else 0}
+
+
+class Deciding(SilentTracker, SilentObserver):
+    """A tracker whose observer has one answer to every evaluation."""
+
+    def __init__(self, answer: Stop | None) -> None:
+        self.answer = answer
+        self.steps: list[int] = []
+
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
+        return self
+
+    def evaluated(self, step: int, score: float) -> Stop | None:
+        self.steps.append(step)
+        return self.answer
+
+
+def test_the_first_stop_of_several_observers_counts_and_all_of_them_see_the_evaluation(config: RunConfig) -> None:
+    parts = [Deciding(answer) for answer in (None, Stop("first"), Stop("second"))]
+    assert combine(*parts).observe(config, fingerprint="").evaluated(2, 0.5) == Stop("first")
+    assert [part.steps for part in parts] == [[2]] * 3
+    assert combine(SilentTracker()).observe(config, fingerprint="").evaluated(2, 0.5) is None
