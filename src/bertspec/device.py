@@ -31,7 +31,7 @@ _OUT_OF_MEMORY = (
     "could not create a memory object",
     "bad_alloc",
 )
-"""On a CPU torch, and oneDNN below it, raise plain RuntimeErrors, whose text is all that tells."""
+"""On a CPU torch and oneDNN raise plain RuntimeErrors: only their text says that memory ran out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Device:
 
     @property
     def torch(self) -> torch.device:
-        """The same device in torch's terms."""
+        """The device as torch's type."""
         return torch.device(self.kind)
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -55,7 +55,7 @@ class Device:
 
     @contextmanager
     def session(self, seed: int) -> Iterator[None]:
-        """Seed torch, fix the threads and, on a CPU, insist on deterministic kernels; undone at the end."""
+        """Seed torch, set its threads and, on a CPU, require deterministic kernels; all is restored at the end."""
         threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
         memory: Any = torch.utils.deterministic  # the library has no types here
         filling = memory.fill_uninitialized_memory
@@ -64,7 +64,7 @@ class Device:
             torch.manual_seed(seed)
             torch.set_num_threads(self.threads)
             torch.use_deterministic_algorithms(self.kind == "cpu" or strict)
-            # Writing every fresh tensor twice costs 8 % of a step; it would only make reads of nothing repeatable.
+            # Filling every new tensor costs 8 % of a step, and only makes reads of uninitialized memory repeatable.
             memory.fill_uninitialized_memory = False
             try:
                 yield
@@ -74,44 +74,44 @@ class Device:
                 memory.fill_uninitialized_memory = filling
 
     def random_state(self) -> dict[str, Tensor]:
-        """The state of torch's generators that a run draws from."""
+        """The state of the torch generators that a run draws from."""
         state = {"cpu": torch.get_rng_state()}
         return {**state, "cuda": torch.cuda.get_rng_state()} if self.kind == "cuda" else state
 
     def restore_random_state(self, state: dict[str, Tensor]) -> None:
-        """Draw from here on what would have been drawn after :meth:`random_state`."""
+        """Restore the generators to the state that :meth:`random_state` returned."""
         torch.set_rng_state(state["cpu"])
         if self.kind == "cuda":
             torch.cuda.set_rng_state(state["cuda"])
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """Whether an error says that the memory of this device is used up."""
+        """Whether an error means that this device is out of memory."""
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             return True
         return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
     def release_memory(self) -> None:
-        """Give back what torch holds in reserve."""
+        """Return the memory that torch has cached."""
         if self.kind == "cuda":
             torch.cuda.empty_cache()
 
     def clock(self) -> float:
-        """Seconds on a steady clock, after all work that was given to the device is done."""
+        """Seconds on a monotonic clock, after the device has finished all submitted work."""
         if self.kind == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter()
 
     def peak_memory_bytes(self) -> int:
-        """The peak since :meth:`forget_peak` on a GPU; of the whole process so far on a CPU."""
+        """Peak memory: since :meth:`forget_peak` on a GPU, of the whole process on a CPU."""
         return torch.cuda.max_memory_allocated() if self.kind == "cuda" else _peak_resident_bytes()
 
     def forget_peak(self) -> None:
-        """Start a new memory peak, where the device can."""
+        """Reset the memory peak, if the device supports that."""
         if self.kind == "cuda":
             torch.cuda.reset_peak_memory_stats()
 
     def environment(self) -> Environment:
-        """The machine and the software, as a result records them."""
+        """Describe the machine and the software, for the result."""
         name = torch.cuda.get_device_name() if self.kind == "cuda" else platform.processor() or platform.machine()
         packages = ("bertspec", "numpy", "tokenizers", "torch", "transformers")
         return Environment(
@@ -125,7 +125,7 @@ class Device:
 
 
 def _peak_resident_bytes() -> int:
-    """Of this process alone: Linux's ru_maxrss begins with what the process that started it once had."""
+    """Peak resident memory of this process alone: on Linux, ru_maxrss starts at the parent's value."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text("ascii").splitlines():
             if line.startswith("VmHWM:"):
@@ -135,14 +135,14 @@ def _peak_resident_bytes() -> int:
 
 
 def choose(kind: Literal["auto", "cpu", "cuda"], recipe: RecipeConfig) -> Device:
-    """Settle where a recipe runs on this machine.
+    """Choose the device and the precision of a recipe on this machine.
 
     Raises:
-        DeviceError: CUDA was asked for and is absent, or bf16 was asked for and the device lacks it.
+        DeviceError: CUDA is requested and absent, or bf16 is requested and the device lacks it.
     """
     if kind == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
-            "no CUDA device is on this machine", given="cuda", allowed="cpu, auto", where="the device option"
+            "this machine has no CUDA device", given="cuda", allowed="cpu, auto", where="the device option"
         )
     chosen: Literal["cpu", "cuda"] = "cuda" if kind != "cpu" and torch.cuda.is_available() else "cpu"
     able = computes_bf16(chosen)

@@ -1,4 +1,4 @@
-"""What training minimises, by name."""
+"""Loss functions by name."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from bertspec.catalog import Catalog
 from bertspec.data import batches
 from bertspec.data.tokens import Tokens
 from bertspec.engine import RunInputs, preparation, training
-from bertspec.engine.progress import Progress
+from bertspec.engine.training import Progress
 from bertspec.models import dropout, packing
 from bertspec.sources import Sources, pretrained, tables
 

@@ -1,1 +1,1 @@
-"""Rows → token ids, made once and cached; token ids → batches."""
+"""Rows → token ids, computed once and cached; token ids → batches."""

@@ -15,7 +15,7 @@ from bertspec.data.tokens import Tokens
 __all__ = ["Batch", "PackedBatch", "PaddedBatch", "evaluation_batches", "pack", "pad", "training_batches"]
 
 WINDOW_BATCHES = 16
-"""Where batches are padded, training sorts by length inside windows of this many: near-equal lengths, still random."""
+"""For padded batches, training sorts by length inside windows of this many batches: similar lengths, still random."""
 
 EVALUATION_TOKENS = 4_096
 """Tokens per evaluation batch, counted as if it were padded."""
@@ -61,15 +61,15 @@ Batch = PackedBatch | PaddedBatch
 def training_batches(
     lengths: NDArray[np.int64], *, batch_size: int, seed: int | tuple[int, ...], window_batches: int = 1
 ) -> Iterator[Rows]:
-    """Row numbers of batches without end; each pass sees every example once.
+    """Yield the row numbers of batches without end; each pass sees every example once.
 
     The last batch of a pass may be smaller. The same arguments give the same batches.
 
     Args:
-        lengths: tokens per example.
+        lengths: tokens per example, shape (examples,).
         batch_size: examples per batch.
-        seed: of the order.
-        window_batches: inside windows of so many batches, examples of similar length go together; with one,
+        seed: decides the order.
+        window_batches: examples of similar length are batched together inside windows of this many batches; with 1,
             batches are purely random.
     """
     rng = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def _one_pass(lengths: NDArray[np.int64], batch_size: int, size: int, rng: np.ra
 
 
 def evaluation_batches(lengths: NDArray[np.int64], *, token_budget: int = EVALUATION_TOKENS) -> Iterator[Rows]:
-    """Row numbers of batches that see every example once, longest first, within a budget of padded tokens."""
+    """Yield the row numbers of batches that see every example once, longest first, within a budget of padded tokens."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):

@@ -1,4 +1,4 @@
-"""The columns of a split → texts and labels that fit the task, or a refusal."""
+"""The columns of a split → texts and targets that fit the task, or an error."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Examples:
 
     texts: list[str]
     pairs: list[str] | None
-    """The second texts, or none for a single-sentence task."""
+    """The second texts; None for a task of single texts."""
     labels: NDArray[np.float64]
-    """Shape (examples,): class numbers, or numbers to regress."""
+    """The head's targets, shape (examples,): class numbers, or numbers to regress."""
 
     def __len__(self) -> int:
         return len(self.texts)

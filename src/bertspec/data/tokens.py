@@ -1,4 +1,4 @@
-"""Texts → token ids, once: kept in a folder and read back memory-mapped."""
+"""Texts → token ids, computed once: cached in a folder and read back memory-mapped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Tokens", "encode"]
 _log = logging.getLogger(__name__)
 
 _LAYOUT = 1
-"""Raised when the meaning of a cached file changes."""
+"""Increased when the meaning of a cached file changes."""
 
 _ARRAYS = ("ids", "types", "offsets")
 
@@ -44,7 +44,7 @@ class Tokens:
         return np.diff(self.offsets)
 
     def lengths_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The same for some rows."""
+        """Tokens per example of some rows, shape (rows,)."""
         lengths: NDArray[np.int64] = self.offsets[rows + 1] - self.offsets[rows]
         return lengths
 
@@ -60,33 +60,33 @@ class Tokens:
 
 
 def encode(tokenizer: Any, examples: Examples, *, max_length: int, key: str, cache: Path | None) -> Tokens:
-    """Token ids of every example, truncated to ``max_length``.
+    """Tokenize every example, truncated to ``max_length``.
 
     Args:
         tokenizer: a fast tokenizer of the transformers library.
         examples: the texts.
         max_length: tokens per example at most, special tokens included.
         key: what else the ids depend on: the tokenizer's hash and library version.
-        cache: the folder to keep them in; none keeps nothing, and one that cannot be written costs a warning.
+        cache: the folder to cache them in, or None; if it cannot be written, a warning is logged.
 
     Raises:
         DataError: more than half of the tokens are unknown to the tokenizer.
     """
     if cache is None:
-        return _made(tokenizer, examples, max_length)
+        return _tokenize(tokenizer, examples, max_length)
     folder = cache / _cache_key(examples, max_length, key)
-    kept = _kept(folder)
-    if kept is not None:
-        return kept
-    made = _made(tokenizer, examples, max_length)
+    cached = _read(folder)
+    if cached is not None:
+        return cached
+    tokens = _tokenize(tokenizer, examples, max_length)
     try:
-        _keep(made, folder)
+        _write(tokens, folder)
     except OSError as refusal:
         _log.warning("token ids are not cached in %s: %s", cache, refusal)
-    return made
+    return tokens
 
 
-def _made(tokenizer: Any, examples: Examples, max_length: int) -> Tokens:
+def _tokenize(tokenizer: Any, examples: Examples, max_length: int) -> Tokens:
     encoded = tokenizer(
         examples.texts,
         examples.pairs,
@@ -120,7 +120,7 @@ def _cache_key(examples: Examples, max_length: int, key: str) -> str:
     return digest.hexdigest()
 
 
-def _keep(tokens: Tokens, folder: Path) -> None:
+def _write(tokens: Tokens, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")), atomic_folder(folder) as draft:
         digest = hashlib.sha256()
@@ -131,20 +131,20 @@ def _keep(tokens: Tokens, folder: Path) -> None:
         (draft / "sha256").write_text(digest.hexdigest(), "ascii")
 
 
-def _kept(folder: Path) -> Tokens | None:
-    """The cached ids, or none where they are missing or not what was written."""
+def _read(folder: Path) -> Tokens | None:
+    """Read the cached ids; None if they are missing or damaged."""
     try:
         arrays = [_mapped(folder / f"{name}.npy") for name in _ARRAYS]
-        promised = (folder / "sha256").read_text("ascii")
+        expected = (folder / "sha256").read_text("ascii")
     except (OSError, ValueError, EOFError):
         return None
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(array.tobytes())
-    return Tokens(*arrays) if digest.hexdigest() == promised else None
+    return Tokens(*arrays) if digest.hexdigest() == expected else None
 
 
 def _mapped(file: Path) -> NDArray[Any]:
-    """Without pickles: an array file that holds objects is refused by the library."""
+    """Read an array without pickles: numpy refuses files that hold objects."""
     array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)  # noqa: TID251
     return array

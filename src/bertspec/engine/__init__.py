@@ -1,7 +1,7 @@
 """One run: the one training loop and the one evaluation loop.
 
-The loop's variations enter by config (recipe, loss, optimizer), by data (batches) and by device; it
-knows neither where models and data come from nor where results go.
+The loop varies by config (recipe, loss, optimizer), by data (batches) and by device. It does not know where models and
+data come from, or where results go.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from bertspec.device import Device
 from bertspec.engine.checkpoints import Checkpoints
 from bertspec.engine.evaluation import evaluate, outputs
 from bertspec.engine.preparation import RunInputs, Split, prepare
-from bertspec.engine.progress import Progress
 from bertspec.engine.schedules import learning_rate_at, steps_of
-from bertspec.engine.training import train
+from bertspec.engine.training import Progress, train
 from bertspec.errors import DeviceError
 from bertspec.records import utc_now
 from bertspec.results import Outcomes, RunFacts, RunObserver, RunResult, Timings
@@ -44,19 +43,20 @@ def run(
 ) -> RunResult:
     """Train an encoder on a task and score it after the last step.
 
-    A batch that does not fit the memory is taken in parts, with the same optimizer steps; the result says so. Where
-    the loss or an output is no longer a finite number the training ends, and the outputs are zeros.
+    A batch that does not fit into memory is split, with the same optimizer steps; the result records that. If the loss
+    or an output is no longer a finite number, training ends, and the outputs are zeros.
 
     Args:
         config: encoder, task, recipe and seed.
         inputs: the encoder's files and the task's rows.
-        observer: hears of the start, of every step and of every look at the main metric, where the recipe asks for
-            such; the end is the caller's to tell, once the result is safe.
+        observer: follows the start, every step and, where the recipe has ``evaluate_every``, every evaluation of the
+            main metric, and may stop the run there; the result records why. Reporting the end is left to the caller,
+            who knows when the result is stored.
         device: where it computes; the same seed gives the same bits on one CPU and thread count.
-        cache: the folder that keeps token ids between runs; none keeps nothing.
-        checkpoints: where the run's state is kept, and taken up again; the bits are those of a run without a break
-            (on a CPU; within noise on CUDA).
-        save_to: the folder that the fine-tuned encoder is saved to; none saves nothing.
+        cache: the folder that keeps token ids between runs; None keeps nothing.
+        checkpoints: where the run's state is kept, and resumed from; an interrupted run gives the same bits as an
+            uninterrupted one on a CPU, and the same numbers within noise on CUDA.
+        save_to: the folder that the fine-tuned model is saved to, unless the run was stopped; None saves nothing.
 
     Raises:
         DataError: rows do not fit the task.
@@ -64,7 +64,7 @@ def run(
         SourceError: the checkpoint cannot be loaded.
         DeviceError: the memory is too small, even for one example at a time.
     """
-    with device.session(config.seed), _memory_told(config, device):
+    with device.session(config.seed), _out_of_memory_explained(config, device):
         device.forget_peak()
         began = device.clock()
         context = prepare(config, inputs, device, cache)
@@ -74,7 +74,7 @@ def run(
         with context.optimizer.scored():
             outcomes = Outcomes(_finite(evaluate(context), progress), context.evaluation.labels, config.task.task_head)
             timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
-            if save_to is not None:
+            if save_to is not None and progress.stopped is None:
                 context.model.save(save_to, context.tokenizer)
     facts = _facts(config, inputs, device, progress, outcomes, timings, context.held_out)
     if config.recipe.evaluate_every is not None and progress.stopped is None:
@@ -84,7 +84,7 @@ def run(
 
 
 def _finite(outputs: NDArray[np.float32], progress: Progress) -> NDArray[np.float32]:
-    """The same outputs; or zeros, which know nothing, where the run diverged."""
+    """The same outputs, or zeros where the run diverged."""
     if progress.diverged is None and np.isfinite(outputs).all():
         return outputs
     progress.diverged = progress.diverged or "outputs that are not finite numbers, after the last step"
@@ -93,7 +93,7 @@ def _finite(outputs: NDArray[np.float32], progress: Progress) -> NDArray[np.floa
 
 
 @contextlib.contextmanager
-def _memory_told(config: RunConfig, device: Device) -> Iterator[None]:
+def _out_of_memory_explained(config: RunConfig, device: Device) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -115,7 +115,7 @@ def _facts(
     timings: Timings,
     held_out: Split | None,
 ) -> RunFacts:
-    asked = config.recipe.micro_batch or config.recipe.batch_size
+    requested = config.recipe.micro_batch or config.recipe.batch_size
     return RunFacts(
         seed=config.seed,
         scores={name: metrics.score(name, outcomes.references, outcomes.predictions) for name in config.task.metrics},
@@ -124,7 +124,7 @@ def _facts(
         train_tokens=progress.tokens,
         evaluation_examples=len(outcomes.references),
         held_out_examples=None if held_out is None else len(held_out.labels),
-        micro_batch=progress.micro_batch if progress.micro_batch < asked else None,
+        micro_batch=progress.micro_batch if progress.micro_batch < requested else None,
         resumed_at=tuple(progress.resumed_at),
         diverged=progress.diverged,
         stopped=progress.stopped,

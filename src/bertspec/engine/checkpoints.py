@@ -1,8 +1,8 @@
-"""Checkpoints of a training under way, from which an interrupted run goes on.
+"""Checkpoints of a run in training, from which an interrupted run resumes.
 
-A checkpoint is a safetensors file and ``checkpoint.json``, which names the file, holds its hash and everything that is
-not a tensor. The JSON file is replaced last and at one stroke: whatever moment a process is killed at, the folder
-holds the newest whole checkpoint, or the one before it.
+A checkpoint is a safetensors file and ``checkpoint.json``, which names the file and holds its hash and everything that
+is not a tensor. The JSON file is replaced last, in one operation: whenever a process is killed, the folder holds the
+newest whole checkpoint, or the one before it.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class Checkpoints:
 
     folder: Path
     every: int | None
-    """Steps from one checkpoint to the next; none makes no new ones, and still goes on from one that is there."""
+    """Steps from one checkpoint to the next; None writes none, and still resumes from an existing one."""
 
     def due(self, step: int, total: int) -> bool:
-        """Whether a checkpoint belongs after this step; after the last one there is nothing to go on with."""
+        """Whether to write a checkpoint after this step; after the last step there is nothing left to resume."""
         return self.every is not None and step % self.every == 0 and step < total
 
     def save(self, step: int, state: dict[str, Any]) -> bool:
-        """Keep a nest of dicts, lists, plain values and tensors; whether that went well.
+        """Write nested dicts, lists, plain values and tensors; return whether they were written.
 
-        A checkpoint that cannot be written costs a warning and not the run.
+        If a checkpoint cannot be written, a warning is logged and the run continues.
         """
         tensors: dict[str, Tensor] = {}
         plain = _without_tensors(state, tensors, "")
@@ -62,7 +62,7 @@ class Checkpoints:
         return True
 
     def load(self) -> dict[str, Any] | None:
-        """The newest checkpoint, or none where there is none, or none that is as it was written."""
+        """Read the newest checkpoint; None if there is none, or if it is damaged."""
         record = self.folder / _RECORD
         if not record.is_file():
             return None
@@ -83,7 +83,7 @@ def _read(record: Path) -> dict[str, Any]:
 
 
 def _without_tensors(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
-    """The same nest with every tensor replaced by its name in ``tensors``."""
+    """Replace every tensor by its name in ``tensors``."""
     if isinstance(value, Tensor):
         # A copy: the file format refuses tensors that share memory, as tied weights do.
         tensors[path] = value.detach().to("cpu", copy=True).contiguous()

@@ -48,10 +48,11 @@ def outputs(
 ) -> NDArray[np.float32]:
     """Compute a model's outputs for every example, shape (examples, width), in the examples' order.
 
-    Batches run longest first and are copied once. Where they do not fit the memory, smaller ones are tried.
+    The longest batches run first, and outputs are copied once. If a batch does not fit into memory, smaller ones are
+    tried.
 
     Raises:
-        RuntimeError, MemoryError: torch's own complaint, where one example alone does not fit.
+        RuntimeError, MemoryError: torch's own error, if one example alone does not fit.
     """
     model.eval()
     while True:
@@ -63,7 +64,7 @@ def outputs(
                 raise
         token_budget //= 2  # outside the handler, which holds the tensors of the failed attempt
         device.release_memory()
-        _log.warning("out of memory while evaluating: going on with batches of %d tokens", token_budget)
+        _log.warning("out of memory while evaluating: continuing with batches of %d tokens", token_budget)
 
 
 @torch.no_grad()

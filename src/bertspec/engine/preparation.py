@@ -1,4 +1,4 @@
-"""What is ready before the first step: token ids, a model, an optimizer."""
+"""Prepare a run: token ids, a model and an optimizer."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["RunContext", "RunInputs", "Split", "prepare"]
 
 _HELD_OUT = 1
-"""The stream of random numbers, of a run's seed, that says which rows are held out."""
+"""The stream of a seed's random numbers that decides which rows are held out."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunInputs:
-    """What the sources found for a run: what is hashed is what is trained on."""
+    """The files and rows of a run, from the sources; their hashes name the run."""
 
     files: EncoderFiles
     splits: Splits
@@ -48,7 +48,7 @@ class RunInputs:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The token ids and the labels of one split."""
+    """The token ids and the targets of one split."""
 
     tokens: Tokens
     labels: NDArray[np.float64]
@@ -71,18 +71,18 @@ class RunContext:
     """The task's main metric."""
     train: Split
     held_out: Split | None
-    """Rows of the training split that are kept out of training, where the optimizer requirements such."""
+    """Rows of the training split that are kept out of training, if the optimizer requires some."""
     evaluation: Split
     device: Device
 
     def batch(self, split: Split, rows: NDArray[np.int64]) -> tuple[Batch, Tensor]:
-        """Token ids, and labels of shape (batch,) in the batch's order, on the device."""
+        """Gather token ids, and targets of shape (batch,) in the batch's order, on the device."""
         batch = self.model.batch(split.tokens, rows, pad_id=self.tokenizer.pad_token_id or 0)
         return batch, torch.from_numpy(split.labels[batch.rows]).to(self.device.torch, torch.float32)
 
 
 def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | None) -> RunContext:
-    """Check that config, rows and encoder fit each other, and build what a run requirements.
+    """Check that config, rows and encoder fit each other, and build what the run needs.
 
     Raises:
         DataError: rows do not fit the task.
@@ -104,7 +104,7 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
     requirements = optimizers.requirements(recipe.optimizer)
     if requirements.second_derivative and recipe.micro_batch is not None:
         raise InvalidConfig(
-            f"{recipe.optimizer.word} never takes a batch in parts", given=f"micro_batch {recipe.micro_batch}"
+            f"{recipe.optimizer.word} cannot split a batch into parts", given=f"micro_batch {recipe.micro_batch}"
         )
     model = models.build(
         config.encoder, inputs.files, task, tokenizer, differentiated_twice=requirements.second_derivative
@@ -127,7 +127,7 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
 
 
 def _split_off(train: Split, share: float, seed: int) -> tuple[Split, Split | None]:
-    """The rows to train on, and those that are kept out: drawn by the run's seed, each part in the order of its rows.
+    """Split off the held-out rows, drawn by the run's seed; each part keeps the order of its rows.
 
     Raises:
         InvalidConfig: one of the two parts would be empty.
@@ -138,7 +138,7 @@ def _split_off(train: Split, share: float, seed: int) -> tuple[Split, Split | No
     count = round(share * rows)
     if not 0 < count < rows:
         raise InvalidConfig(
-            "the rows cannot be split into those that are trained on and those that are held out",
+            "the rows cannot be split into training rows and held-out rows",
             given=f"a share of {share:g} of {rows} rows",
             allowed="at least one row on each side",
             where="the optimizer's held_out",

@@ -1,4 +1,4 @@
-"""How many steps a recipe takes, and the learning rate of each: pure functions of the recipe."""
+"""The number of steps of a recipe, and the learning rate of each: pure functions of the recipe."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from bertspec.config import RecipeConfig, SwaConfig
 __all__ = ["learning_rate_at", "steps_of", "steps_per_epoch"]
 
 _RISE, _FIRST, _LAST = 0.3, 1 / 25, 1e-4
-"""Of a one-cycle schedule: the share of the steps that it rises for, its first rate as a share of the peak, and its
-last as a share of the first; torch's defaults."""
+"""The one-cycle schedule: the share of the steps in which it rises, its first rate as a share of the peak, and its last
+as a share of the first; torch's defaults."""
 
 
 def steps_per_epoch(recipe: RecipeConfig, examples: int) -> int:
-    """How many optimizer steps a pass over that many examples takes."""
+    """Optimizer steps of one epoch over this many examples."""
     return math.ceil(examples / recipe.batch_size)
 
 
 def steps_of(recipe: RecipeConfig, examples: int) -> int:
-    """How many optimizer steps a recipe takes on a training split of that many examples."""
+    """Optimizer steps of a recipe on a training split of this many examples."""
     if recipe.steps is not None:
         return recipe.steps
     assert recipe.epochs is not None  # noqa: S101 - a recipe has one of the two
@@ -29,8 +29,8 @@ def steps_of(recipe: RecipeConfig, examples: int) -> int:
 def learning_rate_at(step: int, total: int, recipe: RecipeConfig) -> float:
     """The learning rate of step ``step`` (from 1) of ``total``.
 
-    It rises linearly over the warm-up and then follows the recipe's schedule; where weights are averaged at a rate of
-    their own, it moves there when the averaging starts.
+    It rises linearly over the warm-up and then follows the recipe's schedule. If weights are averaged at a learning
+    rate of their own, it moves there when the averaging starts.
     """
     averaging = recipe.optimizer.averaging
     if not isinstance(averaging, SwaConfig) or averaging.learning_rate_share is None:
@@ -62,7 +62,7 @@ def _scheduled(step: int, total: int, recipe: RecipeConfig) -> float:
 
 
 def _one_cycle(step: int, total: int, peak: float) -> float:
-    """Smith and Topin, 2018, with two cosine phases; torch's momentum goes round, too, and here it stays."""
+    """Smith and Topin, 2018, with two cosine phases. Unlike torch's, the momentum stays constant."""
     top = _RISE * total - 1
     first = peak * _FIRST
     if step - 1 <= top:

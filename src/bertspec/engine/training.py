@@ -19,18 +19,20 @@ from bertspec.data import batches
 from bertspec.engine import evaluation
 from bertspec.engine.checkpoints import Checkpoints
 from bertspec.engine.preparation import RunContext, Split
-from bertspec.engine.progress import Progress
 from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.errors import DeviceError
-from bertspec.results import RunObserver
+from bertspec.results import Curve, RunObserver
 
-__all__ = ["train"]
+__all__ = ["Progress", "train"]
 
 _log = logging.getLogger(__name__)
 
 
 _HELD_OUT = 2
-"""The stream of random numbers, of a run's seed, that says in which order held-out rows are record_evaluation at."""
+"""The stream of a seed's random numbers that decides the order of the held-out rows."""
+
+_PER_STEP = ("loss", "rate")
+"""The fields of Progress that hold one value per step."""
 
 
 def train(
@@ -41,7 +43,9 @@ def train(
     seed: int,
     checkpoints: Checkpoints | None = None,
 ) -> Progress:
-    """Take every step of a recipe, from a checkpoint on where there is one; fewer where the training diverges.
+    """Take the steps of a recipe, starting from a checkpoint where there is one.
+
+    Training ends early where it diverges, or where the observer returns a Stop.
 
     Raises:
         DeviceError: the memory is too small for a single example.
@@ -52,18 +56,80 @@ def train(
     training = _Training(recipe, context, progress, checkpoints)
     observer.started(total)
     training.resume()
-    for step in range(1, progress.step + 1):
-        progress.tell(observer, step)
     try:
-        for rows in training.batches_to_come(seed, total):
+        for step in training.steps(seed, rates):
+            progress.report(observer, step)
             if progress.stopped is not None:
                 break
-            training.step(rows, float(rates[progress.step]))
-            progress.tell(observer, progress.step)
-    except _NotFinite as stop:
-        progress.diverged = str(stop)
+    except _NotFinite as loss:
+        progress.diverged = str(loss)
     progress.seconds = context.device.clock() - training.began
     return progress
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training is, and what it has seen: a checkpoint keeps all of it, and the curve is drawn from it."""
+
+    loss: NDArray[np.float64]
+    """Shape (steps,): filled up to ``step``."""
+    rate: NDArray[np.float64]
+    """The learning rate of each step; the same shape."""
+    micro_batch: int
+    """Examples per backward pass; fewer than the batch size if the recipe sets that, or memory is short."""
+    step: int = 0
+    """Optimizer steps taken."""
+    examples: int = 0
+    tokens: int = 0
+    held_out: int = 0
+    """Batches of held-out rows that the optimizer has asked for."""
+    seconds: float = 0.0
+    """Wall-clock seconds of training, those before an interruption included."""
+    evaluated: list[int] = field(default_factory=list)
+    """The steps after which the main metric was evaluated."""
+    score: list[float] = field(default_factory=list)
+    """The main metric after each of these steps."""
+    resumed_at: list[int] = field(default_factory=list)
+    """The steps after which the training was interrupted and resumed."""
+    diverged: str | None = None
+    """Where the loss stopped being a finite number, which ended the training; None if it did not."""
+    stopped: str | None = None
+    """Why an observer stopped the training; None if it was not stopped."""
+
+    def state(self) -> dict[str, Any]:
+        """Return every field as a plain value, for a checkpoint."""
+        own = {name: getattr(self, name) for name in self.__slots__}
+        return {**own, **{name: own[name][: self.step].tolist() for name in _PER_STEP}}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore the fields from a checkpoint, and note that the training is resumed."""
+        for name, value in state.items():
+            if name not in _PER_STEP:
+                setattr(self, name, value)
+        self.loss[: self.step], self.rate[: self.step] = state["loss"], state["rate"]
+        self.resumed_at = [*self.resumed_at, self.step]
+
+    def report(self, observer: RunObserver, step: int) -> None:
+        """Report one of the steps taken; a Stop before the last step ends the training."""
+        observer.stepped(step, float(self.loss[step - 1]), float(self.rate[step - 1]))
+        if step in self.evaluated:
+            stop = observer.evaluated(step, self.score[self.evaluated.index(step)])
+            if stop is not None and step < len(self.loss):
+                self.stopped = self.stopped or stop.reason
+
+    def record_evaluation(self, score: float) -> None:
+        """Record the main metric after the newest step."""
+        self.evaluated.append(self.step)
+        self.score.append(score)
+
+    def curve(self) -> Curve:
+        """The curve of the steps taken so far."""
+        return Curve(
+            loss=self.loss[: self.step],
+            learning_rate=self.rate[: self.step],
+            evaluated=np.array(self.evaluated, np.int64),
+            score=np.array(self.score, np.float64),
+        )
 
 
 class _NotFinite(ArithmeticError):
@@ -78,7 +144,7 @@ class _Training:
     checkpoints: Checkpoints | None
     began: float = field(init=False)
     weights: list[nn.Parameter] = field(init=False)
-    """All that is trained; looking for them anew took a tenth of a tiny encoder's step."""
+    """The trained weights. Collecting them at every step would take a tenth of a tiny encoder's step."""
     held_out: Iterator[NDArray[np.int64]] = field(init=False)
     """The batches of held-out rows to come."""
 
@@ -95,11 +161,18 @@ class _Training:
             context.optimizer.load_state_dict(state["optimizer"])
             context.device.restore_random_state(state["random"])
             self.progress.restore(state["progress"])
-            _log.info("going on after step %d of %d", self.progress.step, len(self.progress.loss))
+            _log.info("resuming after step %d of %d", self.progress.step, len(self.progress.loss))
         self.began = context.device.clock() - self.progress.seconds
 
-    def batches_to_come(self, seed: int, total: int) -> Iterator[NDArray[np.int64]]:
-        """The sampler's state is its seed and the number of batches drawn; that of the held-out rows, too."""
+    def steps(self, seed: int, rates: NDArray[np.float64]) -> Iterator[int]:
+        """Take every step, and yield its number; steps from before an interruption are yielded and not repeated."""
+        yield from range(1, self.progress.step + 1)
+        for rows in self._batches_to_come(seed, len(rates)):
+            self._step(rows, float(rates[self.progress.step]))
+            yield self.progress.step
+
+    def _batches_to_come(self, seed: int, total: int) -> Iterator[NDArray[np.int64]]:
+        """The batches that remain: a sampler's state is its seed and the number of batches drawn."""
         if self.context.held_out is not None:
             drawn = self._batches(self.context.held_out, (seed, _HELD_OUT))
             self.held_out = islice(drawn, self.progress.held_out, None)
@@ -113,8 +186,8 @@ class _Training:
             window_batches=1 if self.context.model.packs else batches.WINDOW_BATCHES,
         )
 
-    def step(self, rows: NDArray[np.int64], rate: float) -> None:
-        """Take one optimizer step, and what is due after it."""
+    def _step(self, rows: NDArray[np.int64], rate: float) -> None:
+        """Take one optimizer step; then evaluate and write a checkpoint if they are due."""
         progress, total = self.progress, len(self.progress.loss)
         where = f"step {progress.step + 1} of {total}, learning rate {rate:.3g}"
         optimizer = self.context.optimizer
@@ -126,13 +199,13 @@ class _Training:
         progress.tokens += int(self.context.train.tokens.lengths_of(rows).sum())
         every = self.recipe.evaluate_every
         if every is not None and progress.step % every == 0 and progress.step < total:
-            self._look()
+            self._evaluate()
         if self.checkpoints is not None and self.checkpoints.due(progress.step, total):
             progress.seconds = self.context.device.clock() - self.began
             self.checkpoints.save(progress.step, self._state())
 
-    def _look(self) -> None:
-        """Evaluate between two steps; the time does not count as training."""
+    def _evaluate(self) -> None:
+        """Evaluate between two steps; this time does not count as training."""
         clock = self.context.device.clock
         before = clock()
         self.progress.record_evaluation(evaluation.score(self.context))
@@ -147,7 +220,7 @@ class _Training:
         }
 
     def gradients(self, rows: NDArray[np.int64], where: str) -> Tensor:
-        """The loss of a batch, and fresh gradients of it, clipped; in smaller parts where it does not fit."""
+        """Compute the loss of a batch and its gradients, clipped; in smaller parts if memory is short."""
         while True:
             try:
                 loss = self._accumulated(rows, where)
@@ -155,16 +228,15 @@ class _Training:
             except (RuntimeError, MemoryError) as error:
                 if not self.context.device.is_out_of_memory(error):
                     raise
-                said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self._halve_micro_batch(
-                len(rows), where, said
-            )  # outside the handler, which holds the tensors of the failed attempt
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            # Outside the handler, which holds the tensors of the failed attempt.
+            self._halve_micro_batch(len(rows), where, reason)
         if self.recipe.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.clip_norm)
         return loss
 
     def _accumulated(self, rows: NDArray[np.int64], where: str) -> Tensor:
-        """The mean loss over the batch, its gradients summed part by part."""
+        """Compute the mean loss over the batch; the gradients of its parts add up."""
         self._clear()
         size = self.progress.micro_batch
         if len(rows) <= size:
@@ -173,7 +245,7 @@ class _Training:
         return torch.stack([self._backward(part, len(part) / len(rows), where) for part in parts]).sum()
 
     def _backward(self, rows: NDArray[np.int64], share: float, where: str) -> Tensor:
-        """The loss of a part, weighted with its share of the batch. It stops before a bad loss does harm."""
+        """Differentiate the loss of a part, weighted by its share of the batch."""
         loss = self.loss(self.context.train, rows, where)
         if share < 1.0:
             loss = loss * share
@@ -181,7 +253,7 @@ class _Training:
         return loss.detach()
 
     def loss(self, split: Split, rows: NDArray[np.int64], where: str) -> Tensor:
-        """The mean loss of some rows, with its graph."""
+        """Compute the mean loss of some rows, with its graph."""
         context = self.context
         batch, labels = context.batch(split, rows)
         with context.device.autocast():
@@ -191,9 +263,9 @@ class _Training:
         return loss
 
     def held_out_loss(self, where: str) -> Tensor:
-        """The same of the next held-out batch, without dropout."""
+        """Compute the mean loss of the next held-out batch, without dropout."""
         held_out, model = self.context.held_out, self.context.model
-        assert held_out is not None  # noqa: S101 - the optimizer's needs say whether there is one
+        assert held_out is not None  # noqa: S101 - only an optimizer that requires held-out rows calls this
         rows = next(self.held_out)
         self.progress.held_out += 1
         self.progress.tokens += int(held_out.tokens.lengths_of(rows).sum())
@@ -206,20 +278,20 @@ class _Training:
         for weight in self.weights:
             weight.grad = None
 
-    def _halve_micro_batch(self, batch: int, where: str, said: str) -> None:
+    def _halve_micro_batch(self, batch: int, where: str, reason: str) -> None:
         tried = min(self.progress.micro_batch, batch)
         self._clear()
         self.context.device.release_memory()
         if tried == 1:
             raise DeviceError(
-                f"the memory is too small for one example and its gradients: {said}",
+                f"the memory is too small for one example and its gradients: {reason}",
                 given=f"max_length {self.recipe.max_length}",
                 allowed="shorter texts, a smaller encoder, or a device with more memory",
                 where=where,
             )
         self.progress.micro_batch = math.ceil(tried / 2)
         _log.warning(
-            "out of memory at %s: going on with %d examples at a time, %d to an optimizer step as before",
+            "out of memory at %s: continuing with %d examples per backward pass, still %d per optimizer step",
             where,
             self.progress.micro_batch,
             batch,

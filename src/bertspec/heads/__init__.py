@@ -1,7 +1,7 @@
 """Task heads: one small module for each kind of task, behind :class:`TaskHead`.
 
-A new kind of task is a subclass that is registered by its name; nothing else asks which kind a task is. This package is
-pure: what needs torch (losses, models) looks up the names that a head gives.
+A new kind of task is a subclass, registered by its name; no other package asks which kind a task is. This package does
+not use torch: a head names its losses and its transformers class, and the packages above look them up.
 """
 
 from __future__ import annotations

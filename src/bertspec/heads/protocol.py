@@ -1,4 +1,4 @@
-"""What a kind of task has to say about itself, so that nothing else asks which kind it is."""
+"""The interface of a task head: everything that depends on the kind of task."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class TaskHead(ABC):
     metrics: ClassVar[tuple[str, ...]]
     """The metrics of :mod:`bertspec.metrics` that can score its predictions."""
     collapse: ClassVar[str | None] = None
-    """What a model that learned nothing does, in words; None where this kind has no such rule."""
+    """The rule by which a run counts as collapsed, in words; None if this kind has no rule."""
 
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     """The transformers class that builds the model."""

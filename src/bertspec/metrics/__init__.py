@@ -1,7 +1,7 @@
 """Scores of predictions against references, as functions over arrays.
 
-The functions are the truth; :mod:`bertspec.metrics.modules` offers them as ``evaluate`` metrics. scikit-learn and
-scipy take two seconds to import, so that is left to the first score: naming and checking metrics is instant.
+:mod:`bertspec.metrics.modules` offers the same functions as ``evaluate`` metrics. scikit-learn and scipy take two
+seconds to import, so the first score imports them: naming and checking metrics is instant.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Metric:
     binary: bool = False
     """Whether it needs a positive class, number 1 of two."""
     lowest: float = 0.0
-    """The least that it can be."""
+    """The lowest possible score."""
     highest: float = 1.0
-    """The most that it can be."""
+    """The highest possible score."""
     better: Literal["higher", "lower"] = "higher"
-    """The way in which it improves."""
+    """Which scores are better."""
 
     def promised_by(self, direction: Literal["at least", "at most", "between"]) -> bool:
-        """Whether a claim in this direction says that something is good; the other way it says that it is bad."""
+        """Whether a claim in this direction promises quality; a claim in the other direction denies it."""
         return direction != ("at most" if self.better == "higher" else "at least")
 
 
@@ -84,7 +84,7 @@ def _spearman(references: Array, predictions: Array) -> float:
 
 
 def _correlation(references: Array, predictions: Array, function: Callable[[Array, Array], float]) -> float:
-    """A constant prediction orders nothing; its correlation is undefined, and counts as none."""
+    """Compute a correlation; that of a constant is undefined, and counts as 0."""
     constant = np.ptp(references) == 0 or np.ptp(predictions) == 0
     return 0.0 if constant else float(function(references, predictions))
 
@@ -116,10 +116,10 @@ def register(metric: Metric) -> None:
 
 
 def find(name: str, *, where: object = None) -> Metric:
-    """The metric of that name or title.
+    """Look up a metric by its name or title.
 
     Raises:
-        UnknownName: no metric is called so.
+        UnknownName: no metric has that name.
     """
     for metric in METRICS.values():
         if name in (metric.name, metric.title):
@@ -131,7 +131,7 @@ def check(task: TaskConfig) -> None:
     """Refuse a task whose metrics cannot score its head.
 
     Raises:
-        UnknownName: a metric is not known.
+        UnknownName: no metric has such a name.
         InvalidConfig: a metric needs another kind of head, or exactly two labels.
     """
     where, head = f"task {task.name!r}", task.task_head
@@ -148,10 +148,10 @@ def check(task: TaskConfig) -> None:
 
 
 def check_bound(name: str, bound: float) -> None:
-    """Refuse a bound that no score can be near, such as 90 for a share that is 0.9.
+    """Refuse a bound outside the metric's range, such as an accuracy of 90 instead of 0.9.
 
     Raises:
-        UnknownName: no metric is called so.
+        UnknownName: no metric has that name.
         InvalidConfig: the metric can never have that value.
     """
     metric = find(name)
@@ -162,9 +162,9 @@ def check_bound(name: str, bound: float) -> None:
 
 
 def score(name: str, references: Array, predictions: Array) -> float:
-    """One score; both arrays have shape (examples,).
+    """Compute one score; both arrays have shape (examples,).
 
     Raises:
-        UnknownName: no metric is called so.
+        UnknownName: no metric has that name.
     """
     return find(name).function(references, predictions)

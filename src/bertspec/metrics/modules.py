@@ -1,4 +1,4 @@
-"""The metrics as ``evaluate`` modules, for code that speaks that interface; nothing is downloaded.
+"""The metrics as ``evaluate`` modules, for code that uses that interface; nothing is downloaded.
 
 Importing ``evaluate`` takes seconds, so this module is imported where it is used.
 """
@@ -35,8 +35,8 @@ class ScoreModule(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no t
 
     def score(self, outcomes: Outcomes) -> float:
         """The score of one run's outcomes."""
-        found = self.compute(predictions=outcomes.predictions.tolist(), references=outcomes.references.tolist())
-        return float(found[self._metric.name])
+        scores = self.compute(predictions=outcomes.predictions.tolist(), references=outcomes.references.tolist())
+        return float(scores[self._metric.name])
 
     def _compute(self, *, predictions: Any, references: Any) -> dict[str, float]:
         arrays = (np.asarray(values, dtype=np.float64) for values in (references, predictions))
@@ -45,9 +45,9 @@ class ScoreModule(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no t
 
 
 def load(name: str) -> ScoreModule:
-    """The ``evaluate`` module of one metric, by name or title.
+    """Build the ``evaluate`` module of one metric, by name or title.
 
     Raises:
-        UnknownName: no metric is called so.
+        UnknownName: no metric has that name.
     """
     return ScoreModule(find(name))

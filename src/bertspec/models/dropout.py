@@ -1,7 +1,7 @@
-"""Dropout at the price of its random bits.
+"""Dropout that costs no more than its random bits.
 
-torch draws one number for every element on a CPU, one after the other: an eighth of a training step. Sixteen bits
-decide as well. On CUDA torch's own, fused dropout is used.
+On a CPU torch draws one number per element, one after the other, which takes an eighth of a training step. Sixteen bits
+per element are enough. On CUDA torch's own fused dropout is used.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _LEVELS = 1 << 16
 
 
 def keep(shape: Sequence[int], probability: float) -> Tensor:
-    """A random fp32 mask on the CPU: zero with the probability to drop, otherwise what keeps the mean.
+    """Draw a random fp32 mask on the CPU: 0 with the given probability, otherwise the factor that keeps the mean.
 
-    The probability is rounded to a multiple of 2⁻¹⁶, and the scale goes by the rounded one. It draws from torch's
-    generator.
+    The probability is rounded to a multiple of 2⁻¹⁶, and the factor belongs to the rounded one. The bits come from
+    torch's generator.
     """
     dropped = round(probability * _LEVELS)
     size = math.prod(shape)
@@ -41,7 +41,7 @@ class Dropout(nn.Dropout):
 
 
 def replace(model: nn.Module) -> None:
-    """Put ours in the place of every ``nn.Dropout`` of a model."""
+    """Replace every ``nn.Dropout`` of a model by ours."""
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.Dropout:

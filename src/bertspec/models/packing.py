@@ -1,8 +1,8 @@
-"""Encoders on packed batches: no padding, but where every token of an example must meet every other, in attention.
+"""Encoders on packed batches: examples stand one after the other, and only attention pads.
 
-Linear layers, normalisation and dropout see the tokens of a batch as one long row. Attention gathers neighbours of
-similar length, padded to the longest of them, and takes what they give apart again. After the last attention only
-the rows that the head reads go on.
+Linear layers, normalisation and dropout see the tokens of a batch as one long row. Attention groups neighbours of
+similar length, pads them to the longest of the group, and unpads its result. After the last attention, only the rows
+that the head reads are computed.
 """
 
 from __future__ import annotations
@@ -43,17 +43,18 @@ _LAST: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "xlm-roberta": ("roberta.encoder.layer", "attention.output"),
     }
 )
-"""The families that read packed batches, with the module from which on only the rows of the head are needed.
+"""The families that read packed batches, with the first module that only needs the rows that the head reads.
 
-Two words: that part of the last layer; none: after the encoder, whose layers are one module. A family is added here
-once tests/unit/heads shows that packed equals padded: deberta and mpnet would accept our attention and be wrong.
+Two words name a part of the last layer. An empty tuple means the end of the encoder, whose layers are one module. Add a
+family here once tests/unit/models shows that packed equals padded: deberta and mpnet accept our attention, and would be
+wrong.
 """
 
 
 def install(model: PreTrainedModel) -> Narrowing | None:
-    """Teach a model to read packed batches beside padded ones; none where it would be wrong on them.
+    """Let a model read packed batches as well as padded ones; return None if it would be wrong on packed ones.
 
-    So are unknown families, causal attention, feed-forward layers in chunks, and heads that read all tokens.
+    That is so for unknown families, causal attention, feed-forward layers in chunks, and heads that read all tokens.
     """
     from transformers import AttentionInterface, AttentionMaskInterface
 
@@ -70,34 +71,34 @@ def install(model: PreTrainedModel) -> Narrowing | None:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Neighbours in a packed batch that attend together, padded to the longest of them."""
+    """Neighbours in a packed batch whose attention is computed together, padded to the longest of them."""
 
     shape: tuple[int, int]
     """(examples · heads, length)."""
     first_row: int
-    """Where its padded rows begin among those of all groups."""
+    """The index of its first padded row among those of all groups."""
     first_pair: int
-    """Where its attention weights begin among those of all groups."""
+    """The index of its first attention weight among those of all groups."""
     bias: Tensor
     """Shape (examples · heads, 1, length): a large negative number at padding."""
 
     def rows(self, padded: Tensor) -> Tensor:
-        """Its part of all padded rows, shape (examples · heads, length, width)."""
+        """This group's part of all padded rows, shape (examples · heads, length, width)."""
         count, length = self.shape
         return padded[self.first_row : self.first_row + count * length].view(count, length, -1)
 
     def pairs(self, weights: Tensor) -> Tensor:
-        """Its part of all attention weights, shape (examples · heads, length, length)."""
+        """This group's part of all attention weights, shape (examples · heads, length, length)."""
         count, length = self.shape
         return weights[self.first_pair : self.first_pair + count * length**2].view(count, length, length)
 
 
 class Packing:
-    """How the attention of one batch is laid out, for a number of attention heads."""
+    """The layout of one batch in attention, for a number of attention heads."""
 
     groups: tuple[_Group, ...]
     pairs: int
-    """The attention weights of all groups."""
+    """The number of attention weights of all groups."""
     gather: Tensor
     """Packed row for each padded one, shape (padded rows,); padding repeats an example's first token."""
     restore: Tensor
@@ -127,12 +128,12 @@ class Packing:
         self.inside = torch.from_numpy(np.concatenate(inside)[:, None].astype(np.float32))
 
     def pad(self, rows: Tensor) -> Tensor:
-        """Packed rows as padded ones, in fp32."""
+        """Pad packed rows, in fp32."""
         return rows.index_select(0, self.gather).float()
 
 
 def _neighbours(lengths: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
-    """The lengths of each group. They fall: a group ends before the first example that is much shorter."""
+    """Yield the lengths of each group. Lengths fall, so a group ends before the first much shorter example."""
     first = 0
     while first < len(lengths):
         shorter = np.flatnonzero(lengths[first:] < _SIMILAR * lengths[first])
@@ -143,20 +144,20 @@ def _neighbours(lengths: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[np.nda
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What a layer says of its attention."""
+    """The attention settings of a layer."""
 
     scale: float
     dropout: float
     window: int
-    """Tokens so far apart, or farther, do not meet; 0 where all do."""
+    """Tokens this far apart, or farther, do not attend to each other; 0 for no limit."""
 
 
 class _Attention(torch.autograd.Function):
     """Scaled dot-product attention inside each example of a packed batch, with dropout of the weights.
 
-    Each group has matrix products and a softmax of its own; what goes element by element goes over all groups at once.
-    All is fp32, whatever the layers compute in: oneDNN makes a bf16 kernel anew for every shape, and for products so
-    small that takes longer than it saves.
+    Each group has its own matrix products and softmax; elementwise operations run over all groups at once. Everything
+    is fp32, whatever the layers compute in: oneDNN compiles a bf16 kernel for every new shape, which takes longer than
+    such small products save.
     """
 
     @staticmethod
@@ -191,20 +192,20 @@ class _Attention(torch.autograd.Function):
         dropped = weights if kept is None else weights * kept
         of_q, of_k, of_v = (torch.empty_like(above) for _ in range(3))
         for group in packing.groups:
-            found, given = group.pairs(of_weights), group.pairs(weights)
-            of_scores = torch._softmax_backward_data(found, given, -1, given.dtype)  # noqa: SLF001
+            of_pairs, pairs = group.pairs(of_weights), group.pairs(weights)
+            of_scores = torch._softmax_backward_data(of_pairs, pairs, -1, pairs.dtype)  # noqa: SLF001
             torch.bmm(of_scores, group.rows(k), out=group.rows(of_q))
             torch.bmm(of_scores.mT, group.rows(q), out=group.rows(of_k))
             torch.bmm(group.pairs(dropped).mT, group.rows(above), out=group.rows(of_v))
-        return *(found.index_select(0, packing.restore) for found in (of_q, of_k, of_v)), None, None
+        return *(rows.index_select(0, packing.restore) for rows in (of_q, of_k, of_v)), None, None
 
 
 def _hide_far(scores: Tensor, window: int) -> None:
-    """Let tokens that are too far apart not meet."""
+    """Mask the scores of tokens that are too far apart."""
     length = scores.shape[-1]
     if 0 < window < length:
         positions = torch.arange(length)
-        # A finite number: padding may have nothing but padding near it.
+        # A finite number, because padding may have only padding near it.
         scores.masked_fill_((positions[:, None] - positions).abs() >= window, torch.finfo(scores.dtype).min)
 
 
@@ -216,9 +217,9 @@ def _attend(
     attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """What transformers' layers call: ours on a packed batch, torch's on a padded one.
+    """The attention function that transformers' layers call: ours on a packed batch, torch's on a padded one.
 
-    Queries, keys and values have shape (batch, heads, length, width), where a packed batch counts as one long example.
+    Queries, keys and values have shape (batch, heads, length, width); a packed batch is one long example.
     """
     packing: Packing | None = options.pop("packing", None)
     if packing is None:
@@ -235,21 +236,21 @@ def _attend(
 
 
 def _mask(*given: Any, **options: Any) -> Tensor | None:
-    """The mask of a padded batch; a packed one has none."""
+    """The mask of a padded batch; None for a packed one."""
     from transformers.masking_utils import sdpa_mask
 
     return None if options.get("attention_mask") is None else sdpa_mask(*given, **options)
 
 
 class Narrowing:
-    """Lets only the rows that the head reads go on, once attention needs no others.
+    """Keeps only the rows that the head reads, once attention needs no others.
 
-    They leave as (batch, 1, width): a head that pools the first place finds them there.
+    Their shape is (batch, 1, width), so that a head that pools the first token reads the right one.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.starts: Tensor | None = None
-        """Shape (batch,): the first token of every example; none for a padded batch."""
+        """Shape (batch,): the first token of every example; None for a padded batch."""
         path = _LAST[model.config.model_type]
         if not path:
             model.get_submodule(f"{model.base_model_prefix}.encoder").register_forward_hook(self._after)

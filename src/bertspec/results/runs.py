@@ -1,6 +1,6 @@
-"""What a run leaves behind: scores, per-example outcomes, curves, timings, provenance.
+"""The results of a run: scores, per-example outcomes, curves, timings, provenance.
 
-Also :class:`RunObserver`, the protocol by which a run tells of its progress.
+:class:`RunObserver` is the protocol of what follows a run while it trains.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Provenance(FrozenRecord):
 
 
 class Environment(FrozenRecord):
-    """The machine and the software, as far as they could change a number."""
+    """The machine and the software, as far as they can change a number."""
 
     device: Literal["cpu", "cuda"]
     device_name: str
@@ -68,13 +68,13 @@ class Timings(FrozenRecord):
     """Wall-clock seconds; never judged across machines."""
 
     prepare_s: float
-    """Building the model and making the token ids."""
+    """Building the model and tokenizing."""
     train_s: float
     evaluate_s: float
 
 
 class RunFacts(FrozenRecord):
-    """All that a run says about itself, apart from its arrays."""
+    """The facts of a run, apart from its arrays."""
 
     seed: int
     scores: dict[str, float]
@@ -83,19 +83,18 @@ class RunFacts(FrozenRecord):
     train_examples: int
     """Examples seen in training, repeats included."""
     train_tokens: int
-    """Tokens seen in training, padding excluded; those of held-out rows that the optimizer looked at included."""
+    """Tokens seen in training, without padding, including those of held-out rows that the optimizer evaluated."""
     evaluation_examples: int
     held_out_examples: int | None = None
-    """Rows of the training split that were kept out of training for the optimizer to look at; none where it needs
-    none."""
+    """Rows of the training split that were held out for the optimizer; None if it requires none."""
     micro_batch: int | None = None
-    """Examples per backward pass, where the memory was too small for what the recipe asks; none where it was not."""
+    """Examples per backward pass, if memory was too small for the recipe's number; otherwise None."""
     resumed_at: tuple[int, ...] = ()
-    """The steps after which the run was interrupted and taken up again."""
+    """The steps after which the run was interrupted and resumed."""
     diverged: str | None = None
-    """Where the loss or the outputs stopped being finite numbers; none where they did not."""
+    """Where the loss or the outputs stopped being finite numbers; None if they did not."""
     stopped: str | None = None
-    """Why an observer stopped the run before its last step; ``None`` where none did."""
+    """Why an observer stopped the run before its last step; None if it was not stopped."""
     timings: Timings
     peak_memory_bytes: int
     """Peak resident memory of the process (CPU) or peak allocated memory (CUDA)."""
@@ -139,9 +138,9 @@ class Curve:
     loss: NDArray[np.float64]
     """The mean loss over the batch, before the step; shape (steps,)."""
     learning_rate: NDArray[np.float64]
-    """What the step was taken with, shape (steps,)."""
+    """The learning rate of each step, shape (steps,)."""
     evaluated: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """The steps after which the main metric was looked at, the last one among them; none where nobody asked."""
+    """The steps after which the main metric was evaluated, the last step included; empty without ``evaluate_every``."""
     score: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     """The main metric on the evaluation split after each of these."""
 
@@ -160,10 +159,11 @@ class Stop:
     """An observer's answer to an evaluation: end the run after this step."""
 
     reason: str
+    """Why, in words; results and trackers show it."""
 
 
 class RunObserver(Protocol):
-    """Hears of a run while it goes on. It may not change it."""
+    """Follows a run while it trains. It may stop the run, and changes nothing else."""
 
     def started(self, total_steps: int) -> None:
         """Training begins."""
@@ -172,10 +172,13 @@ class RunObserver(Protocol):
         """Step ``step`` (from 1) was taken."""
 
     def evaluated(self, step: int, score: float) -> Stop | None:
-        """The main metric after step ``step``, where the recipe asks for it; a :class:`Stop` ends the run there."""
+        """The main metric was evaluated after step ``step``, as the recipe's ``evaluate_every`` asks.
+
+        A :class:`Stop` ends the run there; after the last step it has no effect.
+        """
 
     def finished(self, result: RunResult) -> None:
         """Training and evaluation are over."""
 
     def failed(self, error: BaseException) -> None:
-        """The run stopped early; no result exists."""
+        """An error ended the run; no result exists."""

@@ -200,7 +200,7 @@ def test_without_an_interval_a_snapshot_is_taken_up_and_none_is_made(
     caplog.set_level(logging.INFO, "bertspec")
     cut(ran, config, checkpoints, 3)
     assert ran(config, checkpoints=Checkpoints(checkpoints.folder, every=None)).facts.resumed_at == (2,)
-    assert "going on after step 2 of 8" in caplog.text
+    assert "resuming after step 2 of 8" in caplog.text
     assert [file.name for file in checkpoints.folder.glob("*.safetensors")] == ["step-2.safetensors"]
 
 

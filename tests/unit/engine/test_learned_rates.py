@@ -128,5 +128,5 @@ def test_parts_of_a_batch_are_refused_where_the_loss_is_differentiated_twice(con
         "micro_batch": 2,
     }
     asked = config.model_copy(update={"recipe": type(config.recipe).model_validate(recipe)})
-    with pytest.raises(InvalidConfig, match="rtho-adamw never takes a batch in parts; given: 'micro_batch 2'"):
+    with pytest.raises(InvalidConfig, match="rtho-adamw cannot split a batch into parts; given: 'micro_batch 2'"):
         ran(asked)

@@ -79,8 +79,8 @@ def test_the_smaller_batches_are_told(
 ) -> None:
     room_for(8, monkeypatch)
     ran(config)
-    assert "going on with 8 examples at a time, 16 to an optimizer step as before" in caplog.text
-    assert "while evaluating: going on with batches of" in caplog.text
+    assert "continuing with 8 examples per backward pass, still 16 per optimizer step" in caplog.text
+    assert "while evaluating: continuing with batches of" in caplog.text
 
 
 def test_a_memory_too_small_for_one_example_is_an_error_in_words(
