@@ -165,7 +165,7 @@ def test_a_step_that_nothing_answers_to_is_refused_before_training(project: Proj
     result = project.run(scenario)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["my.feature:14: And no sed collapses", "undefined step; did you mean 'And no seed collapses'?"]
+        ["undefined step; did you mean 'And no seed collapses'?", "my.feature:14: And no sed collapses"]
     )
     assert stored(project) == []
 
@@ -188,7 +188,9 @@ def test_collapses_comparisons_and_sabotage_are_judged(project: Project) -> None
 """,
     )
     result.assert_outcomes(passed=1, failed=2)
-    result.stdout.fnmatch_lines(["*FAIL*no seed collapses*", "*FAIL*lead in accuracy is at least*5 seeds collapsed*"])
+    result.stdout.fnmatch_lines(
+        ["*FAIL*no seed collapses*", "*FAIL*lead in accuracy is at least*", "*5 seeds collapsed*"]
+    )
     assert len(stored(project)) == 3 + 5 + 2 + 3
 
 
@@ -233,14 +235,15 @@ def test_two_encoders_answer_in_turns(project: Project) -> None:
     When the encoders "micro" and "other" answer in turns, 5 rounds of 20 texts, at 4 tokens
     Then "micro" answers one text of 8 tokens in at most 20 times the time of "other", at the 50th percentile
 """,
+        "-v",
     )
     result.assert_outcomes(passed=1, failed=3)
     result.stdout.fnmatch_lines(
         [
             "*a 99th percentile needs more calls in each round; given: 20; allowed: at least 100*",
             "*this length was not measured; given: 8; allowed: 4; where: micro*",
-            "*PASS*p95 latency of one text of 8 tokens, as a ratio, is at most 20*5 rounds*",
-            "*FAIL*texts of 4 tokens a second, as a ratio, is at least 100*5 rounds*",
+            "*PASS*p95 latency of one text of 8 tokens, as a ratio, is at most 20: *(rounds *",
+            "*FAIL*texts of 4 tokens a second, as a ratio, is at least 100: *(rounds *",
         ]
     )
     assert stored(project) == []
@@ -332,7 +335,7 @@ def test_two_workers_never_train_the_same_run_twice(project: Project) -> None:
 """
         for reader in range(4)
     )
-    result = project.run(scenarios, "-n", "2")
+    result = project.run(scenarios, "-n", "2", "-v")
     result.assert_outcomes(passed=4)
     claims = [line for line in result.outlines if "accuracy is at most 0.95" in line and "PASS" in line]
     trained = sum(int(line.split(" trained")[0].split()[-1]) for line in claims if " trained" in line)
@@ -391,7 +394,9 @@ def test_what_wandb_leaves_behind_fails_no_test_where_warnings_are_errors(projec
         "pyproject.toml", '[tool.pytest.ini_options]\nfilterwarnings = ["error", "ignore::DeprecationWarning"]\n'
     )
     project.write("conftest.py", FORGETFUL)
-    result = project.run(MODEST.format(title="once", seeds="1 to 3") + MODEST.format(title="again", seeds="4 to 6"))
+    scenarios = MODEST.format(title="once", seeds="1 to 3") + MODEST.format(title="again", seeds="4 to 6")
+    project.write("my.feature", OPENING + scenarios)
+    result = project.process("pytest", "my.feature", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2)
     assert list((project.path / ".bertspec").rglob("*.wandb"))
 
@@ -427,7 +432,7 @@ def test_calibration_writes_a_record_by_which_later_claims_are_judged(project: P
         ["*calibration records*", "*calibrations/toy/micro.adamw.*.yaml", "*4 runs: accuracy 0.*"]
     )
     assert sorted(json.loads(file.read_text())["config"]["seed"] for file in stored(project)) == [101, 102, 103, 104]
-    result = project.run(CALIBRATED + SABOTAGED, "-k", "what_it_was")
+    result = project.run(CALIBRATED + SABOTAGED, "-k", "what_it_was", "-v")
     result.stdout.fnmatch_lines(["*accuracy is at least 0.*calibrated on 4 seeds*"])
 
 
