@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import Field, model_validator
 
-import bertspec
 from bertspec import metrics, study
 from bertspec.catalog import Catalog
 from bertspec.config import RunConfig, StudyConfig
@@ -217,7 +216,7 @@ def _record(runs: Study) -> Record:
             "python": first.python,
             "device": f"{first.device}, {first.threads} threads, {first.precision}",
             "machine": first.device_name,
-            "engine": study.engine_hash(Path(bertspec.__file__).parent)[:16],
+            "engine": study.engine_hash()[:16],
         },
     )
 

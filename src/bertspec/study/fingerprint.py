@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import bertspec
 from bertspec.config import RunConfig
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ ENGINE_PACKAGES = (
 )
 """The packages that the engine imports: a change in any of them makes new runs."""
 
+_PACKAGE = Path(__file__).parent.parent
+
 
 def fingerprint(config: RunConfig, inputs: RunInputs, device: Device) -> str:
     """The fingerprint of a run.
@@ -54,13 +55,13 @@ def fingerprint(config: RunConfig, inputs: RunInputs, device: Device) -> str:
         "seed": config.seed,
         "device": [environment.device, environment.precision, environment.threads],
         "versions": {name: v for name, v in environment.versions.items() if name != "bertspec"},
-        "engine": engine_hash(Path(bertspec.__file__).parent),
+        "engine": engine_hash(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @functools.cache
-def engine_hash(root: Path) -> str:
+def engine_hash(root: Path = _PACKAGE) -> str:
     """A hash of the source of every package that the engine imports.
 
     Args:

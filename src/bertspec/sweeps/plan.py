@@ -6,10 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import bertspec
 from bertspec import study
 from bertspec.config import MetricConfig, StudyConfig, SweepConfig
 from bertspec.errors import InvalidConfig
@@ -94,7 +92,7 @@ def build_plan(config: SweepConfig, session: Session, *, seed: int = 0, trials_e
         "studies": [each.model_dump(mode="json", exclude_defaults=True) for each in studies],
         "contents": contents,
         "environment": chosen.environment().model_dump(mode="json", exclude={"device_name"}),
-        "engine": study.engine_hash(Path(bertspec.__file__).parent),
+        "engine": study.engine_hash(),
     }
     sha256 = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
     return SweepPlan(config, config.metric, search, count, sha256, chosen)
