@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertspec.results import ClaimRecord
+from bertspec.statistics import number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -221,7 +222,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(width=WIDTH, height=HEIGHT, left=LEFT, right=RIGHT, bottom=BOTTOM, series=SERIES)
-    environment.filters["number"] = _number
+    environment.filters["number"] = number
     return environment
 
 
@@ -231,12 +232,12 @@ def claim_plot(claim: ClaimRecord) -> ClaimPlot | None:
         return None
     numbers = [claim.bound, claim.value, *claim.interval, *claim.values]
     numbers += [claim.upper] if claim.upper is not None else []
-    finite = [number for number in numbers if math.isfinite(number)]
+    finite = [each for each in numbers if math.isfinite(each)]
     low, high = _padded(min(finite), max(finite))
     scale = linear(low, high, _MARGIN, _CLAIM_WIDTH - _MARGIN)
 
-    def x(number: float) -> float:
-        return scale(min(number, high))
+    def x(value: float) -> float:
+        return scale(min(value, high))
 
     return ClaimPlot(
         bound=x(claim.bound),
@@ -244,8 +245,8 @@ def claim_plot(claim: ClaimRecord) -> ClaimPlot | None:
         value=x(claim.value),
         interval=(x(claim.interval[0]), x(claim.interval[1])),
         seeds=tuple(x(value) for value in claim.values),
-        least=_number(low),
-        most=_number(high),
+        least=number(low),
+        most=number(high),
         side=_side(claim),
     )
 
@@ -277,16 +278,16 @@ def curve_plot(losses: Sequence[NDArray[np.float64]]) -> Chart | None:
         marks=(),
         lines=(Line(0, " ".join(points(thinned.mean(axis=0)))),),
         ticks=((LEFT, "step 1"), (RIGHT, f"{steps} steps")),
-        least=_number(low),
-        most=_number(high),
+        least=number(low),
+        most=number(high),
         band=" ".join(points(thinned.max(axis=0)) + points(thinned.min(axis=0))[::-1]),
     )
 
 
 def row_plot(estimates: Sequence[Estimate]) -> RowPlot | None:
     """Estimates below each other on one axis; ``None`` where there are none."""
-    numbers = [number for each in estimates for number in (each.mean, *each.values, *(each.interval or ()))]
-    finite = [number for number in numbers if math.isfinite(number)]
+    numbers = [value for each in estimates for value in (each.mean, *each.values, *(each.interval or ()))]
+    finite = [each for each in numbers if math.isfinite(each)]
     if not finite:
         return None
     low, high = _padded(min(finite), max(finite))
@@ -302,7 +303,7 @@ def row_plot(estimates: Sequence[Estimate]) -> RowPlot | None:
         )
         for position, each in enumerate(estimates)
     )
-    return RowPlot(rows, _ROW_HEIGHT * len(rows) + 30, _number(low), _number(high))
+    return RowPlot(rows, _ROW_HEIGHT * len(rows) + 30, number(low), number(high))
 
 
 def pareto_plot(points: Sequence[Point], *, less_is_better: bool = False) -> ParetoPlot | None:
@@ -333,14 +334,14 @@ def pareto_plot(points: Sequence[Point], *, less_is_better: bool = False) -> Par
     dots = tuple(
         Dot(x(p.cost), y(p.quality), (y(p.worst), y(p.best)), p.name, p.cost, p.quality, front(p)) for p in ordered
     )
-    return ParetoPlot(dots, _number(low), _number(high), f"{dear:.0f}")
+    return ParetoPlot(dots, number(low), number(high), f"{dear:.0f}")
 
 
 def score_axis(scores: Sequence[float | None]) -> tuple[Scale, str, str]:
     """A vertical axis for scores: the scale, and the numbers at its lower and its upper end."""
     known = [score for score in scores if score is not None and math.isfinite(score)]
     low, high = _padded(min(known), max(known))
-    return linear(low, high, BOTTOM, TOP), _number(low), _number(high)
+    return linear(low, high, BOTTOM, TOP), number(low), number(high)
 
 
 def horizontal_axis(
@@ -352,7 +353,7 @@ def horizontal_axis(
         scale = linear(math.log10(low), math.log10(high), LEFT, RIGHT)
         decades = [10.0**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
         shown = [low, *(each for each in decades if 1.5 * low < each < high / 1.5), high]
-        return lambda number: scale(math.log10(number)), tuple((scale(math.log10(one)), f"{one:.3g}") for one in shown)
+        return lambda value: scale(math.log10(value)), tuple((scale(math.log10(one)), f"{one:.3g}") for one in shown)
     return linear(low, high, LEFT, RIGHT), ((LEFT, f"{low:.3g}"), (RIGHT, f"{high:.3g}"))
 
 
@@ -373,7 +374,3 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     """A little more at both ends; an axis that begins at 0 stays there."""
     padding = (high - low) * 0.08 or max(abs(high), 1.0) * 0.01
     return low - padding if low else 0.0, high + padding
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
