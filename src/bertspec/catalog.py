@@ -1,4 +1,4 @@
-"""A word in a feature line → a config: a config file, a hub id, a folder, or a YAML file of the user's own."""
+"""Names → configs and plans. A name is that of a config file, a hub id, a folder or a YAML file."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Catalog:
 
     @classmethod
     def beside(cls, folder: Path) -> Catalog:
-        """The ``configs/`` of a folder, where it has one, then the configs that travel with bertspec."""
+        """The ``configs/`` of a folder, then the configs of bertspec itself."""
         packaged = importlib.util.find_spec("bertspec.configs")
-        travelling = packaged.submodule_search_locations if packaged else None
-        return cls((folder / "configs", *map(Path, travelling or ())))
+        shipped = packaged.submodule_search_locations if packaged else None
+        return cls((folder / "configs", *map(Path, shipped or ())))
 
     def names(self, kind: Kind) -> list[str]:
         """Every word that names a config of this kind."""
@@ -67,8 +67,8 @@ class Catalog:
         """The encoder of that name, hub id, folder or YAML file.
 
         Raises:
-            UnknownName: nothing is called so, and it has not the form of a hub id.
-            InvalidConfig: its file holds something else than an encoder.
+            UnknownName: no encoder has this name, and it does not look like a hub id.
+            InvalidConfig: its file does not describe an encoder.
         """
         file = self._find("encoders", _name("encoder", word))
         if file is not None:
@@ -87,8 +87,8 @@ class Catalog:
             changes: fields to set; for a bare data set they are the whole task.
 
         Raises:
-            UnknownName: nothing is called so, or its metrics are not known.
-            InvalidConfig: its file holds something else than a task, or a metric does not fit its head.
+            UnknownName: no task has this name, or a metric is not known.
+            InvalidConfig: its file does not describe a task, or a metric does not fit its head.
         """
         file = self._find("tasks", _name("task", word))
         values: dict[str, Any]
@@ -112,8 +112,8 @@ class Catalog:
         ``recipe`` holds for recipes that this optimizer is used in; see :meth:`recipe`.
 
         Raises:
-            UnknownName: nothing is called so.
-            InvalidConfig: it cannot work, or its file holds something else than an optimizer.
+            UnknownName: nothing has this name.
+            InvalidConfig: it cannot train an encoder, or its file does not describe an optimizer.
         """
         return self._optimizer(word, encoder)[0]
 
@@ -165,7 +165,7 @@ class Catalog:
                 and ``settings``, only the fields that are named.
 
         Raises:
-            UnknownName: nothing is called so.
+            UnknownName: nothing has this name.
             InvalidConfig: a value is not allowed.
         """
         file = self._find("recipes", _name("recipe", word))
@@ -234,7 +234,7 @@ class Catalog:
         """The file of the sweep of that name, or that file itself.
 
         Raises:
-            UnknownName: nothing is called so.
+            UnknownName: nothing has this name.
         """
         file = self._find("sweeps", word)
         if file is None:

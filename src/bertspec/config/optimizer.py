@@ -1,4 +1,4 @@
-"""Optimizers: an update rule with its hyperparameters, and what is averaged of the weights that it passes."""
+"""Optimizers: an update rule with its hyperparameters, and averages of the weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "step would also call for some twenty backward passes on one batch, where every other rule makes one"
     }
 )
-"""Update rules that people ask for and that cannot work, with the reason."""
+"""Update rules that cannot train an encoder here, and why."""
 
 
 class SwaConfig(FiniteRecord):
@@ -36,7 +36,7 @@ class SwaConfig(FiniteRecord):
     every: PositiveInt | Literal["epoch"] = "epoch"
     """Steps from one averaged set of weights to the next, or one for each pass over the training split."""
     learning_rate_share: PositiveFloat | None = 0.5
-    """The learning rate of the averaging phase as a share of the peak, or none for the recipe's schedule to go on."""
+    """The learning rate of the averaging phase as a share of the peak; None keeps the recipe's schedule."""
     anneal_steps: NonNegativeInt = 10
     """Steps from the schedule's rate to that of the averaging phase."""
     anneal: Literal["cosine", "linear"] = "cosine"
@@ -60,9 +60,9 @@ class OptimizerConfig(FiniteRecord):
     """An optimizer and its hyperparameters."""
 
     name: str | None = None
-    """The word under which a catalog found it; no part of what is trained."""
+    """Its name in the catalog, which does not affect training."""
     algorithm: str
-    """The update rule, by the name under which the optimizers room knows it."""
+    """The name of the update rule; see ``bertspec.optimizers.ALGORITHMS``."""
     learning_rate: PositiveFloat
     """The peak learning rate, reached at the end of the warm-up."""
     weight_decay: NonNegativeFloat = 0.0
@@ -72,13 +72,13 @@ class OptimizerConfig(FiniteRecord):
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The factor on the learning rate from a layer to the one below; the head has the full rate."""
     averaging: AveragingConfig | None = None
-    """Which average of the weights is scored instead of the last ones."""
+    """The average of the weights that is scored instead of the last ones; None scores the last ones."""
     settings: dict[str, Setting] = Field(default={})
-    """What only this algorithm has, such as SGD's momentum."""
+    """The algorithm's own settings, such as SGD's momentum."""
 
     @property
     def word(self) -> str:
-        """What people call it."""
+        """Its name in reports."""
         return self.name or self.algorithm
 
     @field_validator("algorithm")

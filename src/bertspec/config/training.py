@@ -1,4 +1,4 @@
-"""Encoders, tasks, recipes, and the runs and studies that they make."""
+"""Encoders, tasks and recipes, and the runs and studies made of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class EncoderConfig(FiniteRecord):
     architecture: dict[str, Setting] = Field(default={})
     """Values for the family's transformers configuration, under its own names."""
     recipe: str = "fine-tuning"
-    """The recipe used where a scenario names none."""
+    """The recipe that is used unless another one is named."""
 
     @property
     def from_scratch(self) -> bool:
@@ -55,7 +55,7 @@ class EncoderConfig(FiniteRecord):
 
 
 class GeneratedConfig(FiniteRecord):
-    """How many rows a generated task makes, and how noisy their labels are."""
+    """How many rows a generated task has, and how noisy their labels are."""
 
     train_rows: PositiveInt
     """Rows of the training split."""
@@ -99,7 +99,7 @@ class TaskConfig(FiniteRecord):
     contamination_allowed: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The share of evaluation rows whose texts may also be trained on; more is a leak, and fails every claim."""
     sabotage: Sabotage | None = None
-    """What is done to the rows on purpose, to see a claim refused."""
+    """How the rows are spoilt on purpose, so that a claim about them must not pass."""
     tuning_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The share of the training rows that is scored instead of the evaluation split, and not trained on: settings are
     chosen on it. None scores the evaluation split."""
@@ -146,7 +146,7 @@ class RecipeConfig(FiniteRecord):
     batch_size: PositiveInt
     """Examples per optimizer step."""
     micro_batch: PositiveInt | None = None
-    """Examples per backward pass, whose gradients add up to those of the batch; none means all at once."""
+    """Examples per backward pass, whose gradients add up to those of the batch; None means all at once."""
     max_length: Annotated[int, Field(ge=4)]
     """Tokens per example, special tokens included; longer texts are truncated."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)]
@@ -157,7 +157,7 @@ class RecipeConfig(FiniteRecord):
     ``one-cycle`` (Smith and Topin, 2018) rises by itself, and goes with no other warm-up.
     """
     clip_norm: PositiveFloat | None
-    """The largest global gradient norm, or none for no clipping."""
+    """The largest global gradient norm; None does not clip."""
     precision: Literal["auto", "fp32", "bf16"]
     """The compute type; weights stay fp32. ``auto`` is bf16 where the hardware has it."""
     loss: Literal["auto", "cross_entropy", "mse"] = "auto"
@@ -165,10 +165,10 @@ class RecipeConfig(FiniteRecord):
     frozen_encoder: bool = False
     """Whether only the head is trained: every other weight stays as it was loaded or drawn."""
     threads: PositiveInt | None = None
-    """CPU threads for the computation; none means every core this process may use."""
+    """CPU threads for the computation; None means every core that this process may use."""
     evaluate_every: PositiveInt | None = None
-    """Optimizer steps between looks at the main metric on the evaluation split; none looks at the end only.
-    They are for the eye: no result is chosen by them."""
+    """Optimizer steps between evaluations of the main metric on the evaluation split; None evaluates at the end only.
+    They are recorded as a curve; no result is chosen by them."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -69,27 +69,27 @@ _NOT_SETTINGS = {"groups", "learning_rate"}
 
 
 def check(config: OptimizerConfig, *, schedule: str | None = None) -> None:
-    """Refuse what cannot be trained with, before anything is loaded.
+    """Refuse an optimizer that could not train, before anything is loaded.
 
     Args:
         config: the optimizer.
-        schedule: the recipe's, where it is known.
+        schedule: the recipe's schedule, or None if it is not known.
 
     Raises:
-        UnknownName: no update rule is called so.
-        InvalidConfig: a setting is unknown, or has a value that the rule refuses; the rule does not go with the
-            schedule, with an average or with layer decay; the package that has the rule is not installed.
+        UnknownName: no update rule has this name.
+        InvalidConfig: a setting is unknown or not allowed; the rule excludes the schedule, an average or
+            layer decay; the package of the rule is not installed.
     """
     if config.algorithm not in ALGORITHMS:
         raise UnknownName("optimizer", config.algorithm, ALGORITHMS)
     wanted = requirements(config)
     if wanted.constant_schedule and schedule not in {None, "constant"}:
-        raise InvalidConfig(
-            f"{config.algorithm} takes the place of a schedule", given=schedule, allowed="schedule: constant"
-        )
+        raise InvalidConfig(f"{config.algorithm} replaces the schedule", given=schedule, allowed="schedule: constant")
     if wanted.averages and config.averaging is not None:
         raise InvalidConfig(
-            f"{config.algorithm} averages by itself", given=config.averaging.kind, allowed="averaging: none"
+            f"{config.algorithm} scores its own average of the weights",
+            given=config.averaging.kind,
+            allowed="averaging: null",
         )
     if wanted.one_rate and config.layer_decay < 1:
         raise InvalidConfig(
@@ -101,7 +101,7 @@ def check(config: OptimizerConfig, *, schedule: str | None = None) -> None:
 
 
 def requirements(config: OptimizerConfig) -> Requirements:
-    """What the update rule of a checked config will ask of the loop."""
+    """What the update rule of a checked config requires of the loop."""
     wanted, share = REQUIREMENTS.get(config.algorithm, Requirements()), config.settings.get("held_out")
     return wanted if share is None else dataclasses.replace(wanted, held_out=float(share))
 
@@ -111,22 +111,22 @@ def build(config: OptimizerConfig, model: nn.Module, *, length: Length | None = 
 
     Args:
         config: the optimizer.
-        model: every weight of it that wants a gradient is trained.
+        model: its weights that require a gradient are trained.
         length: how long the training is; an average of the weights needs it.
 
     Raises:
-        UnknownName: no update rule is called so.
-        InvalidConfig: as :func:`check`; the model has not the layers that the optimizer asks for; the training is too
-            short for an average.
+        UnknownName: no update rule has this name.
+        InvalidConfig: as :func:`check`; the model lacks the list of layers that the optimizer needs; the training is
+            too short for an average.
     """
     check(config)
-    found = groups(config, model, hidden_apart=requirements(config).hidden_apart)
-    rule = _rule(config, found)
+    weights = groups(config, model, hidden_apart=requirements(config).hidden_apart)
+    rule = _rule(config, weights)
     if config.averaging is None:
         return rule
     if length is None:
         raise InvalidConfig("an average of the weights needs the length of the training", given=config.averaging.kind)
-    return Averaged(rule, [weight for group in found for weight in group["params"]], config.averaging, length)
+    return Averaged(rule, [weight for group in weights for weight in group["params"]], config.averaging, length)
 
 
 def groups(config: OptimizerConfig, model: nn.Module, *, hidden_apart: bool) -> Groups:
@@ -143,21 +143,21 @@ def groups(config: OptimizerConfig, model: nn.Module, *, hidden_apart: bool) -> 
     layered = hidden_apart or config.layer_decay < 1
     level = levels(model) if layered else dict.fromkeys(model.parameters(), 0)
     top = max(level.values(), default=0)
-    found: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
+    grouped: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
             at, decays = level[parameter], parameter.ndim > 1 or config.decay_exempt == "none"
             hidden = hidden_apart and parameter.ndim == 2 and 0 < at < top
             key = (not decays, top - at if config.layer_decay < 1 else 0, hidden)
-            found.setdefault(key, []).append(parameter)
+            grouped.setdefault(key, []).append(parameter)
     return [
         {
-            "params": found[key],
+            "params": grouped[key],
             "weight_decay": 0.0 if key[0] else config.weight_decay,
             "scale": config.layer_decay ** key[1],
             "hidden": key[2],
         }
-        for key in sorted(found)
+        for key in sorted(grouped)
     ]
 
 
@@ -174,13 +174,13 @@ def levels(model: nn.Module) -> dict[nn.Parameter, int]:
     name, layers = _layers(model)
     height = {p: number for number, layer in enumerate(layers, start=1) for p in layer.parameters()}
     embeddings = {p for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters()}
-    found: dict[nn.Parameter, int] = {}
+    level: dict[nn.Parameter, int] = {}
     above = False
     for path, parameter in model.named_parameters():
         above = above or path.startswith(f"{name}.")
         below = parameter in embeddings or not above
-        found[parameter] = height.get(parameter, 0 if below else len(layers) + 1)
-    return found
+        level[parameter] = height.get(parameter, 0 if below else len(layers) + 1)
+    return level
 
 
 def _rule(config: OptimizerConfig, weights: Groups) -> Optimizer:
@@ -227,9 +227,8 @@ def _layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
     if len(lists) != 1:
         raise InvalidConfig(
             "layer_decay and rules for hidden layers need a model with one list of layers",
-            given=", ".join(lists) or "none",
+            given=", ".join(lists) or "no list",
             allowed="layer_decay: 1, and a rule that treats all weights alike",
             where="the optimizer",
         )
-    [found] = lists.items()
-    return found
+    return next(iter(lists.items()))

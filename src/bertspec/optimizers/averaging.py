@@ -1,4 +1,4 @@
-"""Averages of the weights that an update rule passes: stochastic weight averaging, and exponential moving averages."""
+"""Averages of the weights: stochastic weight averaging and exponential moving averages."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Averaged:
     """An update rule, and an average of the weights after some of its steps.
 
     Args:
-        rule: takes the steps; its own scored weights are left aside.
-        weights: what is averaged: all that is trained.
+        rule: takes the steps; its own ``scored`` is not used.
+        weights: the weights to average: all that are trained.
         config: which steps count, and how much.
         length: how many steps there will be.
 
@@ -48,7 +48,7 @@ class Averaged:
 
     @property
     def rate(self) -> float | None:
-        """The rule's own."""
+        """The rule's rate."""
         return self._rule.rate
 
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
@@ -65,11 +65,11 @@ class Averaged:
         return loss
 
     def scored(self) -> AbstractContextManager[None]:
-        """The average; before it begins, the weights themselves."""
+        """Score the average; before it begins, the weights themselves."""
         return in_place_of(self._weights, self._average) if self._counted else contextlib.nullcontext()
 
     def state_dict(self) -> dict[str, Any]:
-        """The rule's state and the average."""
+        """Return the rule's state and the average."""
         return {
             "rule": self._rule.state_dict(),
             "average": self._average,
@@ -78,7 +78,7 @@ class Averaged:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over both."""
+        """Load both."""
         self._rule.load_state_dict(state["rule"])
         pairs = zip(state["average"], self._weights, strict=False)
         self._average = [kept.to(weight.device, weight.dtype, copy=True) for kept, weight in pairs]
@@ -91,7 +91,7 @@ _moving_mean_of: Any = swa_utils.get_ema_multi_avg_fn
 
 
 def _way(config: AveragingConfig, length: Length) -> tuple[int, Join]:
-    """Every how many steps, and how one set of weights joins the average of so many."""
+    """The steps from one averaged set of weights to the next, and the function that adds a set to the average."""
     if isinstance(config, SwaConfig):
         return length.per_pass if config.every == "epoch" else config.every, _mean_of()
     return 1, _moving_mean_of(config.decay)

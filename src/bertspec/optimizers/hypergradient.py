@@ -13,7 +13,7 @@ RTHO and MARTHE carry z exactly: torch's forward mode differentiates the update 
 gives the Hessian of the loss times z.
 
 The step on the rate is Baydin's multiplicative one, η ← η (1 − β cos(gradient, z)), and not the additive one of the
-other papers: the size of a hypergradient hangs on the loss, on the rule and on the number of weights, and an additive
+other papers: the size of a hypergradient depends on the loss, on the rule and on the number of weights, and an additive
 β must be tuned over many powers of ten for each of them. Here β is the largest share by which one step
 changes the rate, which stays above 0 since β is below 1. What is learned is the peak rate: the schedule's warm-up and
 decay multiply it.
@@ -53,7 +53,7 @@ class LearnedRate(abc.ABC):
     def __init__(self, groups: Groups, rule: UpdateRule, *, learning_rate: float, hyper_learning_rate: float) -> None:
         self.rate: float | None = None
         self.hypergradient: float | None = None
-        """The derivative of the loss by the peak rate that the last step went by; none before there is one."""
+        """The derivative of the loss by the peak rate that the last step used; None before the first."""
         self._rule, self._given, self._peak, self._pace = rule, learning_rate, learning_rate, hyper_learning_rate
         self._weights: list[nn.Parameter] = [weight for group in groups for weight in group["params"]]
         self._sizes = [weight.numel() for weight in self._weights]
@@ -72,7 +72,7 @@ class LearnedRate(abc.ABC):
         """Learn the rate and take one step at it."""
 
     def scored(self) -> AbstractContextManager[None]:
-        """The weights themselves."""
+        """Score the weights themselves."""
         return contextlib.nullcontext()
 
     def state_dict(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class LearnedRate(abc.ABC):
         self._carried = None if carried is None else tuple(self._here(part) for part in carried)
 
     def _here(self, part: Tensor) -> Tensor:
-        """A copy, which lies in memory as what it is a copy of did: sums go by that in their last bit."""
+        """A copy with the memory layout of the original, on which the last bit of sums depends."""
         return part.to(self._decay, copy=True)
 
     def _learn(self, gradient: Tensor) -> None:
@@ -118,7 +118,7 @@ class LearnedRate(abc.ABC):
             gradient: of the loss by the weights.
             share: the schedule's share of the peak rate.
             clip: the norm that the gradient is still to be clipped to.
-            along: the derivatives of point and gradient by the peak rate; none for zeros.
+            along: the derivatives of point and gradient by the peak rate; None for zeros.
         """
         point = self._point()
         rate = torch.tensor(self._peak * share, dtype=gradient.dtype, device=gradient.device)
@@ -128,14 +128,14 @@ class LearnedRate(abc.ABC):
                 gradient = _dual(gradient, along[1])
             rate = _dual(rate, torch.full_like(rate, share)) * self._scale
             gradient, step = clipped(gradient, clip), self._steps + 1
-            found = [_parted(part) for part in self._rule.moved(point, gradient, rate, decay=self._decay, step=step)]
-        return tuple(value for value, _ in found), tuple(tangent for _, tangent in found)
+            parts = [_parted(part) for part in self._rule.moved(point, gradient, rate, decay=self._decay, step=step)]
+        return tuple(value for value, _ in parts), tuple(tangent for _, tangent in parts)
 
     def _take(self, point: Point, derivative: Point, share: float) -> None:
         self.rate = self._peak * share
         self._memory, self._carried = point[1:], derivative
         self._steps += 1
-        # Copied: views of one vector would lie elsewhere than after a break, and kernels go by the place.
+        # Copied: views of one vector have another alignment than after a resume, which changes the last bit.
         with torch.no_grad():
             for weight, part in zip(self._weights, torch.split(point[0], self._sizes), strict=True):
                 weight.copy_(part.view_as(weight))
@@ -178,9 +178,9 @@ class Marthe(LearnedRate):
         self._adaptive = mu == "adaptive"
         self._mu = 0.0 if isinstance(mu, str) else float(mu)
         self._kept = 0.0
-        """The sum of μ since it was last 0: the longer past has counted, the slower μ falls."""
+        """The sum of μ since it was last 0: the larger it is, the slower μ falls."""
         self._alone: Tensor | None = None
-        """The derivative of the weights by the rate of the last update alone; only an adaptive μ asks for it."""
+        """The derivative of the weights by the rate of the last update alone, for an adaptive μ."""
 
     def step(self, closure: Closure, *, learning_rate: float) -> Tensor:
         """Learn the rate from a held-out batch, then apply the rule and carry the derivative through it."""
@@ -244,12 +244,12 @@ def _dual(value: Tensor, tangent: Tensor) -> Tensor:
     make: Any = forward_ad.make_dual  # the library has no types here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the first call makes torch use its own old compiler
-        made: Tensor = make(value, tangent)
-    return made
+        dual: Tensor = make(value, tangent)
+    return dual
 
 
 def _parted(dual: Tensor) -> tuple[Tensor, Tensor]:
-    """Value and tangent; what does not hang on the rate has a tangent of zeros."""
+    """Value and tangent; what does not depend on the rate has a tangent of zeros."""
     unpack: Any = forward_ad.unpack_dual  # the library has no types here
     value, tangent = unpack(dual)
     return value, torch.zeros_like(value) if tangent is None else tangent

@@ -87,7 +87,7 @@ def schedule_free_adamw(
     step_power: float = 0.0,
     rate_power: float = 2.0,
 ) -> Optimizer:
-    """Schedule-free AdamW (Defazio et al., 2024): an average of the weights takes the place of a falling rate.
+    """Schedule-free AdamW (Defazio et al., 2024): an average of the weights replaces a falling rate.
 
     The average is what is scored; it weighs step t with t^step_power · (its largest rate so far)^rate_power.
     """
@@ -100,7 +100,7 @@ def schedule_free_adamw(
 class _ScheduleFree(TorchOptimizer):
     @contextlib.contextmanager
     def scored(self) -> Iterator[None]:
-        """The average, in what the package calls its evaluation mode."""
+        """Score the average, in what the package calls its evaluation mode."""
         inner: Any = self._inner
         weights = [weight for group in inner.param_groups for weight in group["params"]]
         with in_place_of(weights, weights):  # the package's way back is not exact to the bit

@@ -1,7 +1,7 @@
-"""The lock file: which revision and which content stand behind a hub name.
+"""The lock file: the revision and the content hash behind every hub name.
 
-``bertspec lock`` writes it. Runs that find it in their root folder use exactly what it says, wherever the name is
-found (mirror, installed, hub), or refuse to begin.
+``bertspec lock`` writes it. If the root folder has one, runs use exactly what it promises, from whichever source, or
+refuse to start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["LOCK_FILE", "DataPin", "EncoderPin", "Pins"]
 LOCK_FILE = "bertspec.lock"
 """The name of the lock file, in the folder that holds the feature files."""
 
-_HEADER = "# Written by `bertspec lock`. Runs use exactly what stands here, or refuse to begin.\n"
+_HEADER = "# Written by `bertspec lock`. Runs use exactly what is written here, or refuse to start.\n"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -33,7 +33,7 @@ class _Pin(FrozenRecord):
     asked: str | None = None
     """The revision that the config asked for when the lock was made."""
     revision: str | None = None
-    """The commit that the hub resolved; none where a mirror or a package answered."""
+    """The commit that the hub resolved; None for a mirror or an installed package."""
     sha256: Sha256
     """The hash of the content: of weights and configuration, or of the rows."""
 
@@ -42,14 +42,14 @@ P = TypeVar("P", bound=_Pin)
 
 
 class EncoderPin(_Pin):
-    """What stands behind the id of a checkpoint."""
+    """The content behind the id of a checkpoint."""
 
     checkpoint: str
     tokenizer_sha256: Sha256
 
 
 class DataPin(_Pin):
-    """What stands behind a data set's id, as far as a task reads it."""
+    """The content behind a data set's id: the splits and columns that a task reads."""
 
     dataset: str
     subset: str | None = None
@@ -64,16 +64,16 @@ class _File(FrozenRecord):
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """The pins of one lock file, or none."""
+    """The pins of a lock file; empty without one."""
 
     encoders: tuple[EncoderPin, ...] = ()
     data: tuple[DataPin, ...] = ()
     file: Path | None = None
-    """Where they were read from."""
+    """The lock file."""
 
     @classmethod
     def beside(cls, folder: Path) -> Self:
-        """The pins of a folder's lock file; none where it has no such file.
+        """The pins of a folder's lock file; empty if it has none.
 
         Raises:
             InvalidConfig: the file is not a lock file.
@@ -108,7 +108,7 @@ class Pins:
             raise StoreError(f"the lock file cannot be written: {refusal.strerror}", where=file) from refusal
 
     def with_encoder(self, encoder: EncoderConfig, origin: Origin, tokenizer: Origin) -> Pins:
-        """The same pins with those of an encoder; one without a hub id has none."""
+        """These pins and that of an encoder, unless it has no hub id."""
         if encoder.checkpoint is None or origin.source == "folder":
             return self
         pin = EncoderPin(
@@ -122,7 +122,7 @@ class Pins:
         return replace(self, encoders=tuple(sorted([*others, pin], key=lambda pin: pin.checkpoint)))
 
     def with_data(self, task: TaskConfig, origin: Origin) -> Pins:
-        """The same pins with those of a task's rows; a generated task, a file and a folder have none."""
+        """These pins and that of a task's rows, unless the task is generated or its data are local."""
         changed = task.sabotage is not None or task.tuning_share is not None
         if task.generated is not None or changed or origin.source == "folder":
             return self
@@ -131,33 +131,33 @@ class Pins:
         return replace(self, data=tuple(sorted([*others, pin], key=lambda pin: pin.model_dump_json())))
 
     def of_encoder(self, encoder: EncoderConfig) -> EncoderPin | None:
-        """The pin of an encoder's checkpoint, or none.
+        """The pin of an encoder's checkpoint, or None.
 
         Raises:
             HashMismatch: the lock was made for another revision.
         """
-        found = next((pin for pin in self.encoders if pin.checkpoint == encoder.checkpoint), None)
-        return self._current(found, encoder.revision, f"encoder {encoder.name!r}")
+        pin = next((pin for pin in self.encoders if pin.checkpoint == encoder.checkpoint), None)
+        return self._current(pin, encoder.revision, f"encoder {encoder.name!r}")
 
     def of_data(self, task: TaskConfig) -> DataPin | None:
-        """The pin of a task's rows, or none.
+        """The pin of a task's rows, or None.
 
         Raises:
             HashMismatch: the lock was made for another revision.
         """
-        found = next((pin for pin in self.data if _same(pin, task)), None)
-        return self._current(found, task.revision, f"task {task.name!r}")
+        pin = next((pin for pin in self.data if _same(pin, task)), None)
+        return self._current(pin, task.revision, f"task {task.name!r}")
 
-    def check(self, promised: str | None, found: str, what: str) -> None:
-        """Refuse content that is not what the lock promises.
+    def check(self, promised: str | None, actual: str, what: str) -> None:
+        """Refuse content that does not have the promised hash.
 
         Raises:
-            HashMismatch: it is not.
+            HashMismatch: it has another hash.
         """
-        if promised is not None and promised != found:
+        if promised is not None and promised != actual:
             raise HashMismatch(
                 f"{what} is not what the lock file promises",
-                given=f"sha256 {found}",
+                given=f"sha256 {actual}",
                 allowed=f"sha256 {promised}, or a new lock: bertspec lock",
                 where=self.file,
             )

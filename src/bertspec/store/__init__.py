@@ -100,37 +100,37 @@ class Store:
             return None
 
     def put(self, run: StoredRun) -> None:
-        """Keep a finished run; it replaces one of the same fingerprint. Only the holder of its lock may.
+        """Store a finished run; it replaces one of the same fingerprint. Only the holder of its lock may.
 
         Raises:
             StoreError: the folder cannot be written.
         """
-        with self._telling("the run was finished, and cannot be stored"):
+        with self._writing("the run was finished, and cannot be stored"):
             self._reserve(run.fingerprint).unlink(missing_ok=True)
             with atomic_folder(self.folder(run.fingerprint)) as draft:
                 runs.write(draft, run)
 
     @contextlib.contextmanager
     def new_model(self, fingerprint: str) -> Iterator[Path]:
-        """An empty folder for a fine-tuned model, which takes its place among the models if all goes well.
+        """An empty folder for a fine-tuned model; it is added to the models unless the body raises.
 
         Raises:
             StoreError: the folder cannot be written.
         """
-        with self._telling("the model cannot be stored"), atomic_folder(self.models / fingerprint) as draft:
+        with self._writing("the model cannot be stored"), atomic_folder(self.models / fingerprint) as draft:
             yield draft
             if not any(draft.iterdir()):  # the run was stopped early, and has no model
                 return
             (draft / _SUMS).write_text("".join(f"{sha256(file)}  {file.name}\n" for file in _files(draft)), "utf-8")
 
     def model(self, fingerprint: str) -> Path | None:
-        """The folder of a run's fine-tuned model, or none where it was not kept."""
+        """The folder of a run's fine-tuned model, or None if it was not kept."""
         folder = self.models / fingerprint
         restore_folder(folder)
         return folder if folder.is_dir() else None
 
     def intact_model(self, fingerprint: str) -> Path | None:
-        """The same, every file of it compared with what was written; a damaged one counts as none."""
+        """The folder of a run's model, its hashes checked; None, with a warning, if it is damaged."""
         folder = self.model(fingerprint)
         if folder is None:
             return None
@@ -142,20 +142,20 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, fingerprint: str) -> Iterator[None]:
-        """Hold the right to make this run, and room for its record; others wait.
+        """Hold the right to train this run, and disk space for its record; other processes wait.
 
-        A dead holder's lock is free at once.
+        The lock of a process that died is free at once.
 
         Raises:
-            StoreError: the folder cannot be written, or has no room.
+            StoreError: the folder cannot be written, or the disk is full.
         """
         folder = self.root / "locks"
-        with self._telling("the store cannot be written"):
+        with self._writing("the store cannot be written"):
             folder.mkdir(parents=True, exist_ok=True)
             held = FileLock(folder / f"{fingerprint}.lock")
             _acquire(held)
         try:
-            with self._telling("the store cannot be written"):
+            with self._writing("the store cannot be written"):
                 self._reserve(fingerprint).write_bytes(bytes(_RESERVE_BYTES))
             yield
         finally:
@@ -164,7 +164,7 @@ class Store:
             held.release()
 
     def forget_unfinished(self, fingerprint: str) -> None:
-        """Remove the state of a run that is finished, or that is to start anew."""
+        """Remove the state of a run that is finished, or that starts anew."""
         shutil.rmtree(self.unfinished(fingerprint), ignore_errors=True)
 
     def runs(self) -> Iterator[StoredRun]:
@@ -220,7 +220,7 @@ class Store:
         return self.root / "locks" / f"{fingerprint}.reserve"
 
     @contextlib.contextmanager
-    def _telling(self, problem: str) -> Iterator[None]:
+    def _writing(self, problem: str) -> Iterator[None]:
         try:
             yield
         except OSError as refusal:
@@ -285,11 +285,11 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _damage(folder: Path) -> list[str]:
-    """The files of a model that are not as they were written."""
+    """The files of a model that do not have the hash that was written."""
     try:
         lines = (folder / _SUMS).read_text("utf-8").splitlines()
         promised = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-        found = {file.name: sha256(file) for file in _files(folder) if file.name != _SUMS}
+        actual = {file.name: sha256(file) for file in _files(folder) if file.name != _SUMS}
     except (OSError, ValueError):
         return [_SUMS]
-    return sorted(name for name in promised.keys() | found.keys() if promised.get(name) != found.get(name))
+    return sorted(name for name in promised.keys() | actual.keys() if promised.get(name) != actual.get(name))

@@ -135,7 +135,7 @@ def test_layer_decay_reaches_the_training(config: RunConfig, ran: Ran) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"optimizer": {"algorithm": "schedule-free-adamw", "learning_rate": 0.1}}, "takes the place of a schedule"),
+        ({"optimizer": {"algorithm": "schedule-free-adamw", "learning_rate": 0.1}}, "replaces the schedule"),
         (
             {"optimizer": {"algorithm": "sgd", "learning_rate": 0.1, "averaging": {"kind": "swa"}}},
             "fewer than two sets of weights",

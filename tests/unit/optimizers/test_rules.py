@@ -198,8 +198,14 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_loaded(
     ("values", "message"),
     [
         ({"algorithm": "prodigy", "layer_decay": 0.9}, "prodigy has one learning rate for all weights; given: 0.9"),
-        ({"algorithm": "asgd", "averaging": {"kind": "ema"}}, "asgd averages by itself; given: 'ema'"),
-        ({"algorithm": "schedule-free-adamw", "averaging": {"kind": "swa"}}, "schedule-free-adamw averages by itself"),
+        (
+            {"algorithm": "asgd", "averaging": {"kind": "ema"}},
+            "asgd scores its own average of the weights; given: 'ema'",
+        ),
+        (
+            {"algorithm": "schedule-free-adamw", "averaging": {"kind": "swa"}},
+            "schedule-free-adamw scores its own average of the weights",
+        ),
     ],
 )
 def test_what_does_not_go_with_a_rule_is_refused(values: dict[str, Any], message: str) -> None:
