@@ -227,7 +227,7 @@ def _layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
     if len(lists) != 1:
         raise InvalidConfig(
             "layer_decay and rules for hidden layers need a model with one list of layers",
-            given=", ".join(lists) or "no list",
+            given=", ".join(lists) or "no list of layers",
             allowed="layer_decay: 1, and a rule that treats all weights alike",
             where="the optimizer",
         )

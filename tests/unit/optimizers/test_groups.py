@@ -90,7 +90,7 @@ def test_an_embedding_is_at_the_bottom_wherever_it_is_registered(small: Small) -
 @pytest.mark.parametrize("lists", [0, 2])
 def test_layer_decay_needs_one_list_of_layers(lists: int) -> None:
     model = nn.Sequential(nn.Linear(2, 2), *(nn.ModuleList([nn.Linear(2, 2)]) for _ in range(lists)))
-    with pytest.raises(InvalidConfig, match="need a model with one list of layers; given: '(none|1, 2)'"):
+    with pytest.raises(InvalidConfig, match="need a model with one list of layers; given: '(no list of layers|1, 2)'"):
         optimizers.build(OptimizerConfig(algorithm="sgd", learning_rate=1.0, layer_decay=0.9), model)
 
 
