@@ -149,10 +149,10 @@ def judge_collapse(of: Study) -> Verdict:
     Raises:
         InvalidConfig: the task's head has no rule for a collapse.
     """
-    task = of.config.task
-    if task.task_head.collapse is None:
+    task, rule = of.config.task, of.config.task.task_head.collapse
+    if rule is None:
         raise InvalidConfig(f"a {task.head} has no rule for a collapse", where=f"task {task.name!r}")
-    return statistics.judge_collapse([run.result.outcomes.collapsed for run in of.runs])
+    return statistics.judge_collapse([run.result.outcomes.collapsed for run in of.runs], rule)
 
 
 def at_its_record(of: Study, metric: str) -> Claim:
@@ -198,8 +198,9 @@ def guarded(verdict: Verdict, of: Study, runs: Sequence[StoredRun], metric: str)
             p_values=[statistics.leak_p(one.predictions, one.references, clean, noise) for one in outcomes],
             better=metrics.find(metric).better,
         )
-    if refused.rule == verdict.rule:
-        refused = statistics.refuse_collapse(refused, [one.collapsed for one in outcomes])
+    rule = task.task_head.collapse
+    if refused.rule == verdict.rule and rule is not None:
+        refused = statistics.refuse_collapse(refused, [one.collapsed for one in outcomes], rule)
     return refused
 
 

@@ -39,11 +39,12 @@ def collapses_allowed(runs: int) -> int:
     return runs // _LENIENT_FROM
 
 
-def judge_collapse(collapses: Sequence[bool]) -> Verdict:
+def judge_collapse(collapses: Sequence[bool], rule: str) -> Verdict:
     """Judge the claim that no seed collapses.
 
     Args:
         collapses: for each seed, whether it collapsed.
+        rule: what a collapse is, in the words of the task's head.
     """
     from scipy import stats  # late: it takes a second
 
@@ -59,16 +60,16 @@ def judge_collapse(collapses: Sequence[bool]) -> Verdict:
         detectable_drop=f"a collapse of more than {percent(refused)} of all seeds is refused 95 % of the time",
         pass_rates=f"passes {hundredth} of the time if one seed in a hundred collapses, "
         f"{tenth} if one in ten does, {half} if half of them do",
-        reason=None if count <= allowed else _collapse_reason(count, runs),
+        reason=None if count <= allowed else _collapse_reason(count, runs, rule),
     )
 
 
-def refuse_collapse(verdict: Verdict, collapses: Sequence[bool]) -> Verdict:
-    """FAIL if more seeds collapsed than allowed; else the verdict itself."""
+def refuse_collapse(verdict: Verdict, collapses: Sequence[bool], rule: str) -> Verdict:
+    """FAIL if more seeds collapsed than allowed; else the verdict itself. Arguments as in :func:`judge_collapse`."""
     count, allowed = sum(collapses), collapses_allowed(len(collapses))
     if count <= allowed:
         return verdict
-    return verdict.overruled("collapse", _collapse_reason(count, len(collapses)))
+    return verdict.overruled("collapse", _collapse_reason(count, len(collapses), rule))
 
 
 def leak_p(predictions: Array, references: Array, clean: Array, noise: float) -> float:
@@ -157,8 +158,8 @@ def refuse_contamination(verdict: Verdict, counts: Contamination, *, allowed: fl
     )
 
 
-def _collapse_reason(count: int, runs: int) -> str:
-    return f"{count} of {runs} seeds collapsed: one class only, or no better than the majority"
+def _collapse_reason(count: int, runs: int, rule: str) -> str:
+    return f"{count} of {runs} seeds collapsed: {rule}"
 
 
 def _normalized(texts: tuple[str, ...]) -> tuple[str, ...]:

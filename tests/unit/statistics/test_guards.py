@@ -20,24 +20,26 @@ from bertspec.statistics.guards import Contamination
 
 NOISE = 0.05
 
+RULE = "one class only"
+
 
 @pytest.mark.parametrize(
     ("count", "of", "outcome"), [(0, 3, "PASS"), (1, 3, "FAIL"), (1, 5, "FAIL"), (1, 10, "PASS"), (2, 10, "FAIL")]
 )
 def test_collapses_are_counted(count: int, of: int, outcome: str) -> None:
-    assert judge_collapse([True] * count + [False] * (of - count)).outcome == outcome
+    assert judge_collapse([True] * count + [False] * (of - count), RULE).outcome == outcome
 
 
 def test_a_collapse_fails_a_claim_whatever_the_mean() -> None:
     passed = judge(Claim("accuracy", "at least", 0.5), [0.99, 0.99, 0.5], spread=Spread(0.01, ""))
-    refused = refuse_collapse(passed, [False, False, True])
+    refused = refuse_collapse(passed, [False, False, True], RULE)
     assert (passed.outcome, refused.outcome, refused.rule) == ("PASS", "FAIL", "collapse")
-    assert "1 of 3 seeds collapsed" in str(refused)
-    assert refuse_collapse(passed, [False] * 3) == passed
+    assert "1 of 3 seeds collapsed: one class only" in str(refused)
+    assert refuse_collapse(passed, [False] * 3, RULE) == passed
 
 
 def test_a_count_of_collapses_gives_its_detectable_drop_and_its_pass_rates() -> None:
-    few, many = judge_collapse([False] * 3), judge_collapse([True] * 2 + [False] * 8)
+    few, many = judge_collapse([False] * 3, RULE), judge_collapse([True] * 2 + [False] * 8, RULE)
     assert few.detectable_drop == "a collapse of more than 63.2 % of all seeds is refused 95 % of the time"
     assert few.pass_rates == (
         "passes 97.0 % of the time if one seed in a hundred collapses, 72.9 % if one in ten does, "
