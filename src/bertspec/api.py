@@ -5,7 +5,11 @@ functions. Results convert to a pandas frame (``to_frame``), display themselves 
 the charts of the report (``plot``). Runs come from the store if it has them; what is missing is trained and stored.
 
 Every function takes a ``session``, which decides where runs are stored and logged. Without one it opens the session of
-the current folder, as the command line does, and closes it at the end.
+the current folder, as the command line does, and closes it at the end. One session may serve many calls::
+
+    with bertspec.Session.open("my-store", device="cpu", keep_models=True) as session:
+        study = bertspec.fine_tune("bert-tiny", "bundled/sentiment", session=session)
+        bertspec.predict(study.runs[0], ["the film was good ."], session=session)
 """
 
 from __future__ import annotations
@@ -72,10 +76,10 @@ def fine_tune(
         encoder: a name (``bertspec list encoders``), a hub id, a folder or a YAML file.
         task: a name (``bertspec list tasks``) or a YAML file.
         seeds: one run each. A seed decides the new weights, the order of the rows and the dropout.
-        recipe: a name (``bertspec list recipes``) or a YAML file; None takes the encoder's own.
-        optimizer: a name (``bertspec list optimizers``); None takes the recipe's own.
-        session: where runs are stored and logged; None opens that of the current folder.
-        device: where to compute; None leaves it to the session.
+        recipe: a name (``bertspec list recipes``) or a YAML file; ``None`` takes the encoder's own.
+        optimizer: a name (``bertspec list optimizers``); ``None`` takes the recipe's own.
+        session: where runs are stored and logged; ``None`` opens that of the current folder.
+        device: where to compute; ``None`` leaves it to the session.
         fields: any field of a recipe or an optimizer, such as ``epochs=2`` or ``learning_rate=1e-3``.
 
     Raises:
@@ -111,11 +115,11 @@ def compare(
         encoder: one encoder or several; see :func:`fine_tune`.
         task: the task that all of them learn.
         seeds: the seeds of each study.
-        recipe: the recipe of each study; None takes each encoder's own.
-        optimizer: one optimizer or several; None takes the recipe's own.
-        metric: what they are ranked by; None takes the task's main metric.
-        session: where runs are stored and logged; None opens that of the current folder.
-        device: where to compute; None leaves it to the session.
+        recipe: the recipe of each study; ``None`` takes each encoder's own.
+        optimizer: one optimizer or several; ``None`` takes the recipe's own.
+        metric: what they are ranked by; ``None`` takes the task's main metric.
+        session: where runs are stored and logged; ``None`` opens that of the current folder.
+        device: where to compute; ``None`` leaves it to the session.
         fields: any field of a recipe or an optimizer, for all studies.
 
     Raises:
@@ -160,12 +164,12 @@ def sweep(
 
     Args:
         sweep: a W&B sweep file, or the name of one in ``configs/sweeps``.
-        trials: trials of each contender; None takes the file's ``run_cap`` for all of them together.
-        processes: trials at a time; None takes as many as the cores allow. More than one starts new Python processes:
-            a script then needs ``if __name__ == "__main__":``.
+        trials: trials of each contender; ``None`` takes the file's ``run_cap`` for all of them together.
+        processes: trials at a time; ``None`` takes as many as the cores allow. More than one starts new
+            Python processes: a script then needs ``if __name__ == "__main__":``.
         seed: the seed of the search.
-        session: where runs are stored and logged; None opens that of the current folder.
-        device: where to compute; None leaves it to the session.
+        session: where runs are stored and logged; ``None`` opens that of the current folder.
+        device: where to compute; ``None`` leaves it to the session.
         on_trial: called with the sweep so far, at the beginning and after each trial.
         on_confirmation: called with the number of confirmed runs and of all runs to confirm.
 
@@ -208,11 +212,11 @@ def measure(
         rounds: how often every length is measured.
         calls: single texts at each length of each round.
         text: a text that is tokenised and answered, too.
-        recipe: whose precision and threads are used; None takes the encoder's own.
+        recipe: whose precision and threads are used; ``None`` takes the encoder's own.
         precision: the compute type, instead of the recipe's.
         threads: CPU threads, instead of the recipe's.
-        session: its configs, sources and device; None opens that of the current folder.
-        device: where to compute; None leaves it to the session.
+        session: its configs, sources and device; ``None`` opens that of the current folder.
+        device: where to compute; ``None`` leaves it to the session.
 
     Raises:
         BertspecError: an encoder cannot be read, or has fewer positions than a text has tokens; a batch does not fit
@@ -248,8 +252,8 @@ def predict(
         run: a run, the beginning of its fingerprint, or ``"latest"``.
         texts: a text or several; the first of each pair if the task reads pairs.
         pairs: the second of each pair.
-        session: the store that holds the run; None opens that of the current folder.
-        device: where to compute; None leaves it to the session.
+        session: the store that holds the run; ``None`` opens that of the current folder.
+        device: where to compute; ``None`` leaves it to the session.
 
     Returns:
         One prediction per text, in order; ``pandas.DataFrame(predictions)`` makes a frame of them.
@@ -276,7 +280,7 @@ def load_run(run: str = "latest", *, session: Session | None = None) -> StoredRu
 
     Args:
         run: the beginning of its fingerprint, or ``"latest"``, which is the one that finished last.
-        session: the store that holds the run; None opens that of the current folder.
+        session: the store that holds the run; ``None`` opens that of the current folder.
 
     Raises:
         UnknownName: no run has such a fingerprint.
@@ -292,7 +296,7 @@ def runs(*, encoder: str | None = None, task: str | None = None, session: Sessio
     Args:
         encoder: only runs of this encoder.
         task: only runs of this task.
-        session: the store to list; None opens that of the current folder.
+        session: the store to list; ``None`` opens that of the current folder.
     """
     with _opened(session) as work:
         return RunList(work.store.select(encoder=encoder, task=task))
@@ -378,7 +382,7 @@ class StudyResult:
         return self.estimate(metric)[0]
 
     def estimate(self, metric: str | None = None) -> tuple[float, tuple[float, float] | None]:
-        """The mean over the seeds and Student's 95 % interval of it, which is None for a single seed."""
+        """The mean over the seeds and Student's 95 % interval of it, which is ``None`` for a single seed."""
         from bertspec.statistics import mean_interval
 
         return mean_interval(self.scores(metric))
@@ -555,7 +559,7 @@ class Measurement:
         """One row per encoder and length.
 
         Columns: encoder, length (tokens per text), p50_s, p95_s, p99_s (latency of one text), examples_per_second,
-        tokens_per_second, joules_per_1000 (None if the energy cannot be read).
+        tokens_per_second, joules_per_1000 (``None`` if the energy cannot be read).
         """
         from bertspec.inference.records import PERCENTILES
 

@@ -252,8 +252,8 @@ def store_folder(folder: str | Path | None = None, *, root: Path | None = None) 
     """Where finished runs are kept.
 
     Args:
-        folder: the folder, as ``--store`` names it. None takes ``BERTSPEC_STORE``, else ``.bertspec`` in the root.
-        root: the root folder; None takes :func:`project_root`.
+        folder: the folder, as ``--store`` names it. ``None`` takes ``BERTSPEC_STORE``, else ``.bertspec`` in the root.
+        root: the root folder; ``None`` takes :func:`project_root`.
     """
     named = folder or os.environ.get("BERTSPEC_STORE")
     return Path(named).expanduser().absolute() if named else (root or project_root()) / ".bertspec"

@@ -46,7 +46,7 @@ class Session:
 
         Args:
             store: the folder of finished runs; see :meth:`bertspec.store.Store.locate`.
-            root: the folder whose ``configs/`` and ``bertspec.lock`` count; None takes the nearest folder, from the
+            root: the folder whose ``configs/`` and ``bertspec.lock`` count; ``None`` takes the nearest folder, from the
                 current one upward, that has a store.
             progress: a second tracker beside W&B, such as a progress bar.
             fields: further fields of the session: ``device``, ``fresh``, ``keep_models``, ``checkpoint_every``, ``id``.
