@@ -68,7 +68,7 @@ class Expectation:
     calibrated: bool = False
     """Whether its bound comes from the study's calibration record."""
     quality: bool = False
-    """Whether it says that a study is good; ``--calibrate`` runs the reference seeds of such studies."""
+    """Whether it claims that a study is good; ``--calibrate`` runs the reference seeds of such studies."""
     refuse: Callable[[SweepConfig], None] | None = None
     """Refuses the claim if no sweep could settle it."""
     target: float | None = None
@@ -169,7 +169,7 @@ def expect_at_record(metric: str) -> Expectation:
 
 
 def expect_contrast(metric: str, **_: object) -> Expectation:
-    """For a line that compares the means of two studies; one of them is said to be good."""
+    """For a line that compares the means of two studies; one of them is claimed to be good."""
     return Expectation(metric, quality=True)
 
 

@@ -105,7 +105,8 @@ def judge_contrast(
     """Judge how far a study's mean exceeds another's, or how many times the other's mean it is.
 
     The studies share their evaluation rows, so the variance from the rows is counted pair by pair. The study that is
-    said to be better fails the claim by a collapse, a leak or contamination, as in :func:`judge`; the other may be bad.
+    claimed to be better fails the claim by a collapse, a leak or contamination, as in :func:`judge`; the other may be
+    bad.
 
     Args:
         of: the first study, with all its runs.
@@ -177,7 +178,7 @@ def guarded(verdict: Verdict, of: Study, runs: Sequence[StoredRun], metric: str)
 
     Args:
         verdict: the verdict so far.
-        of: the study that is said to be good.
+        of: the study that is claimed to be good.
         runs: those of its runs that the verdict used.
         metric: the claimed metric, by its name.
     """

@@ -13,13 +13,13 @@ __all__ = ["judge_latency", "judge_rate", "judge_speed"]
 
 
 def judge_speed(timing: Timing, act: Act, bound: float) -> Verdict:
-    """Judge that the first encoder trains on, or evaluates, at least so many times the examples a second."""
+    """Judge that the first encoder trains on, or evaluates, at least ``bound`` times as many examples a second."""
     claim = Claim(f"examples a second it {act}, as a ratio,", "at least", bound)
     return statistics.judge_ratio(claim, timing.ratios(act))
 
 
 def judge_latency(pair: Pair, percentile: Percentile, bound: float) -> Verdict:
-    """Judge that the first encoder answers one text in at most so many times the time of the second.
+    """Judge that the first encoder answers one text in at most ``bound`` times the time of the second.
 
     Raises:
         InvalidConfig: a round has so few calls that its slowest call would be that percentile.
@@ -34,6 +34,6 @@ def judge_latency(pair: Pair, percentile: Percentile, bound: float) -> Verdict:
 
 
 def judge_rate(pair: Pair, bound: float) -> Verdict:
-    """Judge that the first encoder answers at least so many times the texts a second of the second, in batches."""
+    """Judge that the first encoder answers at least ``bound`` times as many texts a second, in batches."""
     claim = Claim(f"texts of {pair.first.length} tokens a second, as a ratio,", "at least", bound)
     return statistics.judge_ratio(claim, pair.rate_ratios())

@@ -83,7 +83,7 @@ def judge_ratio(claim: Claim, ratios: Sequence[float], *, rounds: str = "rounds"
     """Judge a claim on the median of ratios, one per interleaved round, by the sign test's interval.
 
     The interval needs no assumption about noise. It leaves out as many rounds at either end as keep the median inside
-    95 % of the time (with five rounds it leaves out none: 94 %).
+    95 % of the time (with five rounds it leaves out no round: 94 %).
 
     Args:
         claim: the claim on the ratio.

@@ -73,7 +73,7 @@ def refuse_collapse(verdict: Verdict, collapses: Sequence[bool], rule: str) -> V
 
 
 def leak_p(predictions: Array, references: Array, clean: Array, noise: float) -> float:
-    """The probability that chance alone predicts so many of the flipped labels.
+    """The probability that chance alone predicts at least as many of the flipped labels.
 
     Where a prediction differs from the label before noise, it agrees with the noisy label only if that label was
     flipped, and nothing in the text shows that. The count is binomial, and its tail exact.
