@@ -265,7 +265,10 @@ def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for name, value in fields.items():
         top, dot, below = name.partition(".")
-        nested[top] = {**nested.get(top, {}), below: value} if dot else value
+        above = nested.get(top, {})
+        if dot and not isinstance(above, Mapping):
+            raise InvalidConfig(f"{top} and a field of it are both given", given=f"{above!r} and {name}")
+        nested[top] = {**above, below: value} if dot else value
     return nested
 
 

@@ -231,6 +231,7 @@ def test_configs_are_as_good_as_names() -> None:
         ({**TINY, "optimizer": 3}, "optimizer is a name; given: 3"),
         ({**TINY, "learning_rate": 0.1, "learning_rate_factor": 2}, "learning_rate and learning_rate_factor are both"),
         ({**TINY, "learning_rate_factor": -2}, "learning_rate_factor is not a number above zero; given: -2"),
+        ({**TINY, "averaging": None, "averaging.start": 0.5}, "averaging and a field of it are both given"),
         ({**TINY, "averaging.start": 0.5}, "optimizer.averaging lacks its 'kind'"),
         ({**TINY, "tuning_share": 2}, "tuning_share: input should be less than 1; given: 2"),
         ({**TINY, "seeds": "one"}, "seeds.0: input should be a valid integer"),
