@@ -79,7 +79,7 @@ def test_an_interrupted_run_says_so_and_goes_on_later(
         preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads yet
     ) as process:
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("store/unfinished/*/snapshot.json")) and time.monotonic() < deadline:
+        while not list(tmp_path.glob("store/unfinished/*/checkpoint.json")) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=30)
