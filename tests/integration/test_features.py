@@ -323,7 +323,7 @@ def test_a_csv_of_ones_own_is_a_task(project: Project) -> None:
     )
     result.assert_outcomes(passed=1)
     origin = json.loads(stored(project)[0].read_text())["facts"]["provenance"]["data"]
-    assert (origin["place"], Path(origin["name"]).name) == ("folder", "reviews.csv")
+    assert (origin["source"], Path(origin["name"]).name) == ("folder", "reviews.csv")
 
 
 def test_two_workers_never_train_the_same_run_twice(project: Project) -> None:
