@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.fork_server import ForkServer
 from tests.integration.interrupts import heed_interrupts
+from tests.timing import median_of_three_is_below
 
 BERTSPEC = [sys.executable, "-m", "bertspec"]
 
@@ -31,10 +32,16 @@ def test_a_short_command_is_quick_and_does_not_load_torch(words: list[str], envi
         f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
         "print(sorted({'torch', 'transformers', 'wandb', 'datasets', 'sklearn', 'scipy'} & set(sys.modules)))\n"
     )
-    began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert time.perf_counter() - began < 5  # 0.4 s on a quiet machine
-    assert done.stdout.splitlines()[-1] == "[]"
+
+    def command_s() -> float:
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        seconds = time.perf_counter() - began
+        assert done.stdout.splitlines()[-1] == "[]"
+        return seconds
+
+    quick, taken = median_of_three_is_below(3.0, command_s)  # 0.4 s on a quiet machine
+    assert quick, taken
 
 
 def test_closing_the_pipe_early_is_not_an_error(environment: dict[str, str]) -> None:

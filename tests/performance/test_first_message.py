@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.timing import median_of_three_is_below
+
 LIMIT_S = 5.0
 BERTSPEC = [sys.executable, "-m", "bertspec"]
 
@@ -46,20 +48,23 @@ AWAY = {
 def test_a_service_that_is_away_is_told_within_five_seconds_of_the_command(
     service: str, how: str, environment: dict[str, str], show: Callable[[str], None]
 ) -> None:
-    """From the shell's side, imports included; the run itself is stopped then. A busy machine has three attempts."""
+    """From the shell's side, imports included; the run itself is stopped then."""
     variable, encoder, message = AWAY[service]
     command = [*BERTSPEC, "run", "--encoder", encoder, "--task", "bundled/sentiment", "--seeds", "1"]
-    taken = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1] if how == 'hangs' else 9}"
         asked = {"HF_HUB_OFFLINE": "0", "WANDB_API_KEY": "planted" + "0" * 33, variable: address}
-        while len(taken) < 3 and min(taken, default=LIMIT_S) >= LIMIT_S:
+
+        def first_message_s() -> float:
             began = time.monotonic()
             with subprocess.Popen(command, env=environment | asked, stderr=subprocess.PIPE, text=True) as process:
                 assert process.stderr is not None
                 first = process.stderr.readline()
-                taken.append(time.monotonic() - began)
+                seconds = time.monotonic() - began
                 process.kill()
             assert message in first
+            return seconds
+
+        soon, taken = median_of_three_is_below(LIMIT_S, first_message_s)
     show(f"{service} {how}: first message after {', '.join(f'{each:.1f}' for each in taken)} s")
-    assert taken[-1] < LIMIT_S
+    assert soon, taken
