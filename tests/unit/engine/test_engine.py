@@ -196,8 +196,12 @@ class Twice:
         return contextlib.nullcontext()
 
 
+def twice(groups: Any, *, learning_rate: float, reach: float = 0.05) -> Twice:
+    return Twice(groups, learning_rate=learning_rate, reach=reach)
+
+
 def test_an_optimizer_may_evaluate_the_loss_twice(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "twice": Twice})
+    monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "twice": twice})
     monkeypatch.setattr(Twice, "calls", 0)
     result = ran(
         changed(config, steps=150, optimizer={"algorithm": "twice", "learning_rate": 0.5, "settings": {"reach": 0.01}})
@@ -325,10 +329,14 @@ class OwnWill(optimizers.TorchOptimizer):
         return super().step(closure, learning_rate=self.rate)
 
 
+def own_will(groups: Any, *, learning_rate: float) -> OwnWill:
+    return OwnWill(groups, learning_rate=learning_rate)
+
+
 def test_a_rate_that_the_rule_chose_is_what_the_curve_and_the_observer_say(
     config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "own-will": OwnWill})
+    monkeypatch.setattr(optimizers, "ALGORITHMS", {**optimizers.ALGORITHMS, "own-will": own_will})
     log = Log()
     own = changed(config, schedule="constant", optimizer={"algorithm": "own-will", "learning_rate": 0.5})
     rates = ran(own, log).curve.learning_rate.tolist()
