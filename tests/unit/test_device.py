@@ -18,7 +18,7 @@ def without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_cuda")
 def test_cuda_that_is_not_there_is_refused(recipe: RecipeConfig) -> None:
-    with pytest.raises(DeviceError, match="no CUDA device is on this machine; given: 'cuda'; allowed: cpu, auto"):
+    with pytest.raises(DeviceError, match="this machine has no CUDA device; given: 'cuda'; allowed: cpu, auto"):
         device.choose("cuda", recipe)
 
 
