@@ -91,7 +91,7 @@ def test_a_service_that_is_away_is_reported_in_seconds(monkeypatch: pytest.Monke
 def test_a_service_that_dies_before_it_has_the_sweep_is_reported_within_its_limit(
     fault: Fault, service: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertspec.tracking.wandb_sweep._REGISTER_S", 3.0)
+    monkeypatch.setattr("bertspec.tracking.wandb_sweeps._REGISTER_S", 3.0)
     entity = service.operations.GetDefaultEntity
 
     def then_dies(asked: dict[str, Any]) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def test_a_sweep_is_shown_offline_as_well(
 def test_a_service_that_dies_while_a_sweep_is_shown_costs_seconds(
     fault: Fault, service: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertspec.tracking.wandb_sweep._FINISH_S", 5.0)
+    monkeypatch.setattr("bertspec.tracking.wandb_sweeps._FINISH_S", 5.0)
     upsert = service.operations.UpsertBucket
 
     def then_dies(variables: dict[str, Any]) -> dict[str, Any]:

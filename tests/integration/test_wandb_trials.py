@@ -56,7 +56,7 @@ def under_an_agent(service: RecordingServer, monkeypatch: pytest.MonkeyPatch, tm
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that has died is given up soon."""
-    monkeypatch.setattr("bertspec.tracking.wandb_trial._FINISH_S", 5.0)
+    monkeypatch.setattr("bertspec.tracking.wandb_sweeps._FINISH_S", 5.0)
 
 
 def trial(**changes: Any) -> int:

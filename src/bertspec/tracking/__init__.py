@@ -5,10 +5,8 @@ from __future__ import annotations
 from bertspec.tracking.connection import Connection, connection
 from bertspec.tracking.offline import OfflineRun, SyncedRun, find_run, link, read_run, sync
 from bertspec.tracking.trackers import ProgressTracker, SilentObserver, SilentTracker, Tracker, combine
-from bertspec.tracking.wandb_report import publish
-from bertspec.tracking.wandb_runs import WandbTracker, sampled_steps
-from bertspec.tracking.wandb_sweep import RegisteredSweep, register, show_sweep
-from bertspec.tracking.wandb_trial import TrialTracker, under_an_agent
+from bertspec.tracking.wandb_runs import WandbTracker, publish, sampled_steps
+from bertspec.tracking.wandb_sweeps import RegisteredSweep, TrialTracker, register, show_sweep, under_an_agent
 
 __all__ = [
     "Connection",

@@ -1,6 +1,6 @@
-"""Runs in W&B: online if there is a key and the service answers, otherwise in offline records.
+"""Runs in W&B, online if there is a key and the service answers, otherwise in offline records; sessions as Reports.
 
-A failure here costs one warning and never a run.
+A failure to log a run costs one warning and never the run.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec.config import RunConfig
+from bertspec.errors import SourceError
 from bertspec.network import answers
 from bertspec.results import Curve, Outcomes, RunFacts, RunObserver, RunResult
 from bertspec.sources import Sources, tables
 from bertspec.statistics import Verdict
-from bertspec.tracking.connection import abandon, connection, within, without_secrets
+from bertspec.tracking.connection import abandon, connection, service_api, within, without_secrets
 from bertspec.tracking.offline import keep_link
 from bertspec.tracking.trackers import SilentObserver
 
 if TYPE_CHECKING:
     import wandb
 
-__all__ = ["PROJECT", "Mode", "WandbTracker", "data_folder", "sampled_steps"]
+__all__ = ["PROJECT", "Mode", "WandbTracker", "data_folder", "publish", "sampled_steps"]
 
 _log = logging.getLogger("bertspec.tracking")
 
@@ -400,3 +401,42 @@ def _row(subject: str, v: Verdict) -> list[Any]:
     interval, seeds = v.interval or (None, None), ", ".join(f"{value:.6g}" for value in v.values)
     judged = [subject, str(v.claim), v.outcome, v.value, *interval, v.claim.bound, v.rule, seeds, *spread]
     return [*judged, v.pass_rates, v.detectable_drop, v.reason, v.claim.source]
+
+
+def publish(title: str, text: str, *, fingerprints: Sequence[str], metrics: Sequence[str]) -> str:
+    """Write a session as a W&B Report into the project of the runs: its claims as text, the runs as charts.
+
+    Args:
+        title: its heading.
+        text: Markdown, escaped.
+        fingerprints: the runs to chart, grouped by study; runs that were never logged online are left out.
+        metrics: the scores to chart.
+
+    Returns:
+        Its address for a browser.
+
+    Raises:
+        Unreachable: the service does not answer.
+        SourceError: there is no key, the service refuses, or wandb-workspaces is not installed.
+    """
+    try:
+        from wandb_workspaces import expr
+        from wandb_workspaces.reports import v2
+    except ImportError as missing:
+        raise SourceError(
+            "W&B Reports need the package wandb-workspaces", allowed="pip install 'bertspec[wandb-report]'"
+        ) from missing
+    reports: Any = v2  # it exports by star
+    entity = service_api().default_entity
+    project = os.environ.get("WANDB_PROJECT", PROJECT)
+    chosen = [expr.Config("fingerprint").isin(list(fingerprints))]
+    runs = reports.Runset(entity=entity, project=project, name="by study", filters=chosen, groupby=["group"])
+    loss = reports.LinePlot(title="Training loss", x="training/step", y=["training/loss"])
+    scores = [reports.BarPlot(title=name, metrics=[f"evaluation/{name}"]) for name in metrics]
+    blocks = [reports.MarkdownBlock(text=text), reports.PanelGrid(runsets=[runs], panels=[loss, *scores])]
+    report = reports.Report(entity=entity, project=project, title=title, blocks=blocks, width="fluid")
+    try:
+        report.save()
+    except Exception as refusal:  # noqa: BLE001 - the client raises errors of many types
+        raise SourceError(f"W&B refuses the report: {without_secrets(refusal)}") from None
+    return str(report.url)
