@@ -135,8 +135,7 @@ def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
 
 
 def _show_plan(config: SweepConfig, session: Session, arguments: argparse.Namespace) -> None:
-    from bertspec.sweeps.plan import trial_count
-    from bertspec.sweeps.search import Search
+    from bertspec.sweeps.plan import Search, trial_count
 
     count, tuning, search = trial_count(config, arguments.trials), config.tuning, Search(config, arguments.seed)
     first = search.proposal(0)

@@ -8,7 +8,7 @@ import pytest
 from bertspec.config import SweepConfig
 from bertspec.errors import InvalidConfig
 from bertspec.results import TrialRecord
-from bertspec.sweeps.search import Search
+from bertspec.sweeps.plan import Search
 
 from .conftest import Read
 from .test_files import COMPARED, FACTOR
