@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bertspec.study.fingerprint import ENGINE_PACKAGES, engine_hash, fingerprint
-from bertspec.study.saved_models import model_of
 from bertspec.study.session import Session
-from bertspec.study.study import Study, gather, prepare, run
+from bertspec.study.study import Study, gather, model_of, prepare, run
 from bertspec.study.timing import Timing, time_in_turns
 
 __all__ = [
