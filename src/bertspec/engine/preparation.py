@@ -15,8 +15,7 @@ from torch import Tensor
 from bertspec import losses, models, optimizers
 from bertspec.config import RunConfig
 from bertspec.data.batches import Batch
-from bertspec.data.examples import Examples, read
-from bertspec.data.tokens import Tokens, encode
+from bertspec.data.tokens import Examples, Tokens, encode, read
 from bertspec.device import Device
 from bertspec.engine.schedules import steps_of, steps_per_epoch
 from bertspec.errors import InvalidConfig

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from bertspec import models
 from bertspec.config import EncoderConfig, RunConfig, TaskConfig
-from bertspec.data.examples import Examples
-from bertspec.data.tokens import Tokens, encode
+from bertspec.data.tokens import Examples, Tokens, encode
 from bertspec.device import Device, choose
 from bertspec.engine import outputs
 from bertspec.errors import InvalidConfig
