@@ -5,7 +5,6 @@ Pure: no environment, no files, no device. A record that exists is valid.
 
 from __future__ import annotations
 
-from bertspec.config.optimizer import REFUSED, AveragingConfig, EmaConfig, OptimizerConfig, SwaConfig
 from bertspec.config.sweeps import (
     DISTRIBUTIONS,
     OWN,
@@ -15,7 +14,19 @@ from bertspec.config.sweeps import (
     SweepConfig,
     TuningConfig,
 )
-from bertspec.config.training import EncoderConfig, GeneratedConfig, RecipeConfig, RunConfig, StudyConfig, TaskConfig
+from bertspec.config.training import (
+    REFUSED,
+    AveragingConfig,
+    EmaConfig,
+    EncoderConfig,
+    GeneratedConfig,
+    OptimizerConfig,
+    RecipeConfig,
+    RunConfig,
+    StudyConfig,
+    SwaConfig,
+    TaskConfig,
+)
 from bertspec.records import Setting
 
 __all__ = [
