@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 from pytest_bdd import then
 from pytest_bdd.parsers import StepParser
 
-from bertspec import claims, metrics
-from bertspec.config import EncoderConfig, StudyConfig, SweepConfig, TaskConfig
+from bertspec import claims, metrics, study
+from bertspec.config import EncoderConfig, RunConfig, StudyConfig, SweepConfig, TaskConfig
 from bertspec.errors import BertspecError
 from bertspec.inference import measuring
 from bertspec.inference.records import Grid, Turns
-from bertspec.results import ClaimRecord
+from bertspec.results import ClaimRecord, RunObserver
 from bertspec.statistics import Claim, Direction, Verdict
+from bertspec.store import Store
 from bertspec.study import Session, Study
 from bertspec.study.timing import Benchmark
 from bertspec.sweeps import files
+from bertspec.tracking import SilentObserver, SilentTracker
 
 __all__ = [
     "Claims",
     "Expectation",
+    "Pair",
     "Recipe",
     "Refusal",
     "SeedPolicy",
+    "cut_off_and_resumed",
     "expect_at_record",
     "expect_contrast",
     "expect_mean",
@@ -292,6 +299,38 @@ def refused(ask: Callable[[], object], count_runs: Callable[[], int]) -> Refusal
     return Refusal(None, count_runs() - before)
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The same study, with and without an interruption."""
+
+    interrupted: Study
+    whole: Study
+
+    def difference(self) -> str | None:
+        """What the interruption changed; None if every bit is the same."""
+        for one, two in zip(self.interrupted.runs, self.whole.runs, strict=True):
+            if not one.result.facts.resumed_at:
+                return f"seed {one.config.seed} was not interrupted"
+            if not np.array_equal(one.result.outcomes.outputs, two.result.outcomes.outputs):
+                return f"seed {one.config.seed} has other outputs"
+            if not np.array_equal(one.result.curve.loss, two.result.curve.loss):
+                return f"seed {one.config.seed} has another loss curve"
+        return None
+
+
+def cut_off_and_resumed(plan: StudyConfig, session: Session, *, step: int, every: int) -> Pair:
+    """Train a study of one seed twice: cut off after a step and resumed, and without an interruption."""
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = replace(session, tracker=SilentTracker(), fresh=False, device="cpu")
+        apart = replace(quiet, store=Store(Path(folder) / "cut"), checkpoint_every=every)
+        try:
+            study.run(plan, replace(apart, tracker=_CuttingTracker(step)))
+        except _CutOff:
+            interrupted = study.run(plan, apart)
+        whole = study.run(plan, replace(quiet, store=Store(Path(folder) / "whole")))
+    return Pair(interrupted, whole)
+
+
 def _record(
     verdict: Verdict, subject: str, studies: tuple[Study | None, Study | None], origin: str | None
 ) -> ClaimRecord:
@@ -329,3 +368,24 @@ def _runs(study: Study | None) -> tuple[str, ...]:
 
 def _origin(study: Study, other: Study | None) -> str:
     return f"{study.origin}, against {other.origin}" if other else study.origin
+
+
+class _CutOff(BaseException):
+    """Ends the first attempt, as Ctrl-C would."""
+
+
+@dataclass
+class _Cutter(SilentObserver):
+    step: int
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        if step == self.step:
+            raise _CutOff
+
+
+@dataclass
+class _CuttingTracker(SilentTracker):
+    step: int
+
+    def observe(self, config: RunConfig, *, fingerprint: str) -> RunObserver:
+        return _Cutter(self.step)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pytest_bdd import parsers
 
 from bertspec import claims as judging
 from bertspec.claims import sweeps as rankings
-from bertspec.claims import timings
 from bertspec.inference.records import Percentile, Turns
 from bertspec.statistics import Claim, Rule
+from bertspec.store import StoredRun
 from bertspec.study import Session, Study, Timing
 from bertspec.study.timing import Act
 from bertspec.sweeps.comparison import Comparison
+from bertspec.tracking import find_run, sampled_steps
 
 from .arguments import rule as a_rule
-from .checks import Pair, tracking_problem
 from .scene import (
     Claims,
+    Pair,
     Refusal,
     expect_at_record,
     expect_contrast,
@@ -121,7 +124,7 @@ def one_is_at_least_times_the_other(
 )
 def one_is_faster(act: Act, first: str, second: str, bound: float, timing: Timing, claims: Claims) -> None:
     """The median of the rounds' ratios."""
-    verdict = timings.judge_speed(timing, act, bound)
+    verdict = judging.judge_speed(timing, act, bound)
     claims.settle(verdict, subject=f"{first} against {second}", origin=f"{len(timing.rounds)} rounds")
 
 
@@ -137,7 +140,7 @@ def one_answers_sooner(
     first: str, second: str, length: int, percentile: Percentile, bound: float, turns: Turns, claims: Claims
 ) -> None:
     """The median of the rounds' ratios; in each round, the percentile of its calls."""
-    verdict = timings.judge_latency(turns.pair(first, second, length), percentile, bound)
+    verdict = judging.judge_latency(turns.pair(first, second, length), percentile, bound)
     claims.settle(verdict, subject=f"{first} against {second}", origin=f"{turns.grid.rounds} rounds")
 
 
@@ -151,7 +154,7 @@ def one_answers_sooner(
 )
 def one_answers_more(first: str, second: str, length: int, bound: float, turns: Turns, claims: Claims) -> None:
     """The median of the rounds' ratios of texts a second, in batches of 32."""
-    verdict = timings.judge_rate(turns.pair(first, second, length), bound)
+    verdict = judging.judge_rate(turns.pair(first, second, length), bound)
     claims.settle(verdict, subject=f"{first} against {second}", origin=f"{turns.grid.rounds} rounds")
 
 
@@ -225,7 +228,7 @@ def every_run_is_stored(study: Study, bertspec_session: Session) -> None:
 @then_claims(parsers.parse("every run can be read back from its W&B record"), expect_nothing)
 def every_run_is_tracked(study: Study, bertspec_session: Session) -> None:
     """The offline record has the group, the sampled loss curve and the scores of each run."""
-    problems = [tracking_problem(run, bertspec_session.store.tracking) for run in study.runs]
+    problems = [_tracking_problem(run, bertspec_session.store.tracking) for run in study.runs]
     assert not any(problems), "; ".join(problem for problem in problems if problem)
 
 
@@ -236,3 +239,20 @@ def the_break_changed_nothing(pair: Pair) -> None:
     """Weights, optimizer, schedule, order of the rows and random numbers are all restored."""
     difference = pair.difference()
     assert difference is None, difference
+
+
+def _tracking_problem(run: StoredRun, directory: Path) -> str | None:
+    """What the offline W&B record of a run lacks or has wrong; None if it agrees with the store."""
+    record, facts = find_run(directory, run.fingerprint), run.result.facts
+    if record is None:
+        return f"seed {run.config.seed} has no record below {directory}"
+    sampled = [run.result.curve.loss[step - 1] for step in sampled_steps(facts.steps)]
+    agrees = {
+        "loss curve": record.curve("training/loss") == sampled,
+        "seed": record.config.get("seed") == run.config.seed,
+        "group": run.config.task.name in record.group,
+        "scores": all(record.summary.get(f"evaluation/{name}") == value for name, value in facts.scores.items()),
+        "end": record.exit_code == 0,
+    }
+    wrong = [name for name, right in agrees.items() if not right]
+    return f"seed {run.config.seed}: the record's {', '.join(wrong)} differ" if wrong else None

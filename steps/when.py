@@ -16,8 +16,7 @@ from bertspec.sweeps.comparison import Comparison
 
 from . import sweeps
 from .arguments import fields, lengths, seeds
-from .checks import Pair, cut_off_and_resumed
-from .scene import Recipe, Refusal, refused
+from .scene import Pair, Recipe, Refusal, cut_off_and_resumed, refused
 
 
 @when(parsers.parse('it is fine-tuned with "{optimizer}" on seeds {numbers}'), target_fixture="study")

@@ -17,7 +17,17 @@ from bertspec.claims.calibration import (
     require,
     spread_of_run,
 )
-from bertspec.claims.studies import at_its_record, begin, judge, judge_collapse, judge_contrast, promises
+from bertspec.claims.studies import (
+    at_its_record,
+    begin,
+    judge,
+    judge_collapse,
+    judge_contrast,
+    judge_latency,
+    judge_rate,
+    judge_speed,
+    promises,
+)
 
 __all__ = [
     "REFERENCE_SEEDS",
@@ -30,6 +40,9 @@ __all__ = [
     "judge",
     "judge_collapse",
     "judge_contrast",
+    "judge_latency",
+    "judge_rate",
+    "judge_speed",
     "promises",
     "reference",
     "require",

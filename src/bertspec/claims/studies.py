@@ -1,4 +1,4 @@
-"""Claims about studies: a mean, a difference or a multiple of two means, and collapsed seeds."""
+"""Claims about studies: a mean, a difference or a multiple of two means, collapsed seeds, and ratios timed in turns."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from bertspec import metrics, statistics, study
 from bertspec.claims import calibration
 from bertspec.config import StudyConfig
 from bertspec.errors import InvalidConfig
+from bertspec.inference.records import Pair, Percentile
 from bertspec.results import Outcomes
 from bertspec.statistics import Claim, Direction, Spread, Verdict
 from bertspec.store import StoredRun
-from bertspec.study import Session, Study
+from bertspec.study import Session, Study, Timing
+from bertspec.study.timing import Act
 
 __all__ = [
     "at_its_record",
@@ -24,6 +26,9 @@ __all__ = [
     "judge",
     "judge_collapse",
     "judge_contrast",
+    "judge_latency",
+    "judge_rate",
+    "judge_speed",
     "promises",
     "until_decided",
 ]
@@ -154,6 +159,33 @@ def judge_collapse(of: Study) -> Verdict:
     if rule is None:
         raise InvalidConfig(f"a {task.head} has no rule for a collapse", where=f"task {task.name!r}")
     return statistics.judge_collapse([run.result.outcomes.collapsed for run in of.runs], rule)
+
+
+def judge_speed(timing: Timing, act: Act, bound: float) -> Verdict:
+    """Judge that the first encoder trains on, or evaluates, at least ``bound`` times as many examples a second."""
+    claim = Claim(f"examples a second it {act}, as a ratio,", "at least", bound)
+    return statistics.judge_ratio(claim, timing.ratios(act))
+
+
+def judge_latency(pair: Pair, percentile: Percentile, bound: float) -> Verdict:
+    """Judge that the first encoder answers one text in at most ``bound`` times the time of the second.
+
+    Raises:
+        InvalidConfig: a round has so few calls that its slowest call would be that percentile.
+    """
+    calls, needed = len(pair.first.latencies.rounds[0]), 100 // (100 - percentile)
+    if calls < needed:
+        raise InvalidConfig(
+            f"a {percentile}th percentile needs more calls in each round", given=calls, allowed=f"at least {needed}"
+        )
+    quantity = f"p{percentile} latency of one text of {pair.first.length} tokens, as a ratio,"
+    return statistics.judge_ratio(Claim(quantity, "at most", bound), pair.latency_ratios(percentile))
+
+
+def judge_rate(pair: Pair, bound: float) -> Verdict:
+    """Judge that the first encoder answers at least ``bound`` times as many texts a second, in batches."""
+    claim = Claim(f"texts of {pair.first.length} tokens a second, as a ratio,", "at least", bound)
+    return statistics.judge_ratio(claim, pair.rate_ratios())
 
 
 def at_its_record(of: Study, metric: str) -> Claim:
