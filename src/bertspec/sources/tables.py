@@ -1,10 +1,11 @@
-"""A task config → the rows of its two splits."""
+"""A task config → the rows of its two splits, the tuning split and the sabotaged ones included."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import json
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,19 @@ from typing import Any
 from bertspec.config import TaskConfig
 from bertspec.errors import BertspecError, DataError, SourceError
 from bertspec.results import Origin, Source
-from bertspec.sources import Sources, generated, splits
+from bertspec.sources import Sources, generated
 
-__all__ = ["FILE_READERS", "Splits", "Table", "load", "texts"]
+__all__ = ["FILE_READERS", "Splits", "Table", "load", "sabotage", "texts", "tuning"]
 
 Table = dict[str, list[Any]]
 """Column name → one value per row."""
 
 FILE_READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 """File suffix → the reader of the datasets library."""
+
+_SHUFFLE_SEED = 0
+_MARK = ". "
+"""The prefix of leaked labels; every tokenizer has it, that of the generated tasks too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,10 @@ def load(task: TaskConfig, sources: Sources) -> Splits:
             digest = _digest(columns, train, evaluation)
             sources.pins.check(pin.sha256, digest, f"the content of data set {task.dataset!r}")
     if task.tuning_share is not None:
-        trained, scored = splits.tuning(task, train)
+        trained, scored = tuning(task, train)
         train, evaluation = _rows(train, trained), _rows(train, scored)
     clean = None if task.sabotage == "scored on training rows" else evaluation.get(generated.CLEAN_LABEL)
-    train, evaluation = splits.sabotage(task, _chosen(train, columns, task), _chosen(evaluation, columns, task))
+    train, evaluation = sabotage(task, _chosen(train, columns, task), _chosen(evaluation, columns, task))
     digest = _digest(columns, train, evaluation)
     origin = Origin(name=task.dataset, source=source, revision=commit, sha256=digest)
     return Splits(train, evaluation, origin, None if clean is None else tuple(clean))
@@ -164,3 +169,64 @@ def _lines(columns: tuple[str, ...], *tables: Table) -> Iterator[str]:
         yield f"{json.dumps(columns)}\n"
         for row in zip(*(table[column] for column in columns), strict=True):
             yield json.dumps(row, default=str) + "\n"
+
+
+def tuning(task: TaskConfig, train: Table) -> tuple[list[int], list[int]]:
+    """Divide the training rows into those that are trained on and those that are scored, on which settings are chosen.
+
+    Rows of the same text stay together, so that nothing is scored that was trained on. The hash of a text decides
+    whether it is scored: the same texts on any machine, in whatever order the rows are, and a larger share scores the
+    same texts and more.
+
+    Returns:
+        The row numbers of both parts, ascending.
+
+    Raises:
+        DataError: one of the two parts has no row.
+    """
+    assert task.tuning_share is not None  # noqa: S101 - the caller has checked it
+    columns = [column for column in (task.text, task.text_pair) if column is not None]
+    groups: dict[str, list[int]] = {}
+    for row, texts in enumerate(zip(*(train[column] for column in columns), strict=True)):
+        groups.setdefault(json.dumps(texts, default=str), []).append(row)
+    count = sum(map(len, groups.values()))
+    wanted, scored = task.tuning_share * count, list[int]()
+    for text in sorted(groups, key=lambda text: hashlib.sha256(text.encode()).digest()):
+        if len(scored) + len(groups[text]) / 2 > wanted:
+            break
+        scored += groups[text]
+    held = set(scored)
+    trained = [row for row in range(count) if row not in held]
+    if not (trained and scored):
+        raise DataError(
+            f"the tuning split of task {task.name!r} leaves nothing to {'score' if trained else 'train on'}",
+            given=f"a share of {task.tuning_share} of {count} rows",
+            where="tuning_share",
+        )
+    return trained, sorted(scored)
+
+
+def sabotage(task: TaskConfig, train: Table, evaluation: Table) -> tuple[Table, Table]:
+    """Spoil the two splits as ``task.sabotage`` says, so that a claim about them must not pass.
+
+    - ``None``: both splits stay as they are.
+    - ``shuffled labels``: training labels are permuted, so that there is nothing to learn.
+    - ``leaked labels``: each text is prefixed with one mark for label 0, two for label 1, and so on, noise included.
+    - ``scored on training rows``: the evaluation split becomes the first rows of the training split.
+    """
+    if task.sabotage == "shuffled labels":
+        labels = list(train[task.label])
+        random.Random(_SHUFFLE_SEED).shuffle(labels)  # noqa: S311 - reproducible, not secret
+        return {**train, task.label: labels}, evaluation
+    if task.sabotage == "leaked labels":
+        return _marked(task, train), _marked(task, evaluation)
+    if task.sabotage == "scored on training rows":
+        rows = len(evaluation[task.label])
+        return train, {column: values[:rows] for column, values in train.items()}
+    return train, evaluation
+
+
+def _marked(task: TaskConfig, table: Table) -> Table:
+    known = {value: number for number, value in enumerate(sorted(set(table[task.label]), key=str))}
+    pairs = zip(table[task.text], table[task.label], strict=True)
+    return {**table, task.text: [_MARK * (1 + known[label]) + str(text) for text, label in pairs]}

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bertspec.config import TaskConfig
+from bertspec.config import GeneratedConfig, StudyConfig, TaskConfig
 from bertspec.errors import DataError, SourceError, Unreachable
 from bertspec.sources import Sources, tables
+from bertspec.sources.tables import Splits, tuning
 
 ROWS = [("good", 1), ("bad", 0), ("fine", 1), ("poor", 0)]
 
@@ -108,3 +109,107 @@ def test_a_generated_task_needs_no_place(task: TaskConfig, nowhere: Sources) -> 
     splits = tables.load(task, nowhere)
     assert (len(splits.train["text"]), len(splits.evaluation["text"])) == (96, 40)
     assert splits.origin.source == "installed"
+
+
+@pytest.fixture
+def tuned(task: TaskConfig) -> TaskConfig:
+    return task.model_copy(update={"tuning_share": 0.25})
+
+
+def test_tuning_is_scored_on_training_rows_that_are_not_trained_on(
+    task: TaskConfig, tuned: TaskConfig, nowhere: Sources
+) -> None:
+    whole, split = tables.load(task, nowhere), tables.load(tuned, nowhere)
+    assert not set(split.train["text"]) & set(split.evaluation["text"])
+    assert sorted(split.train["text"] + split.evaluation["text"]) == sorted(whole.train["text"])
+    assert not set(split.evaluation["text"]) & set(whole.evaluation["text"])
+    assert len(split.evaluation["text"]) == pytest.approx(24, abs=3)
+
+
+def test_a_tuning_split_is_another_data_set(task: TaskConfig, tuned: TaskConfig, nowhere: Sources) -> None:
+    larger = task.model_copy(update={"tuning_share": 0.5})
+    hashes = {tables.load(each, nowhere).origin.sha256 for each in (task, tuned, larger)}
+    assert len(hashes) == 3
+
+
+def test_a_tuning_split_is_always_the_same(tuned: TaskConfig, nowhere: Sources) -> None:
+    first = tables.load(tuned, nowhere)
+    tables.load.cache_clear()
+    assert tables.load(tuned, nowhere) == first
+
+
+def test_the_labels_before_noise_are_those_of_the_scored_rows(task: TaskConfig, nowhere: Sources) -> None:
+    noisy = GeneratedConfig(train_rows=1000, evaluation_rows=1, label_noise=0.1)
+    split = tables.load(task.model_copy(update={"generated": noisy, "tuning_share": 0.5}), nowhere)
+    assert split.clean is not None
+    flipped = [clean != label for clean, label in zip(split.clean, split.evaluation["label"], strict=True)]
+    assert 20 < sum(flipped) < 90
+
+
+def test_rows_of_one_text_stay_together(task: TaskConfig) -> None:
+    train = {"text": ["a", "b", "c", "d", "e"] * 4, "label": [0] * 20}
+    trained, scored = tuning(task.model_copy(update={"tuning_share": 0.4}), train)
+    assert len(scored) == 8
+    assert sorted(trained + scored) == list(range(20))
+    assert not {train["text"][row] for row in trained} & {train["text"][row] for row in scored}
+
+
+def test_the_evaluation_split_of_a_file_changes_nothing(tmp_path: Path, task: TaskConfig, nowhere: Sources) -> None:
+    def written(name: str, evaluation: str) -> TaskConfig:
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = "".join(f"text {number},{number % 2}\n" for number in range(20))
+        (folder / "train.csv").write_text(f"text,label\n{rows}", "utf-8")
+        (folder / "validation.csv").write_text(f"text,label\n{evaluation},0\n", "utf-8")
+        return task.model_copy(update={"dataset": str(folder), "generated": None, "tuning_share": 0.25})
+
+    one, two = (tables.load(written(name, name * 3), nowhere) for name in ("x", "y"))
+    assert (one.train, one.evaluation) == (two.train, two.evaluation)
+
+
+def test_a_share_that_leaves_nothing_to_score_is_refused(task: TaskConfig) -> None:
+    with pytest.raises(DataError, match=r"leaves nothing to score; given: 'a share of 0.05 of 3 rows'"):
+        tuning(task.model_copy(update={"tuning_share": 0.05}), {"text": ["a", "b", "c"], "label": [0, 1, 0]})
+
+
+def test_a_study_that_tunes_says_so(study_config: StudyConfig, tuned: TaskConfig) -> None:
+    assert study_config.model_copy(update={"task": tuned}).title.endswith(" · adamw · tuning")
+
+
+def splits(task: TaskConfig, sabotage: str | None, sources: Sources) -> Splits:
+    return tables.load(task.model_copy(update={"sabotage": sabotage}), sources)
+
+
+def test_shuffled_labels_belong_to_other_texts(task: TaskConfig, nowhere: Sources) -> None:
+    honest, shuffled = (splits(task, how, nowhere) for how in (None, "shuffled labels"))
+    assert shuffled.train["text"] == honest.train["text"]
+    assert shuffled.train["label"] != honest.train["label"]
+    assert sorted(shuffled.train["label"]) == sorted(honest.train["label"])
+    assert shuffled.evaluation == honest.evaluation
+
+
+def test_leaked_labels_stand_before_every_text(task: TaskConfig, nowhere: Sources) -> None:
+    leaked = splits(task, "leaked labels", nowhere)
+    for table in (leaked.train, leaked.evaluation):
+        marks = [text.startswith(". . ") for text in table["text"]]
+        assert marks == [label == 1 for label in table["label"]]
+        assert all(text.startswith(". ") for text in table["text"])
+
+
+def test_rows_that_were_trained_on_are_scored(task: TaskConfig, nowhere: Sources) -> None:
+    spoilt = splits(task, "scored on training rows", nowhere)
+    assert spoilt.evaluation["text"] == spoilt.train["text"][:40]
+    assert spoilt.evaluation["label"] == spoilt.train["label"][:40]
+
+
+@pytest.mark.parametrize("how", ["shuffled labels", "leaked labels", "scored on training rows"])
+def test_sabotage_is_another_data_set(task: TaskConfig, nowhere: Sources, how: str) -> None:
+    assert splits(task, how, nowhere).origin.sha256 != splits(task, None, nowhere).origin.sha256
+
+
+def test_a_generated_task_knows_its_labels_before_noise(task: TaskConfig, nowhere: Sources) -> None:
+    noisy = GeneratedConfig(train_rows=1, evaluation_rows=1000, label_noise=0.05)
+    honest = splits(task.model_copy(update={"generated": noisy}), None, nowhere)
+    assert honest.clean is not None
+    flipped = [clean != label for clean, label in zip(honest.clean, honest.evaluation["label"], strict=True)]
+    assert 30 < sum(flipped) < 70
