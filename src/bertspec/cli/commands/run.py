@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bertspec.arguments import positive_int
-from bertspec.cli import console, options, recipe_flags
+from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from bertspec.api import StudyResult
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--seeds", type=seeds, default=(1, 2, 3), metavar="1-3", help="one run each: 1-5, or 1,4,7 (default: 1-3)"
     )
-    recipe_flags.add(parser.add_argument_group("recipe", "these override the fields of the recipe"))
+    options.add_recipe(parser.add_argument_group("recipe", "these override the fields of the recipe"))
     how = parser.add_argument_group("how")
     options.add_device(how)
     options.add_store(how)
@@ -77,7 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
             recipe=arguments.recipe,
             optimizer=arguments.optimizer,
             session=work,
-            **recipe_flags.fields(arguments),
+            **options.recipe_fields(arguments),
         )
     (_show_json if arguments.json else _show)(study)
     _refuse_divergence(study)
