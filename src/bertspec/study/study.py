@@ -119,6 +119,37 @@ def gather(config: StudyConfig, sources: Sources) -> RunInputs:
     return _run_inputs(*_sources(config, sources))
 
 
+def model_of(stored: StoredRun, session: Session) -> Path:
+    """The folder of a run's fine-tuned model. If it was not kept, it is trained again, provided the result is the same.
+
+    Raises:
+        StoreError: the model was not kept, and training it again would give another one.
+        BertspecError: training it again failed.
+    """
+    kept = session.store.intact_model(stored.fingerprint)
+    if kept is not None:
+        return kept
+    from bertspec import device
+
+    config = stored.config
+    study = StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,))
+    inputs, chosen = gather(study, session.sources), device.choose(session.device, config.recipe)
+    if fingerprint(config, inputs, chosen) != stored.fingerprint:
+        raise StoreError(
+            "the model of this run was not kept, and training it again would give another one",
+            given=_differences(stored, inputs, chosen),
+            allowed="a run that was trained with --keep-models",
+            where=f"run {stored.fingerprint[:12]}",
+        )
+    _log.warning(
+        "the model of run %s was not kept: it is trained again, which took %.0f s then",
+        stored.fingerprint[:12],
+        stored.result.facts.timings.train_s,
+    )
+    run(study, dataclasses.replace(session, keep_models=True))
+    return session.store.models / stored.fingerprint
+
+
 def _sources(config: StudyConfig, sources: Sources) -> tuple[EncoderFiles, Splits]:
     from bertspec.sources import pretrained, tables
 
@@ -184,37 +215,6 @@ def _known(before: StoredRun | None, result: RunResult, session: Session) -> Sto
         return None
     same = np.array_equal(before.result.outcomes.outputs, result.outcomes.outputs)
     return before if same else None
-
-
-def model_of(stored: StoredRun, session: Session) -> Path:
-    """The folder of a run's fine-tuned model. If it was not kept, it is trained again, provided the result is the same.
-
-    Raises:
-        StoreError: the model was not kept, and training it again would give another one.
-        BertspecError: training it again failed.
-    """
-    kept = session.store.intact_model(stored.fingerprint)
-    if kept is not None:
-        return kept
-    from bertspec import device
-
-    config = stored.config
-    study = StudyConfig(encoder=config.encoder, task=config.task, recipe=config.recipe, seeds=(config.seed,))
-    inputs, chosen = gather(study, session.sources), device.choose(session.device, config.recipe)
-    if fingerprint(config, inputs, chosen) != stored.fingerprint:
-        raise StoreError(
-            "the model of this run was not kept, and training it again would give another one",
-            given=_differences(stored, inputs, chosen),
-            allowed="a run that was trained with --keep-models",
-            where=f"run {stored.fingerprint[:12]}",
-        )
-    _log.warning(
-        "the model of run %s was not kept: it is trained again, which took %.0f s then",
-        stored.fingerprint[:12],
-        stored.result.facts.timings.train_s,
-    )
-    run(study, dataclasses.replace(session, keep_models=True))
-    return session.store.models / stored.fingerprint
 
 
 def _differences(stored: StoredRun, inputs: RunInputs, device: Device) -> str:
