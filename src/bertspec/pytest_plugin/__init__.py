@@ -158,7 +158,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def _register_hooks(config: pytest.Config, machine: Machine) -> None:
     from bertspec.pytest_plugin.recording import AgainstBaseline, Recorder
-    from bertspec.pytest_plugin.running import Running, StepCheck
+    from bertspec.pytest_plugin.running import Calibrating, Running, StepCheck
     from bertspec.pytest_plugin.terminal import Terminal
 
     manager = config.pluginmanager
@@ -172,8 +172,6 @@ def _register_hooks(config: pytest.Config, machine: Machine) -> None:
         manager.register(against, "bertspec-against")
     manager.register(Terminal(running, recorder, against), "bertspec-terminal")
     if config.getoption("calibrate"):
-        from bertspec.pytest_plugin.calibrating import Calibrating
-
         manager.register(Calibrating(), "bertspec-calibrating")
     if config.getoption("check_steps"):
         manager.register(StepCheck(), "bertspec-step-check")

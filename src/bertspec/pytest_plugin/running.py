@@ -1,6 +1,6 @@
 """The hooks around scenarios: which run, which worker runs them, how they fail, and the exit status.
 
-:class:`StepCheck` replaces the run with ``--check-steps``.
+:class:`StepCheck` replaces the run with ``--check-steps``, and :class:`Calibrating` adds to it with ``--calibrate``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
@@ -20,11 +20,16 @@ from bertspec.pytest_plugin.capabilities import REMOTE, Machine
 from bertspec.pytest_plugin.collection import FAILED_STEP, SELECTING, FeatureFile, ScenarioItem, deselect_bound
 from bertspec.pytest_plugin.definitions import AnyStep, ambiguous, undefined
 
-__all__ = ["CLAIM", "Running", "StepCheck", "group", "is_ours_or_severe", "scheduler"]
+if TYPE_CHECKING:
+    from pytest_bdd.parser import Feature, Scenario
+
+__all__ = ["CLAIM", "Calibrating", "Running", "StepCheck", "group", "is_ours_or_severe", "scheduler"]
 
 CLAIM = "bertspec.claim"
 """The property of a test report that holds a settled claim."""
 
+_RECORD = "bertspec.record"
+"""The property of a test report that holds the file and the summary of a calibration record."""
 _NOT_RUN = "not run: "
 _THIRD_PARTIES = (
     "datasets",
@@ -199,6 +204,53 @@ class StepCheck:
             terminalreporter.write_line(f"{self._scenarios} {noun}, all steps defined")
 
 
+@dataclass(eq=False)
+class Calibrating:
+    """The hooks of ``--calibrate``: run studies on reference seeds, and write their calibration records."""
+
+    records: dict[str, str] = field(default_factory=dict)
+    """A summary of each record that was written, by its file."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the scenarios that claim a quality: sabotaged, timed and refused ones have no calibration record."""
+        kept = [item for item in items if isinstance(item, ScenarioItem) and _claims_quality(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+    def pytest_bdd_before_scenario(self, scenario: Scenario) -> None:
+        """Drop the Then steps: nothing is judged."""
+        scenario.steps[:] = [step for step in scenario.steps if step.type != "then"]
+
+    def pytest_bdd_after_scenario(self, request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
+        """Run the remaining seeds of each study and write its record."""
+        del feature, scenario
+        from bertspec import claims
+
+        for study in _studies(request):
+            file, record = claims.calibrate(study.config, study.session, seeds=study.config.seeds)
+            means = ", ".join(
+                f"{name} {measured.mean:.4f} ± {measured.std:.4f} (upper limit {measured.std_upper:.4f})"
+                for name, measured in record.metrics.items()
+            )
+            collapsed = f", {record.collapsed} collapsed" if record.collapsed else ""
+            request.node.user_properties.append((_RECORD, [str(file), f"{len(record.seeds)} runs: {means}{collapsed}"]))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect the records of all workers."""
+        if report.when == "call":
+            properties: list[tuple[str, Any]] = report.user_properties
+            self.records |= {value[0]: value[1] for name, value in properties if name == _RECORD}
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """List the records that were written, for review."""
+        terminalreporter.write_sep("=", "calibration records")
+        for file, summary in sorted(self.records.items()):
+            terminalreporter.write_line(f"{file}\n    {summary}")
+        if not self.records:
+            terminalreporter.write_line("nothing was calibrated: no scenario claims a quality")
+
+
 def is_ours_or_severe(record: logging.LogRecord) -> bool:
     """Return whether a log record belongs in a failure report: not below ERROR from a library that we use."""
     return record.levelno >= logging.ERROR or record.name.partition(".")[0] not in _THIRD_PARTIES
@@ -237,3 +289,23 @@ def _step_problems(file: FeatureFile, scenarios: Sequence[ScenarioItem]) -> list
     for problem in (*undefined(steps, definitions), *ambiguous(steps, definitions)):
         by_line.setdefault(problem.line, f"{file.shown_path}:{problem.line}: {problem.text}")
     return [by_line[line] for line in sorted(by_line)]
+
+
+def _claims_quality(item: ScenarioItem) -> bool:
+    from bertspec.steps.scene import expectations
+
+    return any(each.quality for each in expectations(step.name for step in item.steps if step.type == "then"))
+
+
+def _studies(request: pytest.FixtureRequest) -> list[Any]:
+    """The studies of the When step; empty if it failed."""
+    from bertspec.study import Study
+
+    values: list[Any] = []
+    for name in ("study", "compared"):
+        try:
+            value = request.getfixturevalue(name)
+        except pytest.FixtureLookupError:
+            continue
+        values += value.values() if isinstance(value, dict) else [value]
+    return [each for each in values if isinstance(each, Study)]
