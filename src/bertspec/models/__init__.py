@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -19,13 +22,12 @@ from bertspec.data.tokens import Tokens
 from bertspec.errors import InvalidConfig, SourceError, StoreError
 from bertspec.heads import TaskHead
 from bertspec.models import dropout, packing
-from bertspec.models.vocabulary import Vocabulary
 from bertspec.sources.pretrained import EncoderFiles
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["EncoderModel", "build", "build_config", "load_tokenizer"]
+__all__ = ["EncoderModel", "Vocabulary", "build", "build_config", "load_tokenizer"]
 
 _OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
 """Families whose positions begin after the padding id."""
@@ -117,7 +119,7 @@ class EncoderModel(nn.Module):
     def narrow(self, *splits: Tokens) -> tuple[Tokens, ...]:
         """Keep the word embeddings of these splits' tokens only; return the splits with the new token ids.
 
-        See :mod:`bertspec.models.vocabulary`. A saved model has all embeddings.
+        See :class:`Vocabulary`. A saved model has all embeddings.
 
         Raises:
             ValueError: the vocabulary is narrow already, so that the ids cannot be the tokenizer's.
@@ -176,6 +178,48 @@ class EncoderModel(nn.Module):
                 where=folder,
                 allowed="a writable folder with free space",
             ) from refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The rows of a model's word embeddings that occur in the examples, and the full embeddings before training.
+
+    Most rows of the word embeddings are in no example, so their gradient is zero. Left out, they keep their values, and
+    weight decay does not touch them. The other rows learn the same if an update is elementwise, as those of AdamW, Adam
+    and SGD are; a rule that takes the norm of a whole tensor would differ.
+    """
+
+    occurring: Tensor
+    """Shape (occurring,): token ids, rising."""
+    full: nn.Embedding
+
+    @classmethod
+    def narrow(cls, model: PreTrainedModel, *splits: Tokens) -> Vocabulary:
+        """Keep only the embeddings of these splits' tokens in a model, in the order of their ids."""
+        full = cast("nn.Embedding", model.get_input_embeddings())
+        padding = [] if full.padding_idx is None else [full.padding_idx]
+        ids = np.unique(np.concatenate([np.unique(tokens.ids) for tokens in splits] + [np.array(padding, np.int32)]))
+        occurring = torch.from_numpy(ids.astype(np.int64))
+        new: Any = nn.Embedding.from_pretrained  # the library has no types here
+        narrow: nn.Embedding = new(
+            full.weight.detach()[occurring],
+            freeze=not full.weight.requires_grad,
+            padding_idx=int(np.searchsorted(ids, padding[0])) if padding else None,
+        )
+        model.set_input_embeddings(narrow)
+        return cls(occurring, full)
+
+    def of(self, tokens: Tokens) -> Tokens:
+        """Translate examples to the narrow model's token ids."""
+        ids: NDArray[np.int64] = np.searchsorted(self.occurring.numpy(), tokens.ids)
+        return Tokens(ids.astype(np.int32), tokens.types, tokens.offsets)
+
+    def widen(self, model: PreTrainedModel) -> None:
+        """Restore all rows of a model's embeddings, with the trained values of those that were kept."""
+        narrow = cast("nn.Embedding", model.get_input_embeddings())
+        with torch.no_grad():
+            self.full.weight[self.occurring] = narrow.weight
+        model.set_input_embeddings(self.full)
 
 
 def build(
