@@ -18,7 +18,7 @@ Every message says what is wrong, what was given, what is allowed, and where; th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from bertspec.network import redact
 
@@ -45,6 +45,8 @@ class BertspecError(Exception):
         given: what the user gave; the message shows its ``repr``.
         allowed: what would have been accepted, in words.
         where: the file, field or scenario that holds what was given.
+
+    Passwords are removed from the addresses in every part.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class BertspecError(Exception):
         allowed: str | None = None,
         where: object = None,
     ) -> None:
-        super().__init__(problem)
-        self.problem, self.given, self.allowed, self.where = problem, given, allowed, where
+        # Redacted here, not only in the message: logs show repr(error), and pickles hold every part.
+        self.problem = redact(problem)
+        self.given, self.allowed, self.where = _redacted(given), _redacted(allowed), _redacted(where)
+        super().__init__(self.problem)
 
     def __str__(self) -> str:
         parts = [self.problem]
@@ -73,6 +77,14 @@ class BertspecError(Exception):
         return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
+P = TypeVar("P")
+
+
+def _redacted(part: P) -> P | str:
+    """The part, without passwords if it is a string."""
+    return redact(part) if isinstance(part, str) else part
+
+
 class InvalidConfig(BertspecError, ValueError):
     """A value that no run could use, such as a learning rate of zero."""
 
@@ -81,7 +93,7 @@ class UnknownName(BertspecError, LookupError):
     """A name that nothing has; the message lists the closest known names.
 
     Args:
-        kind: what it should name, such as ``"encoder"``; kept as ``kind``.
+        kind: what it should name, such as ``"encoder"``.
         name: the name.
         known: every name that would have been accepted.
         where: the file, field or scenario that holds the name.
@@ -94,7 +106,6 @@ class UnknownName(BertspecError, LookupError):
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         allowed = ("did you mean " + " or ".join(close) + "? known: " if close else "") + ", ".join(names)
         super().__init__(f"unknown {kind}", given=name, allowed=allowed, where=where)
-        self.kind = kind
 
 
 class DataError(BertspecError):

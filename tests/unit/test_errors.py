@@ -28,6 +28,14 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     assert str(error) == "refused; given: 'https://hub.example/x'; where: http://other"
 
 
+@pytest.mark.parametrize("part", ["problem", "given", "allowed", "where"])
+def test_no_part_of_an_error_holds_a_password(part: str) -> None:
+    error = BertspecError(**{"problem": "refused", part: "no answer from https://me:secret@hub.example/x"})
+    assert getattr(error, part) == "no answer from https://hub.example/x"
+    shown = [repr(error), str(error), str(error.args), str(vars(error)), repr(bytes(ForkingPickler.dumps(error)))]
+    assert [text for text in shown if "secret" in text] == []
+
+
 @pytest.mark.parametrize("kind", [getattr(errors, name) for name in errors.__all__])
 def test_an_error_that_was_sent_to_another_process_says_the_same(kind: type[BertspecError]) -> None:
     if kind is UnknownName:
@@ -43,4 +51,3 @@ def test_an_error_that_was_sent_to_another_process_says_the_same(kind: type[Bert
 def test_an_error_keeps_its_parts() -> None:
     error = BertspecError("it is wrong", given=0, allowed="1 or more", where="recipe x")
     assert (error.problem, error.given, error.allowed, error.where) == ("it is wrong", 0, "1 or more", "recipe x")
-    assert UnknownName("task", "x", ["y"]).kind == "task"
