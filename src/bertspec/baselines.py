@@ -25,7 +25,7 @@ from bertspec.catalog import Catalog
 from bertspec.config import RunConfig
 from bertspec.errors import InvalidConfig, StoreError
 from bertspec.files import write_atomic
-from bertspec.records import FrozenRecord, validate
+from bertspec.records import FrozenRecord, layout_of, validate
 from bertspec.results import ClaimRecord, Compared, SessionRecord
 from bertspec.statistics import FEWEST_COMPARED, holm, relative_change
 from bertspec.store import Store, StoredRun
@@ -174,10 +174,10 @@ def read(file: Path) -> Baseline:
         raise StoreError(
             "there is no such baseline", given=file.stem, allowed=f"{known} (bertspec baseline save NAME)", where=file
         ) from refusal
-    match = re.match(rb'\s*\{\s*"layout":\s*(\d+)', text)
-    if match and (layout := int(match[1])) != LAYOUT:
+    layout = layout_of(text)
+    if layout not in (LAYOUT, None):
         raise StoreError(
-            "another version of bertspec wrote this baseline; save it again",
+            "the baseline has another layout; save it again",
             given=f"layout {layout}",
             allowed=f"layout {LAYOUT}: bertspec baseline save {file.stem}",
             where=file,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, TypeVar
 
@@ -11,11 +12,13 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bertspec.errors import BertspecError, InvalidConfig
 
-__all__ = ["FiniteRecord", "FrozenRecord", "Keys", "Setting", "invalid", "refuse", "utc_now", "validate"]
+__all__ = ["FiniteRecord", "FrozenRecord", "Keys", "Setting", "invalid", "layout_of", "refuse", "utc_now", "validate"]
 
 Setting = bool | int | float | str
 Keys = tuple[str | int, ...]
 """The keys and indices that lead to a value, from the top."""
+
+_LAYOUT = re.compile(rb'\s*\{\s*"layout":\s*(\d+)')
 
 
 class FrozenRecord(BaseModel):
@@ -102,6 +105,16 @@ def refuse(
     words = allowed if isinstance(allowed, str) or allowed is None else ", ".join(allowed)
     context = {"problem": problem, "keys": tuple(keys), "given": given, "allowed": words}
     raise PydanticCustomError("refused", "{problem}", context)
+
+
+def layout_of(content: bytes) -> int | None:
+    """The layout of a JSON file, or None if its first field is not a layout.
+
+    Args:
+        content: the file, or its first 64 bytes.
+    """
+    match = _LAYOUT.match(content)
+    return int(match[1]) if match else None
 
 
 def utc_now() -> str:

@@ -23,7 +23,7 @@ def test_a_baseline_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 def test_a_baseline_of_another_layout_is_to_be_saved_again(tmp_path: Path) -> None:
     text = EMPTY.model_dump_json(indent=1).replace('"layout": 1', '"layout": 7')
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(StoreError, match="another version.*save it again; given: 'layout 7'.*bertspec baseline save x"):
+    with pytest.raises(StoreError, match="another layout; save it again; given: 'layout 7'.*bertspec baseline save x"):
         baselines.read(tmp_path / "x.json")
     assert (tmp_path / "x.json").read_text() == text
 

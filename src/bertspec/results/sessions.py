@@ -14,7 +14,7 @@ from bertspec.records import FrozenRecord
 __all__ = ["SESSION_LAYOUT", "ClaimRecord", "Compared", "ScenarioRecord", "SessionRecord", "StepLine"]
 
 SESSION_LAYOUT: Final = 2
-"""The layout of a session's record; bertspec 0.1 wrote layout 1."""
+"""The layout of a session's record; earlier stores have layout 1."""
 
 
 class ClaimRecord(FrozenRecord):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from bertspec.records import FrozenRecord
 
-__all__ = ["ComparisonRecord", "ContenderRecord", "Point", "Setting", "SweepRecord", "TrialRecord"]
+__all__ = ["SWEEP_LAYOUT", "ComparisonRecord", "ContenderRecord", "Point", "Setting", "SweepRecord", "TrialRecord"]
+
+SWEEP_LAYOUT: Final = 2
+"""The layout of a sweep's record; earlier stores have layout 1, which wrote no number."""
 
 Setting = bool | int | float | str | None
 
@@ -107,8 +110,7 @@ class ComparisonRecord(FrozenRecord):
 class SweepRecord(FrozenRecord):
     """A sweep, finished or not."""
 
-    layout: int = 1
-    """The layout of the record; a reader leaves any other alone."""
+    layout: Literal[2] = SWEEP_LAYOUT
     name: str
     """The name in its file, or the name of the file."""
     sha256: str

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from bertspec.errors import InvalidConfig, StoreError, UnknownName
 from bertspec.files import atomic_folder, restore_folder, sha256
 from bertspec.store import runs
-from bertspec.store.runs import LAYOUT, StoredRun, layout_of
+from bertspec.store.runs import LAYOUT, StoredRun, layout_in
 
 __all__ = ["Store", "StoredRun", "project_root", "store_folder"]
 
@@ -83,14 +83,14 @@ class Store:
     def get(self, fingerprint: str) -> StoredRun | None:
         """The finished run of that fingerprint, or None.
 
-        A damaged folder is set aside under another name, with a warning. The folder of another version's layout is
+        A damaged folder is set aside under another name, with a warning. A folder of another layout is
         left alone; one warning per process counts them.
         """
         folder = self.folder(fingerprint)
         restore_folder(folder)
         if not folder.is_dir():
             return None
-        if layout_of(folder) not in (LAYOUT, None):
+        if layout_in(folder) not in (LAYOUT, None):
             _warn_of_other_layouts(self.root)
             return None
         try:
@@ -188,7 +188,7 @@ class Store:
     def fingerprints(self) -> list[str]:
         """The fingerprints of the finished runs, the newest first, by the time stamps of their files."""
         files = list((self.root / "runs").glob("[!.]*/run.json"))
-        own = [file for file in files if layout_of(file.parent) in (LAYOUT, None)]  # damage is found by reading it
+        own = [file for file in files if layout_in(file.parent) in (LAYOUT, None)]  # damage is found by reading it
         if len(own) < len(files):
             _warn_of_other_layouts(self.root)
         return [file.parent.name for file in sorted(own, key=lambda file: file.stat().st_mtime, reverse=True)]
@@ -262,12 +262,14 @@ def store_folder(folder: str | Path | None = None, *, root: Path | None = None) 
 @functools.cache
 def _warn_of_other_layouts(root: Path) -> None:
     """Once per process and store."""
-    layouts = [layout_of(file.parent) for file in (root / "runs").glob("[!.]*/run.json")]
+    layouts = [layout_in(file.parent) for file in (root / "runs").glob("[!.]*/run.json")]
+    others = [layout for layout in layouts if layout is not None and layout != LAYOUT]
     _log.warning(
-        "the store %s holds %d runs in the layout of another version of bertspec (0.1 wrote layout 1); they are left "
-        "alone and not used",
+        "the store %s holds %s in %s layout of bertspec's store (layout %s); left alone and not used",
         root,
-        sum(layout not in (LAYOUT, None) for layout in layouts),
+        "1 run" if len(others) == 1 else f"{len(others)} runs",
+        "an earlier" if max(others) < LAYOUT else "another",
+        ", ".join(map(str, sorted(set(others)))),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,16 @@ from pydantic import ValidationError
 
 from bertspec.config import RunConfig
 from bertspec.files import sha256
+from bertspec.records import layout_of
 from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 
-__all__ = ["DAMAGE", "LAYOUT", "StoredRun", "layout_of", "read", "write"]
+__all__ = ["DAMAGE", "LAYOUT", "StoredRun", "layout_in", "read", "write"]
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, ValidationError, zipfile.BadZipFile)
 """What reading a damaged folder may raise."""
 
 LAYOUT = 2
-"""The layout of ``run.json``; bertspec 0.1 wrote layout 1."""
-
-_LAYOUT_LINE = re.compile(rb'\s*\{\s*"layout":\s*(\d+)')
+"""The layout of ``run.json``; earlier stores have layout 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +61,13 @@ def write(folder: Path, run: StoredRun) -> None:
     (folder / "run.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
 
 
-def layout_of(folder: Path) -> int | None:
+def layout_in(folder: Path) -> int | None:
     """The layout that ``run.json`` was written in, or None if it cannot be read."""
     try:
         with (folder / "run.json").open("rb") as stream:
-            match = _LAYOUT_LINE.match(stream.read(64))  # the layout is the first field
+            return layout_of(stream.read(64))
     except OSError:
         return None
-    return int(match[1]) if match else None
 
 
 def read(folder: Path, fingerprint: str) -> StoredRun:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from itertools import takewhile
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from bertspec.errors import StoreError
 from bertspec.files import write_atomic
-from bertspec.records import validate
+from bertspec.records import layout_of, validate
 from bertspec.results import SessionRecord
 from bertspec.results.sessions import SESSION_LAYOUT
 
@@ -34,12 +33,12 @@ def write(session: SessionRecord, folder: Path) -> Path:
 def latest(folder: Path) -> Path | None:
     """Return the record of the session that ended last, or ``None`` if there is none.
 
-    Records of another layout, written by another version of bertspec, are left alone; a warning counts the newer ones.
+    Records of another layout of bertspec's store are left alone; a warning counts the newer ones.
     """
     files = sorted(folder.glob("*.json"), reverse=True)
     skipped = list(takewhile(lambda file: _layout(file) not in (SESSION_LAYOUT, None), files))
     if skipped:
-        _LOGGER.warning("%s: skipped session records of another version of bertspec: %d", folder, len(skipped))
+        _LOGGER.warning("%s: skipped session records of another layout of bertspec's store: %d", folder, len(skipped))
     return files[len(skipped)] if len(skipped) < len(files) else None
 
 
@@ -53,10 +52,10 @@ def read(file: Path) -> SessionRecord:
         text = file.read_bytes()
     except OSError as error:
         raise StoreError(f"the record of the session cannot be read: {error.strerror}", where=file) from error
-    layout = _layout(file)
+    layout = layout_of(text)
     if layout not in (SESSION_LAYOUT, None):
         raise StoreError(
-            "another version of bertspec wrote this record of a session; run the features again for a new one",
+            "the record of the session has another layout of bertspec's store; run the features again for a new one",
             given=f"layout {layout}",
             allowed=f"layout {SESSION_LAYOUT}",
             where=file,
@@ -64,10 +63,9 @@ def read(file: Path) -> SessionRecord:
     return validate(SessionRecord, text, where=file, problem="the record of the session is damaged", error=StoreError)
 
 
-def _layout(file: Path) -> object:
-    """The layout that a record claims to have, or ``None`` if it cannot be told."""
+def _layout(file: Path) -> int | None:
+    """The layout of a record, or ``None`` if it cannot be told."""
     try:
-        record = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+        return layout_of(file.read_bytes())
+    except OSError:
         return None
-    return record.get("layout") if isinstance(record, dict) else None

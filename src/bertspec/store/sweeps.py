@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from bertspec.errors import StoreError
 from bertspec.files import write_atomic
+from bertspec.records import layout_of, validate
 from bertspec.results import SweepRecord
+from bertspec.results.sweeps import SWEEP_LAYOUT
 
 __all__ = ["SweepFile", "sweeps"]
 
@@ -68,7 +69,7 @@ class SweepFile:
         """The record, or ``None``. A damaged file is set aside with a warning, and counts as ``None``.
 
         Raises:
-            StoreError: the file cannot be read, or has the layout of another version; it is left as it is.
+            StoreError: the file cannot be read, or has a later layout; it is left as it is.
         """
         try:
             content = self.path.read_bytes()
@@ -83,8 +84,8 @@ class SweepFile:
             return None
         if record is None:
             raise StoreError(
-                "the sweep's record has the layout of another version of bertspec; it is left as it is",
-                allowed="that version, or another store (BERTSPEC_STORE or --store)",
+                "the sweep's record has another layout of bertspec's store; it is left as it is",
+                allowed=f"layout 1 or {SWEEP_LAYOUT}; or another store (BERTSPEC_STORE or --store)",
                 where=self.path,
             )
         numbers = [trial.number for trial in record.trials]
@@ -139,28 +140,41 @@ def sweeps(root: Path) -> tuple[SweepRecord, ...]:
         except (OSError, ValueError, RecursionError):  # running that sweep reports the damage
             continue
         if record is None:
-            _log.warning("the sweep record %s has the layout of another version of bertspec, and is left out", path)
+            _log.warning("the sweep record %s has another layout of bertspec's store, and is left out", path)
         else:
             records.append(record)
     return tuple(sorted(records, key=lambda record: (record.began, record.name), reverse=True))
 
 
 def _parsed(content: bytes) -> SweepRecord | None:
-    """The record, or ``None`` where it has another layout.
+    """The record, or ``None`` where it has another layout; layout 1 is converted.
 
     Raises:
         ValueError: the file is damaged.
         RecursionError: as above.
     """
-    values = json.loads(content)
-    layout = values.get("layout", 1) if isinstance(values, dict) else 1  # 0.1 wrote no number; its fields are the same
-    if layout != SweepRecord.model_fields["layout"].default:
+    layout = layout_of(content) or 1
+    if layout not in (1, SWEEP_LAYOUT):
         return None
-    try:
-        return SweepRecord.model_validate(values)
-    except ValidationError as refusal:
-        first = refusal.errors(include_url=False)[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from refusal
+    values = json.loads(content)
+    return validate(SweepRecord, _converted(values) if layout == 1 else values)
+
+
+def _converted(values: object) -> object:
+    """The values of layout 1 under the names of the current layout."""
+    if not isinstance(values, dict):
+        return values
+    converted: dict[str, object] = {**values, "layout": SWEEP_LAYOUT}
+    comparison = values.get("comparison")
+    if isinstance(comparison, dict) and isinstance(comparison.get("contenders"), list):
+        contenders = [
+            {"ranks" if name == "places" else name: value for name, value in contender.items()}
+            if isinstance(contender, dict)
+            else contender
+            for contender in comparison["contenders"]
+        ]
+        converted["comparison"] = {**comparison, "contenders": contenders}
+    return converted
 
 
 def _acquired(lock: FileLock, *, wait: bool) -> bool:

@@ -29,7 +29,7 @@ def test_the_latest_record_is_the_one_that_ended_last(tmp_path: Path) -> None:
 
 @pytest.fixture
 def former(tmp_path: Path) -> Path:
-    """A record that bertspec 0.1 wrote, the last one of its folder."""
+    """A record of layout 1, the last one of its folder."""
     file = tmp_path / f"20261124T100000-{'d' * 12}.json"
     file.write_text('{"layout": 1, "session": "d", "scenarios": [{"claims": [{"teeth": "sharp"}]}]}')
     return file
@@ -37,7 +37,7 @@ def former(tmp_path: Path) -> Path:
 
 def test_a_record_of_another_layout_is_refused_with_what_to_do(former: Path) -> None:
     with pytest.raises(
-        StoreError, match="another version of bertspec wrote this record.*run the features again"
+        StoreError, match="the record of the session has another layout.*run the features again"
     ) as caught:
         sessions.read(former)
     assert (caught.value.given, caught.value.allowed) == ("layout 1", "layout 2")
@@ -51,7 +51,7 @@ def test_a_record_of_another_layout_is_never_the_latest_and_stays(
     caplog.clear()
     assert sessions.latest(former.parent) == current
     assert [record.message for record in caplog.records] == [
-        f"{former.parent}: skipped session records of another version of bertspec: 1"
+        f"{former.parent}: skipped session records of another layout of bertspec's store: 1"
     ]
     assert former.exists()
 

@@ -300,7 +300,7 @@ def test_the_newest_fingerprint_comes_first(kept: Store) -> None:
 
 @pytest.fixture
 def old_run(store: Store) -> Path:
-    """A run as bertspec 0.1 wrote it."""
+    """A run in layout 1."""
     folder = store.root / "runs" / ("a" * 64)
     folder.mkdir(parents=True)
     np.savez(folder / "arrays.npz", allow_pickle=False, outputs=np.zeros((1, 2)), references=np.zeros(1))
@@ -330,7 +330,7 @@ def test_a_run_of_another_layout_is_left_alone_and_mentioned_once(
     assert store.find("latest").fingerprint == NAME
     assert {file.name: file.read_bytes() for file in old_run.iterdir()} == before
     assert list(store.root.glob("damaged-*")) == []
-    assert caplog.text.count("holds 1 runs in the layout of another version of bertspec") == 1
+    assert caplog.text.count("holds 1 run in an earlier layout of bertspec's store (layout 1)") == 1
 
 
 def test_a_run_of_another_layout_is_no_damage_to_the_doctor(store: Store, old_run: Path) -> None:

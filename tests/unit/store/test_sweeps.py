@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.errors import StoreError
-from bertspec.results import SweepRecord, TrialRecord
+from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
 from bertspec.store.sweeps import SweepFile, sweeps
 
 SHA = "ab" * 32
@@ -124,18 +124,36 @@ def test_a_record_of_another_layout_is_left_as_it_is_and_reported(
     other = json.dumps({"layout": 7, "whatever": []})
     file.write(record(0))
     file.path.write_text(other, "utf-8")
-    with pytest.raises(StoreError, match="has the layout of another version of bertspec; it is left as it is"):
+    with pytest.raises(StoreError, match="has another layout of bertspec's store; it is left as it is"):
         file.read()
     with caplog.at_level(logging.WARNING):
         assert sweeps(file.root) == ()
-    assert f"the sweep record {file.path} has the layout of another version" in caplog.text
+    assert f"the sweep record {file.path} has another layout of bertspec's store" in caplog.text
     assert file.path.read_text("utf-8") == other
 
 
-def test_a_record_of_0_1_which_wrote_no_layout_is_read(file: SweepFile) -> None:
+def test_a_record_of_layout_1_is_read_with_its_comparison(file: SweepFile) -> None:
+    contender = ContenderRecord(name="adamw", trials=1, tokens=9, best=0, ranks=(1, 2))
+    comparison = ComparisonRecord(parameter="optimizer", contenders=(contender,), tolerance=0.01)
+    current = record(0).model_copy(update={"comparison": comparison})
+    file.write(current)
+    values = json.loads(file.path.read_text("utf-8"))
+    assert values.pop("layout") == 2  # layout 1 wrote no number
+    values["comparison"]["contenders"][0]["places"] = values["comparison"]["contenders"][0].pop("ranks")
+    former = json.dumps(values)
+    file.path.write_text(former, "utf-8")
+    assert sweeps(file.root) == (current,)
+    assert file.read() == current
+    assert file.path.read_text("utf-8") == former
+
+
+@pytest.mark.parametrize("contenders", [None, 1, [1], [{"places": "first"}]])
+def test_a_damaged_comparison_of_layout_1_is_set_aside(file: SweepFile, contenders: object) -> None:
     file.write(record(0))
     values = json.loads(file.path.read_text("utf-8"))
     del values["layout"]
+    values["comparison"] = {"parameter": "optimizer", "contenders": contenders, "tolerance": 0.1}
     file.path.write_text(json.dumps(values), "utf-8")
-    assert file.read() == record(0)
-    assert sweeps(file.root) == (record(0),)
+    assert sweeps(file.root) == ()
+    assert file.read() is None
+    assert not file.path.exists()
