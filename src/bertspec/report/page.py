@@ -64,8 +64,6 @@ class _Feature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _StudyView:
-    """One study."""
-
     title: str
     runs: tuple[StoredRun, ...]
     curve: Chart | None
