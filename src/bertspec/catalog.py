@@ -279,7 +279,8 @@ def _check_fields(given: Mapping[str, Any]) -> None:
             close = difflib.get_close_matches(name, PLAN_FIELDS, n=1, cutoff=0.6)
             problems.append(f"{name} is not a known field" + (f" (did you mean {close[0]}?)" if close else ""))
     if problems:
-        raise InvalidConfig(" and ".join(problems), given=", ".join(given), allowed=", ".join(PLAN_FIELDS))
+        problem = f"a fine-tuning is not described by these fields: {' and '.join(problems)}"
+        raise InvalidConfig(problem, given=", ".join(given), allowed=", ".join(PLAN_FIELDS))
 
 
 def _name(kind: str, word: object) -> str:

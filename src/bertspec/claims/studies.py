@@ -157,7 +157,12 @@ def judge_collapse(of: Study) -> Verdict:
     """
     task, rule = of.config.task, of.config.task.task_head.collapse
     if rule is None:
-        raise InvalidConfig(f"a {task.head} has no rule for a collapse", where=f"task {task.name!r}")
+        raise InvalidConfig(
+            f"a {task.head} head has no rule for a collapse",
+            given=task.head,
+            allowed="a classification task",
+            where=f"task {task.name!r}",
+        )
     return statistics.judge_collapse([run.result.outcomes.collapsed for run in of.runs], rule)
 
 

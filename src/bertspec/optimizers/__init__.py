@@ -186,13 +186,15 @@ def levels(model: nn.Module) -> dict[nn.Parameter, int]:
 def _rule(config: OptimizerConfig, weights: Groups) -> Optimizer:
     build_rule = validate_call(ALGORITHMS[config.algorithm], config=ConfigDict(strict=True))  # type: ignore[call-overload]
     where = f"the settings of the optimizer {config.algorithm}"
-    for name in _NOT_SETTINGS & set(config.settings):
-        allowed = ", ".join(_settings_of(config.algorithm))
-        raise InvalidConfig(f"{name} is not a setting", given=config.settings[name], allowed=allowed, where=where)
+    known = _settings_of(config.algorithm)
+    if unknown := [name for name in config.settings if name not in known]:
+        raise InvalidConfig(
+            f"{config.algorithm} has no such setting", given=", ".join(unknown), allowed=", ".join(known), where=where
+        )
     try:
         rule: Optimizer = build_rule(weights, learning_rate=config.learning_rate, **config.settings)
     except ValidationError as refusal:
-        raise invalid(refusal, known=_settings_of(config.algorithm), where=where) from refusal
+        raise invalid(refusal, known=known, where=where) from refusal
     except InvalidConfig:
         raise
     except (TypeError, ValueError) as refusal:

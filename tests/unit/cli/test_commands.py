@@ -80,7 +80,7 @@ def test_every_field_of_a_recipe_is_an_option(capsys: pytest.CaptureFixture[str]
         (["--epochs", "1"], "a recipe has either epochs or steps, and not both; given: 'epochs 1.0, steps 3'"),
         (
             ["--set", "momentum=0.9"],
-            "momentum is not a known field; given: 0.9; allowed: beta1, beta2, epsilon; where: the settings of",
+            "adamw has no such setting; given: 'momentum'; allowed: beta1, beta2, epsilon; where: the settings of",
         ),
         (["--set", "batchsize=4"], "unknown field of a recipe; given: 'batchsize'; allowed: did you mean batch_size"),
         (["--seeds", "1,1"], "seeds [1] stand twice"),

@@ -295,9 +295,9 @@ def test_what_is_held_out_is_a_setting_that_the_loop_hears_of() -> None:
         (
             "hd-sgd",
             {"mu": 0.5},
-            "mu is not a known field; given: 0.5; allowed: hyper_learning_rate, momentum, nesterov",
+            "hd-sgd has no such setting; given: 'mu'; allowed: hyper_learning_rate, momentum, nesterov",
         ),
-        ("hd-adam", {"momentum": 0.5}, "momentum is not a known field"),
+        ("hd-adam", {"momentum": 0.5}, "hd-adam has no such setting"),
         ("hd-sgd", {"hyper_learning_rate": 1.0}, "hyper_learning_rate: input should be less than 1; given: 1.0"),
         ("marthe-sgd", {"mu": 1.5}, "mu is a number from 0 to 1, or adaptive"),
         ("marthe-sgd", {"mu": "auto"}, "mu.*adaptive"),

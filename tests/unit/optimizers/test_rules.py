@@ -157,9 +157,9 @@ def test_an_unknown_algorithm_is_answered_with_the_closest(trainer: Trained) -> 
         (
             "sgd",
             {"beta1": 0.9},
-            "beta1 is not a known field; given: 0.9; allowed: momentum, nesterov; where: the settings of the optim",
+            "sgd has no such setting; given: 'beta1'; allowed: momentum, nesterov; where: the settings of the optim",
         ),
-        ("sgd", {"groups": 1}, "groups is not a setting; given: 1; allowed: momentum, nesterov"),
+        ("sgd", {"groups": 1}, "sgd has no such setting; given: 'groups'; allowed: momentum, nesterov"),
         ("sgd", {"nesterov": True}, "sgd refuses its settings"),
         ("sgd", {"nesterov": 1}, "nesterov: input should be a valid boolean; given: 1"),
         ("sgd", {"momentum": "high"}, "momentum: input should be a valid number; given: 'high'"),

@@ -189,7 +189,8 @@ def test_settings_that_an_optimizer_lacks_are_reported_before_anything_is_run(
 ) -> None:
     nested = "  settings: {parameters: {momentum: {value: 0.9}}}\n  steps: {value: 4}"
     with pytest.raises(
-        InvalidConfig, match="momentum is not a known field; .*allowed: beta1, beta2, epsilon; .*optimizer adam"
+        InvalidConfig,
+        match="adam has no such setting; given: 'momentum'; allowed: beta1, beta2, epsilon; .*optimizer adam",
     ):
         swept(read(old="  steps: {value: 4}", new=nested), session)
     assert trials.run == []
