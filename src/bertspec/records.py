@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, TypeVar
 
@@ -12,7 +13,18 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from bertspec.errors import BertspecError, InvalidConfig
 
-__all__ = ["FiniteRecord", "FrozenRecord", "Keys", "Setting", "invalid", "layout_of", "refuse", "utc_now", "validate"]
+__all__ = [
+    "FiniteRecord",
+    "FrozenRecord",
+    "Keys",
+    "Setting",
+    "invalid",
+    "layout_of",
+    "refuse",
+    "utc_now",
+    "utc_stamp",
+    "validate",
+]
 
 Setting = bool | int | float | str
 Keys = tuple[str | int, ...]
@@ -117,9 +129,14 @@ def layout_of(content: bytes) -> int | None:
     return int(match[1]) if match else None
 
 
+def utc_stamp(unix_s: float) -> str:
+    """A time in seconds since 1970 as ISO 8601 in UTC, to the second."""
+    return datetime.datetime.fromtimestamp(unix_s, datetime.UTC).isoformat(timespec="seconds")
+
+
 def utc_now() -> str:
-    """The time now, ISO 8601 in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    """The time now, as :func:`utc_stamp` writes it."""
+    return utc_stamp(time.time())
 
 
 def _parts(complaint: ErrorDetails, known: Iterable[str]) -> tuple[Keys, str, object, str | None]:

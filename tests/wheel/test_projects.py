@@ -60,9 +60,9 @@ def mixed(
         from pytest_bdd import then
 
         @then("its runs are in the session")
-        def its_runs_are_in_the_session(study, session):
+        def its_runs_are_in_the_session(study, bertspec_session):
             assert len(study.runs) == 3
-            assert all(session.store.get(run.fingerprint) for run in study.runs)
+            assert all(bertspec_session.store.get(run.fingerprint) for run in study.runs)
         """,
     )
     project.write("features/bound.feature", MY_FEATURE + "        And it has a name\n")
@@ -99,7 +99,8 @@ def test_its_scenario_is_one_line_of_the_summary(first: tuple[Project, Output]) 
     assert table[0].split() == ["verdict", "scenario", "measured", "bound", "seeds"]
     assert table[1].startswith("PASS     It begins to learn  accuracy 0.")
     assert table[1].split()[-3:] == ["≤", "0.9", "3"]
-    assert table[2:4] == ["1 scenario: 1 PASS, 0 FAIL, 0 UNDECIDED, 0 not run", "2 claims: 2 PASS, 0 FAIL, 0 UNDECIDED"]
+    totals = ["1 scenario: 1 PASS, 0 FAIL, 0 UNDECIDED, 0 not run", "2 claims: 2 PASS, 0 FAIL, 0 UNDECIDED"]
+    assert table[2:4] == totals or table[2] == "; ".join(totals)  # one line where the terminal is wide
 
 
 def test_a_scenario_that_lacks_the_extra_is_not_run_and_says_what_to_install(second: Project) -> None:

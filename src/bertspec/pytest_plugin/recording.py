@@ -42,7 +42,8 @@ class Recorder:
     """The values of each scenario's record, by pytest's id."""
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The same of Python tests that judge claims; the terminal shows them, the record leaves them out."""
-    started: str = ""
+    started_s: float = 0.0
+    """When the session started, in seconds since 1970."""
     baseline: str | None = None
     """The baseline of ``--against``, and its date."""
     compared: tuple[Compared, ...] = ()
@@ -54,9 +55,7 @@ class Recorder:
 
     def pytest_sessionstart(self) -> None:
         """Record when the session started."""
-        from bertspec.records import utc_now
-
-        self.started = utc_now()
+        self.started_s = time.time()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_bdd_before_step(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
@@ -115,14 +114,14 @@ class Recorder:
         from importlib import metadata
 
         from bertspec.pytest_plugin.fixtures import session_name
-        from bertspec.records import utc_now
+        from bertspec.records import utc_now, utc_stamp
         from bertspec.results import SessionRecord
 
         versions = {package: metadata.version(package) for package in _PACKAGES}
         return SessionRecord.model_validate(
             {
                 "session": session_name(config),
-                "started": self.started,
+                "started": utc_stamp(self.started_s),
                 "finished": utc_now(),
                 "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
                 "versions": {"python": platform.python_version(), **versions},
