@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
+import warnings
 from typing import Any, cast, get_args
 
 import yaml
 
-from bertspec.errors import InvalidConfig
+from bertspec.errors import FormerName, InvalidConfig
 from bertspec.statistics import Rule
 
 __all__ = ["fields", "lengths", "parameters", "rule", "seeds"]
-
-_log = logging.getLogger(__name__)
 
 _SEED_RANGE = re.compile(r"(\d+)\s+to\s+(\d+)")
 _RANGE = re.compile(r"(?P<low>\S+)\s+to\s+(?P<high>\S+?)(?P<log>,?\s+on a log scale)?")
@@ -54,7 +52,8 @@ def rule(word: str) -> Rule:
         InvalidConfig: no rule has that name.
     """
     if word == "overlap":
-        _log.warning('the rule "overlap" is now called "contamination": write "by its contamination" instead')
+        message = 'the rule "overlap" is now called "contamination": write "by its contamination" instead'
+        warnings.warn(message, FormerName, stacklevel=1)
         return "contamination"
     if word not in get_args(Rule):
         raise InvalidConfig("no rule has that name", given=word, allowed=", ".join(get_args(Rule)))

@@ -15,7 +15,7 @@ from pytest_bdd.parsers import StepParser
 
 from bertspec import claims, metrics, study
 from bertspec.config import EncoderConfig, RunConfig, StudyConfig, SweepConfig, TaskConfig
-from bertspec.errors import BertspecError
+from bertspec.errors import BertspecError, InvalidConfig
 from bertspec.inference import measuring
 from bertspec.inference.records import Grid, Turns
 from bertspec.results import ClaimRecord, RunObserver
@@ -319,7 +319,11 @@ class Pair:
 
 
 def cut_off_and_resumed(plan: StudyConfig, session: Session, *, step: int, every: int) -> Pair:
-    """Train a study of one seed twice: cut off after a step and resumed, and without an interruption."""
+    """Train a study of one seed twice: cut off after a step and resumed, and without an interruption.
+
+    Raises:
+        InvalidConfig: the training ends before that step.
+    """
     with tempfile.TemporaryDirectory() as folder:
         quiet = replace(session, tracker=SilentTracker(), fresh=False, device="cpu")
         apart = replace(quiet, store=Store(Path(folder) / "cut"), checkpoint_every=every)
@@ -327,6 +331,8 @@ def cut_off_and_resumed(plan: StudyConfig, session: Session, *, step: int, every
             study.run(plan, replace(apart, tracker=_CuttingTracker(step)))
         except _CutOff:
             interrupted = study.run(plan, apart)
+        else:
+            raise InvalidConfig("training ends before the step at which it is to be cut off", given=step)
         whole = study.run(plan, replace(quiet, store=Store(Path(folder) / "whole")))
     return Pair(interrupted, whole)
 

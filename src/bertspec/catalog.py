@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import logging
 import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,13 @@ import yaml
 
 from bertspec import metrics
 from bertspec.config import REFUSED, EncoderConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
-from bertspec.errors import InvalidConfig, UnknownName
+from bertspec.errors import FormerName, InvalidConfig, UnknownName
 from bertspec.records import validate
 from bertspec.sources.tables import FILE_READERS
 
 __all__ = ["PLAN_FIELDS", "Catalog"]
 
 Kind = Literal["encoders", "optimizers", "recipes", "sweeps", "tasks"]
-
-_log = logging.getLogger(__name__)
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _YAML = (".yaml", ".yml")
@@ -98,9 +96,8 @@ class Catalog:
             values = {"dataset": str(Path(word).expanduser().absolute()) if _is_local(word) else word}
         else:
             raise UnknownName("task", word, self.names("tasks"), where=self._where("tasks"))
-        where, values = file or f"the task {word!r}", {"name": _stem(word), **values, **(changes or {})}
-        if "overlap_allowed" in values:
-            _log.warning("%s: overlap_allowed is now called contamination_allowed; write that instead", where)
+        where, changed = file or f"the task {word!r}", f"the fields of the task {word!r} that are set"
+        values = {"name": _stem(word), **_renamed(values, where), **_renamed(changes or {}, changed)}
         task = validate(TaskConfig, values, where=where)
         metrics.check(task)
         return task
@@ -172,7 +169,9 @@ class Catalog:
         if file is None:
             raise UnknownName("recipe", word, self.names("recipes"), where=self._where("recipes"))
         values = _read(file)
-        config, beside = self._optimizer(values.get("optimizer", "") if optimizer is None else optimizer, encoder)
+        if optimizer is None and "optimizer" not in values:
+            raise InvalidConfig("optimizer is missing", where=file)
+        config, beside = self._optimizer(values["optimizer"] if optimizer is None else optimizer, encoder)
         chosen, values = config.model_dump(), {**values, **beside}
         for field, value in (changes or {}).items():
             if field == "learning_rate_factor":
@@ -321,6 +320,15 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InvalidConfig("the file holds no fields", given=type(values).__name__, allowed="field: value", where=file)
     return values
+
+
+def _renamed(values: Mapping[str, Any], where: object) -> Mapping[str, Any]:
+    """The fields of a task under their present names."""
+    former, present = "overlap_allowed", "contamination_allowed"
+    if former not in values or present in values:
+        return values
+    warnings.warn(f"{where}: {former} is now called {present}; write that instead", FormerName, stacklevel=1)
+    return {present if name == former else name: value for name, value in values.items()}
 
 
 def _local(values: dict[str, Any], field: str, file: Path) -> dict[str, Any]:

@@ -138,3 +138,7 @@ class Diverged(BertspecError):
 
 class StoreError(BertspecError):
     """A stored run, session or sweep that cannot be read or written."""
+
+
+class FormerName(FutureWarning):
+    """Warns of a name that still works, and says what to write instead."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from bertspec import optimizers
 from bertspec.catalog import Catalog
 from bertspec.config import EmaConfig
-from bertspec.errors import InvalidConfig, UnknownName
+from bertspec.errors import FormerName, InvalidConfig, UnknownName
 
 PACKAGED = Catalog.beside(Path("/nowhere"))
 
@@ -34,11 +33,29 @@ def test_every_task_loads(name: str) -> None:
     assert PACKAGED.task(name).name == name
 
 
-def test_the_former_name_of_a_tasks_field_works_and_warns(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+def test_the_former_name_of_a_tasks_field_works_and_warns() -> None:
+    with pytest.warns(FormerName, match="overlap_allowed is now called contamination_allowed"):
         task = PACKAGED.task("bundled/sentiment", {"overlap_allowed": 0.5})
     assert task.contamination_allowed == 0.5
-    assert "overlap_allowed is now called contamination_allowed" in caplog.text
+
+
+@pytest.mark.parametrize("in_file", ["overlap_allowed", "contamination_allowed"])
+@pytest.mark.parametrize("set_here", ["overlap_allowed", "contamination_allowed"])
+@pytest.mark.filterwarnings("ignore::bertspec.errors.FormerName")
+def test_what_is_set_comes_last_under_either_name(own: Catalog, in_file: str, set_here: str) -> None:
+    text = f"dataset: org/data\ntext: text\nhead: regression\nmetrics: [pearson]\n{in_file}: 0.1\n"
+    (own.folders[0] / "tasks" / "mine.yaml").write_text(text)
+    assert own.task("mine").contamination_allowed == 0.1
+    assert own.task("mine", {set_here: 0.5}).contamination_allowed == 0.5
+
+
+def test_a_recipe_without_an_optimizer_is_refused_unless_one_is_named(own: Catalog) -> None:
+    encoder, file = own.encoder("bert-tiny"), own.folders[0] / "recipes" / "mine.yaml"
+    whole = (own.folders[1] / "recipes" / "from-scratch.yaml").read_text("utf-8")
+    file.write_text(re.sub("^optimizer:.*\n", "", whole, flags=re.MULTILINE))
+    with pytest.raises(InvalidConfig, match=re.escape(f"optimizer is missing; where: {file}")):
+        own.recipe("mine", encoder=encoder)
+    assert own.recipe("mine", encoder=encoder, optimizer="sgd").optimizer.name == "sgd"
 
 
 @pytest.mark.parametrize("name", PACKAGED.names("optimizers"))

@@ -19,17 +19,21 @@ Closing the pipe early, as in ``bertspec list runs | head``, is not an error.
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bertspec.errors import (
     BertspecError,
     DataError,
     DeviceError,
     Diverged,
+    FormerName,
     InvalidConfig,
     SourceError,
     StoreError,
@@ -91,9 +95,21 @@ def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
     parse(parser, argv, arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s" if arguments.verbose else "%(message)s")
     logging.getLogger("bertspec").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(arguments.verbose, 2)])
-    status: int = arguments.execute(arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
+        status: int = arguments.execute(arguments)
     sys.stdout.flush()
     return status
+
+
+def _show_warning(
+    otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any, **more: Any
+) -> None:
+    """Show a former name like any message; leave other warnings to Python."""
+    if issubclass(category, FormerName):
+        _write(str(message))
+    else:
+        otherwise(message, category, *where, **more)
 
 
 def _report(error: Exception, *, verbose: int) -> int:

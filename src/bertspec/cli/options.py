@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -239,8 +240,8 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def _phrase(description: str) -> str:
-    """A field's docstring as help: lower case, one paragraph, without markup."""
-    text = " ".join(description.replace("`", "").split()).rstrip(".")
+    """A field's docstring as help: lower case, one paragraph, without markup; None is typed as ``none``."""
+    text = re.sub(r"\bNone\b", "none", " ".join(description.replace("`", "").split()).rstrip("."))
     return text[0].lower() + text[1:] if text[1:2].islower() else text
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from bertspec.config.training import check_seeds
 from bertspec.errors import InvalidConfig
 from bertspec.records import FiniteRecord, Setting, refuse, validate
 
@@ -404,8 +405,7 @@ class TuningConfig(FiniteRecord):
     @model_validator(mode="after")
     def _seeds_apart(self) -> Self:
         for name, seeds in (("seeds", self.seeds), ("confirmation_seeds", self.confirmation_seeds)):
-            if len(set(seeds)) < len(seeds):
-                refuse(f"{name}: a seed is listed twice; each seed counts once", (name,), given=list(seeds))
+            check_seeds(name, seeds)
         both = sorted(set(self.seeds) & set(self.confirmation_seeds))
         if both:
             refuse(

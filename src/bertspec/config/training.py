@@ -18,7 +18,7 @@ from pydantic import (
 
 from bertspec import heads
 from bertspec.heads import TaskHead
-from bertspec.records import FiniteRecord, Setting
+from bertspec.records import FiniteRecord, Setting, refuse
 
 __all__ = [
     "REFUSED",
@@ -32,6 +32,7 @@ __all__ = [
     "StudyConfig",
     "SwaConfig",
     "TaskConfig",
+    "check_seeds",
 ]
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -330,7 +331,12 @@ class StudyConfig(FiniteRecord):
 
     @model_validator(mode="after")
     def _seeds_once(self) -> Self:
-        twice = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
-        if twice:
-            raise ValueError(f"seeds {twice} stand twice; a seed counts once")
+        check_seeds("seeds", self.seeds)
         return self
+
+
+def check_seeds(field: str, seeds: tuple[int, ...]) -> None:
+    """Refuse, inside a validator, seeds of which one stands twice."""
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        refuse(f"{field} {twice} stand twice; a seed counts once", (field,), given=list(seeds))

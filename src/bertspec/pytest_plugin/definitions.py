@@ -80,6 +80,8 @@ def load(config: pytest.Config) -> None:
     # After a hundred tables W&B's client drops its oldest ones, and their temporary folders with a warning. With
     # warnings as errors, that would fail an unrelated test.
     config.addinivalue_line("filterwarnings", "ignore:Implicitly cleaning up <TemporaryDirectory:ResourceWarning")
+    # A former name is listed once for each scenario among pytest's warnings, even where warnings are errors.
+    config.addinivalue_line("filterwarnings", "default::bertspec.errors.FormerName")
 
 
 def in_sight(config: pytest.Config, *, every: bool = False) -> bool:

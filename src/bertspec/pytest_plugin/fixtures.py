@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bertspec.errors import BertspecError
+from bertspec.pytest_plugin.collection import FAILED_STEP
 from bertspec.pytest_plugin.running import CLAIM
 from bertspec.steps.scene import Claims, Expectation, Recipe, SeedPolicy, expectations
 
@@ -95,8 +97,15 @@ def store_root(config: pytest.Config) -> Path:
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
     """Read the Then steps ahead, so that a wrong metric or bound is refused before anything is trained."""
     del feature
-    lines = (step.name for step in scenario.steps if step.type == "then")
-    request.node.stash[_EXPECTED] = expectations(lines)
+    expected: list[Expectation] = []
+    for step in scenario.steps:
+        if step.type == "then":
+            try:
+                expected += expectations([step.name])
+            except BertspecError:
+                request.node.stash[FAILED_STEP] = step
+                raise
+    request.node.stash[_EXPECTED] = tuple(expected)
 
 
 @pytest.hookimpl(optionalhook=True)

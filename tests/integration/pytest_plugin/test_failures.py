@@ -4,10 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bertspec.pytest_plugin import definitions
+
 if TYPE_CHECKING:
     from .conftest import Project
 
 pytest_plugins = ["pytester"]
+
+BUNDLED = {"MODULES": definitions.MODULES, "KEY_WORDS": definitions.KEY_WORDS}
 
 FAILS = 'Given a network "x"\nThen its score is at least 0.95'
 MISSPELT = 'Given a network "misspelt-net"\nWhen it learns with "adamw"'
@@ -113,3 +117,32 @@ def test_log_messages_of_third_parties_stay_out_of_a_failure_unless_they_are_err
 def test_a_traceback_is_shown_on_request(project: Project, argument: str) -> None:
     project.scenario(FAILS)
     assert any("our_steps.py" in line for line in failure(project, argument))
+
+
+DENIED = "Then a claim that its accuracy is at least 0.9 does not pass, by its"
+
+
+@pytest.fixture
+def bundled_steps(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The project with the steps that bertspec ships."""
+    for name, value in BUNDLED.items():
+        monkeypatch.setattr(definitions, name, value)
+    project.write("conftest.py", "")
+    return project
+
+
+@pytest.mark.parametrize("mode", [(), ("--calibrate", "3")], ids=["judging", "calibrating"])
+def test_a_wrong_word_in_a_claim_is_its_message_and_its_step(bundled_steps: Project, mode: tuple[str, ...]) -> None:
+    bundled_steps.scenario(f'Given the encoder "bert-tiny"\n{DENIED} meen')
+    message, step = failure(bundled_steps, *mode)
+    assert message.startswith("no rule has that name; given: 'meen'; allowed: mean")
+    assert step == f"features/one.feature:5: {DENIED} meen"
+
+
+def test_a_former_word_is_listed_once_among_the_warnings_even_if_they_are_errors(bundled_steps: Project) -> None:
+    imported = "ignore::pytest.PytestAssertRewriteWarning"  # by this process, before the session in it
+    bundled_steps.write("pytest.ini", f"[pytest]\nfilterwarnings =\n  error\n  {imported}\n")
+    bundled_steps.scenario(f'Given the encoder "bert-tiny"\n{DENIED} overlap')
+    output = bundled_steps.run("features").stdout.str()
+    assert output.count('FormerName: the rule "overlap" is now called "contamination"') == 1
+    assert "no earlier step gives the study" in output

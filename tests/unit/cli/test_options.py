@@ -73,6 +73,8 @@ def test_every_field_of_a_recipe_and_of_its_optimizer_is_an_option() -> None:
 
 def test_every_option_says_in_the_help_what_it_is() -> None:
     assert [flag.name for flag in recipe_flags().values() if len(flag.meaning.split()) < 2] == []
+    assert [flag.name for flag in recipe_flags().values() if "None" in flag.meaning] == []
+    assert recipe_flags()["clip_norm"].meaning == "the largest global gradient norm; none does not clip"
     assert recipe_flags()["epochs"].meaning == "passes over the training split; a fraction stops inside a pass"
 
 

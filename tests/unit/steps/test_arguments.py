@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import logging
-
 import pytest
 from bertspec.steps.arguments import fields, lengths, rule, seeds
 
-from bertspec.errors import InvalidConfig
+from bertspec.errors import FormerName, InvalidConfig
 
 
 @pytest.mark.parametrize(
@@ -33,12 +31,10 @@ def test_lengths_that_are_not_understood_are_refused(words: str) -> None:
         lengths(words)
 
 
-def test_a_rule_is_named_and_its_former_name_warns(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rule_is_named_and_its_former_name_warns() -> None:
     assert rule("contamination") == "contamination"
-    assert caplog.text == ""
-    with caplog.at_level(logging.WARNING):
+    with pytest.warns(FormerName, match='write "by its contamination" instead'):
         assert rule("overlap") == "contamination"
-    assert 'write "by its contamination" instead' in caplog.text
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -5,6 +5,7 @@ from bertspec.steps.scene import (
     Claims,
     Recipe,
     SeedPolicy,
+    cut_off_and_resumed,
     expect_at_record,
     expect_contrast,
     expect_mean,
@@ -153,3 +154,9 @@ def test_reference_seeds_take_the_place_of_the_scenarios_own(
 def test_seeds_can_be_shifted(session: Session, encoder: EncoderConfig, task: TaskConfig) -> None:
     shifted = Recipe(policy=SeedPolicy(shift=1000))
     assert shifted.plan(session, encoder, task, None, (1, 2, 7)).seeds == (1001, 1002, 1007)
+
+
+def test_a_training_that_ends_before_its_interruption_is_refused(session: Session, study_config: StudyConfig) -> None:
+    plan = study_config.model_copy(update={"seeds": (1,)})
+    with pytest.raises(InvalidConfig, match="training ends before the step at which it is to be cut off; given: 9"):
+        cut_off_and_resumed(plan, session, step=9, every=4)

@@ -216,7 +216,7 @@ REFUSED = {
         "must be fresh; given: [3]",
         "no seed in common",
     ),
-    "a seed twice": ("steps: {value: 4}", "seeds: {value: [7, 7]}", 9, "a seed is listed twice", ""),
+    "a seed twice": ("steps: {value: 4}", "seeds: {value: [7, 7]}", 9, "seeds [7] stand twice", ""),
     "searched seeds": (
         "steps: {value: 4}",
         "seeds: {values: [7, 8]}",
