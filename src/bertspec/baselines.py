@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import field_validator
 
 from bertspec import claims, metrics
 from bertspec.catalog import Catalog
@@ -53,6 +54,13 @@ SPEED_MARGIN = 0.10
 
 _TWO_SIDED_95, _ONE_SIDED_95 = 1.96, 1.645
 _MIB = 2**20
+_RENAMED = {
+    re.compile(r"(not: )?examples a second it trains on, as a ratio,?$"): "training speed ratio",
+    re.compile(r"(not: )?examples a second it evaluates, as a ratio,?$"): "evaluation speed ratio",
+    re.compile(r"(not: )?(p\d+) latency of one text of (\d+) tokens, as a ratio,?$"): r"\2 latency ratio at \3 tokens",
+    re.compile(r"(not: )?texts of (\d+) tokens a second, as a ratio,?$"): r"throughput ratio at \2 tokens",
+}
+"""Former names of timed quantities, which saved baselines may have."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -86,6 +94,13 @@ class BaselineTiming(FrozenRecord):
     quantity: str
     ratios: tuple[float, ...]
     machine: str
+
+    @field_validator("key", "quantity")
+    @classmethod
+    def _rename(cls, text: str) -> str:
+        for former, current in _RENAMED.items():
+            text = former.sub(current, text)
+        return text
 
 
 Baselined = BaselineStudy | BaselineTiming
@@ -141,12 +156,11 @@ def timings_of(session: SessionRecord) -> tuple[BaselineTiming, ...]:
 
 def _timing(scenario: str, claim: ClaimRecord, machine: str) -> BaselineTiming:
     """The ratios of a claim. Ratios of times are inverted to ratios of speeds, so that more is always better."""
-    words = claim.claim.partition(" is at ")[0]
     short = claim.direction == "at most"
     return BaselineTiming(
-        key=f"{scenario}: {words}",
+        key=f"{scenario}: {claim.quantity}",
         title=claim.subject,
-        quantity=("inverse of the " if short else "") + words.rstrip(","),
+        quantity=("inverse of the " if short else "") + claim.quantity,
         ratios=tuple(1 / ratio for ratio in claim.values) if short else claim.values,
         machine=machine,
     )

@@ -242,8 +242,8 @@ def test_two_encoders_answer_in_turns(project: Project) -> None:
         [
             "*a 99th percentile needs more calls in each round; given: 20; allowed: at least 100*",
             "*this length was not measured; given: 8; allowed: 4; where: micro*",
-            "*PASS*p95 latency of one text of 8 tokens, as a ratio, is at most 20: *(rounds *",
-            "*FAIL*texts of 4 tokens a second, as a ratio, is at least 100: *(rounds *",
+            "*PASS*p95 latency ratio at 8 tokens is at most 20: *(rounds *",
+            "*FAIL*throughput ratio at 4 tokens is at least 100: *(rounds *",
         ]
     )
     assert stored(project) == []

@@ -129,7 +129,7 @@ def _line(name: str, measured: list[Measured], ours: list[Measured]) -> str:
 
 
 def _ratio(ratios: list[float]) -> str:
-    judged = judge_ratio(Claim("examples a second, as a ratio,", "at least", 1.0), ratios)
+    judged = judge_ratio(Claim("training speed ratio", "at least", 1.0), ratios)
     assert judged.interval is not None
     return f"{judged.value:.2f} [{judged.interval[0]:.2f}, {judged.interval[1]:.2f}]"
 

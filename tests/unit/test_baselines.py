@@ -166,7 +166,8 @@ def test_a_ratio_of_speeds_may_fall_by_a_tenth(now: tuple[float, ...], outcome: 
 
 def test_a_time_that_is_claimed_to_be_short_is_kept_as_a_speed() -> None:
     more = ClaimRecord(
-        claim="texts a second, as a ratio, is at least 2",
+        claim="throughput ratio at 64 tokens is at least 2",
+        quantity="throughput ratio at 64 tokens",
         subject="a against b",
         verdict="PASS",
         value=2.5,
@@ -174,14 +175,39 @@ def test_a_time_that_is_claimed_to_be_short_is_kept_as_a_speed() -> None:
         rule="ratio",
         values=(2.5, 3.0),
     )
-    said = {"claim": "p95 latency, as a ratio, is at most 0.8", "direction": "at most", "values": (0.5, 0.4)}
-    claims = (more.model_copy(update=said), more)
+    quantity = "p95 latency ratio at 64 tokens"
+    short = {
+        "claim": f"{quantity} is at most 0.8",
+        "quantity": quantity,
+        "direction": "at most",
+        "values": (0.5, 0.4),
+    }
+    claims = (more.model_copy(update=short), more)
     scenario = ScenarioRecord(node="n", path="p", line=1, feature="f", title="t", outcome="passed", claims=claims)
     found = timings_of(SessionRecord(session="s", started="", finished="", command="", scenarios=(scenario,)))
     assert [(one.quantity, one.ratios) for one in found] == [
-        ("inverse of the p95 latency, as a ratio", (2.0, 2.5)),
-        ("texts a second, as a ratio", (2.5, 3.0)),
+        ("inverse of the p95 latency ratio at 64 tokens", (2.0, 2.5)),
+        ("throughput ratio at 64 tokens", (2.5, 3.0)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("former", "current"),
+    [
+        ("examples a second it trains on, as a ratio", "training speed ratio"),
+        ("examples a second it evaluates, as a ratio", "evaluation speed ratio"),
+        ("p95 latency of one text of 64 tokens, as a ratio", "p95 latency ratio at 64 tokens"),
+        ("texts of 64 tokens a second, as a ratio", "throughput ratio at 64 tokens"),
+    ],
+)
+def test_a_saved_timing_under_a_former_name_is_still_compared(former: str, current: str) -> None:
+    old = BaselineTiming(key=f"t: {former},", title="a", quantity=former, ratios=(1.6,) * 5, machine="mine")
+    new = BaselineTiming(key=f"t: {current}", title="a", quantity=current, ratios=(1.6,) * 5, machine="mine")
+    assert old == new
+    denied = BaselineTiming(
+        key=f"t: not: {former},", title="a", quantity=f"inverse of the not: {former}", ratios=(1.6,) * 5, machine="mine"
+    )
+    assert (denied.key, denied.quantity) == (new.key, f"inverse of the {current}")
 
 
 def test_ratios_of_another_machine_or_of_few_rounds_are_undecided() -> None:

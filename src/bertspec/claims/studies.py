@@ -137,7 +137,7 @@ def judge_contrast(
         _outcomes(of.runs), metric.name, others=_outcomes(other.runs), factor=claim.bound if multiple else 1.0
     )
     verdict = statistics.judge_contrast(
-        replace(claim, quantity=quantity, words=words),
+        replace(claim, quantity=quantity, words=words, metric=claim.quantity),
         of.scores(metric.name),
         other.scores(metric.name),
         spreads=spreads or (calibration.spread_of(of, metric.name), calibration.spread_of(other, metric.name)),
@@ -168,8 +168,8 @@ def judge_collapse(of: Study) -> Verdict:
 
 def judge_speed(timing: Timing, act: Act, bound: float) -> Verdict:
     """Judge that the first encoder trains on, or evaluates, at least ``bound`` times as many examples a second."""
-    claim = Claim(f"examples a second it {act}, as a ratio,", "at least", bound)
-    return statistics.judge_ratio(claim, timing.ratios(act))
+    quantity = "training speed ratio" if act == "trains on" else "evaluation speed ratio"
+    return statistics.judge_ratio(Claim(quantity, "at least", bound), timing.ratios(act))
 
 
 def judge_latency(pair: Pair, percentile: Percentile, bound: float) -> Verdict:
@@ -183,13 +183,13 @@ def judge_latency(pair: Pair, percentile: Percentile, bound: float) -> Verdict:
         raise InvalidConfig(
             f"a {percentile}th percentile needs more calls in each round", given=calls, allowed=f"at least {needed}"
         )
-    quantity = f"p{percentile} latency of one text of {pair.first.length} tokens, as a ratio,"
+    quantity = f"p{percentile} latency ratio at {pair.first.length} tokens"
     return statistics.judge_ratio(Claim(quantity, "at most", bound), pair.latency_ratios(percentile))
 
 
 def judge_rate(pair: Pair, bound: float) -> Verdict:
     """Judge that the first encoder answers at least ``bound`` times as many texts a second, in batches."""
-    claim = Claim(f"texts of {pair.first.length} tokens a second, as a ratio,", "at least", bound)
+    claim = Claim(f"throughput ratio at {pair.first.length} tokens", "at least", bound)
     return statistics.judge_ratio(claim, pair.rate_ratios())
 
 
@@ -246,7 +246,7 @@ def promises(claim: Claim | Verdict) -> bool:
     """Whether a claim says that something is good, rather than that little is learned or that a claim must not pass."""
     if isinstance(claim, Verdict):
         return not claim.claim.denied and (claim.rule in _GOOD or promises(claim.claim))
-    return not claim.denied and _promises_quality(claim.quantity.removeprefix("lead in "), claim.direction)
+    return not claim.denied and _promises_quality(claim.metric or claim.quantity, claim.direction)
 
 
 def _promises_quality(quantity: str, direction: Direction) -> bool:

@@ -119,7 +119,7 @@ def judge_steps(comparison: Comparison, first: str, second: str, factor: float, 
     check_steps(comparison.config, first, second, factor, target)
     pair = [comparison.contenders[first], comparison.contenders[second]]
     words = f'"{first}" needs at most {factor:g} times the steps of "{second}" to reach {target:g}'
-    claim = Claim(f"steps to {target:g}", "at most", factor, words=words)
+    claim = Claim(f"ratio of steps to {target:g}", "at most", factor, words=words)
     if comparison.unfair:
         return _unfair(comparison, claim, "steps")
 

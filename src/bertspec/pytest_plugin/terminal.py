@@ -7,6 +7,7 @@ leaves the totals.
 
 from __future__ import annotations
 
+import math
 import shlex
 import textwrap
 from collections import Counter
@@ -215,7 +216,12 @@ def verdict_of(scenario: ScenarioRecord) -> str:
 
 
 def measured(claim: ClaimRecord, *, quantity: bool = True) -> str:
-    """Return what a claim measured: the value, and half of its 95 % interval if that is symmetric, else both ends."""
+    """Return what a claim measured: the value, and half of its 95 % interval if that is symmetric, else both ends.
+
+    The text is empty if nothing was measured.
+    """
+    if math.isnan(claim.value):
+        return ""
     from bertspec.statistics import estimate  # late: numpy takes a tenth of a second
 
     value = estimate(claim.value, claim.interval, claim.rule)
@@ -307,7 +313,8 @@ def _claim(claim: ClaimRecord) -> str:
     scores = ", ".join(number(value, claim.rule) for value in claim.values)
     values = f" ({'rounds' if claim.rule == 'ratio' else 'seeds'} {scores})" if scores else ""
     origin = f"; {claim.origin}" if claim.origin else ""
-    return f"{claim.claim}: {measured(claim, quantity=False)}{values}{origin}"
+    value = measured(claim, quantity=False)
+    return claim.claim + (f": {value}{values}" if value else "") + origin
 
 
 def _baseline_row(each: Compared) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from collections import Counter
@@ -104,12 +105,12 @@ def _row(title: str, claim: ClaimRecord) -> str:
     why = f" ({_plain(remark)})" if remark else ""
     return (
         f"| {_SIGNS[claim.verdict]} {claim.verdict} | {_plain(title)} | {_plain(claim.claim)}{why} "
-        f"| {claim.value:.3f} | {_interval(claim.interval)} |"
+        f"| {_number(claim.value)} | {_interval(claim.interval)} |"
     )
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def _interval(interval: tuple[float, float] | None, *, sign: str = "") -> str:

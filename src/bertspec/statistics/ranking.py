@@ -340,7 +340,8 @@ def _interval(contender: Scores) -> tuple[float, float] | None:
 
 def _by_limits(known: Verdict, others: Leads, seeds: int) -> Verdict:
     low, high, tolerance = float(others.lower.max()), float(others.upper.max()), known.claim.bound
-    outcome = known.claim.outcome(low, high)
+    # Strictly below: a lead that may be the tolerance itself is not shown to be smaller.
+    outcome = "UNDECIDED" if high == tolerance else known.claim.outcome(low, high)
     ahead = [name for name, limit in zip(others.names, others.lower, strict=True) if limit > tolerance]
     reason = {
         "PASS": None,

@@ -32,9 +32,7 @@ LEAST_SPREAD = 0.005
 """The smallest spread that is assumed: twenty runs that agree to the last digit do not rule out a rare outlier."""
 _CONFIDENCE = 0.90
 _IS: dict[Outcome, str] = {"PASS": "is", "FAIL": "is not", "UNDECIDED": "is not shown to be"}
-_COUNTS = ("collapse", "steps")
-"""The rules whose values are whole numbers."""
-_THREE_DECIMALS = 1000
+_WHOLE_FROM = 1000
 """From here on, numbers are shown without decimals."""
 
 
@@ -53,6 +51,8 @@ class Claim:
     """Where the bound comes from."""
     words: str | None = None
     """The claim in words, where its numbers alone do not say it."""
+    metric: str | None = None
+    """The metric by its name or title, if the quantity is another figure of it, such as a lead."""
     denied: bool = False
     """Whether the opposite is claimed: that this claim does not pass."""
 
@@ -130,7 +130,7 @@ class Verdict:
     outcome: Outcome
     claim: Claim
     value: float
-    """The measured value: a mean over seeds, a difference of means, a ratio or a count."""
+    """The measured value: a mean over seeds, a difference of means, a ratio or a count; NaN if nothing was measured."""
     rule: Rule = "mean"
     """The rule that decided."""
     interval: tuple[float, float] | None = None
@@ -176,7 +176,9 @@ class Verdict:
         if self.values:
             unit = "rounds" if self.rule == "ratio" else "seeds"
             measured += f" ({unit} {', '.join(number(value, self.rule) for value in self.values)})"
-        if claim.words is None:
+        if math.isnan(self.value):
+            sentence = str(claim)
+        elif claim.words is None:
             sentence = f"{claim.quantity} {measured} {_IS[self.outcome]} {claim.limits}"
         else:
             sentence = f"{claim.words}: measured {measured}"
@@ -195,8 +197,7 @@ def estimate(value: float, interval: tuple[float, float] | None, rule: str | Non
 
 def number(value: float, rule: str | None = None) -> str:
     """Return a number with three decimals; a count, and a number from 1,000 on, as a whole number."""
-    whole = rule in _COUNTS and float(value).is_integer()
-    return f"{value:,.0f}" if whole or abs(value) >= _THREE_DECIMALS else f"{value:.3f}"
+    return f"{value:,.0f}" if rule == "collapse" or abs(value) >= _WHOLE_FROM else f"{value:.3f}"
 
 
 def percent(share: float) -> str:

@@ -218,7 +218,7 @@ def test_the_loop_asks_for_runs_until_the_claim_is_decided_or_no_look_is_left() 
         (Verdict("PASS", Claim("accuracy", "at least", 0.5), 0.9), True),
         (Verdict("PASS", Claim("accuracy", "at most", 0.5), 0.4), False),
         (Verdict("PASS", Claim("error rate", "at most", 0.5), 0.4), True),
-        (Verdict("PASS", Claim("lead in error rate", "at least", 0.1), 0.4, "difference"), False),
+        (Verdict("PASS", Claim("lead in error rate", "at least", 0.1, metric="error rate"), 0.4, "difference"), False),
         (Verdict("PASS", Claim("accuracy", "at least", 0.5, denied=True), 0.4), False),
         (Verdict("PASS", Claim("p95 latency", "at most", 0.9), 0.4, "ratio"), True),
         (Verdict("PASS", Claim("lead of another", "at most", 0.9, denied=True), 0.4, "best"), False),
@@ -245,14 +245,14 @@ PAIR = Pair(at_length(), at_length(slower=2.0))
 def test_a_claim_on_latency_is_judged_from_above(bound: float, outcome: str) -> None:
     found = claims.judge_latency(PAIR, 95, bound)
     assert (found.outcome, found.rule, found.value) == (outcome, "ratio", 0.5)
-    assert str(found.claim) == f"p95 latency of one text of 16 tokens, as a ratio, is at most {bound}"
+    assert str(found.claim) == f"p95 latency ratio at 16 tokens is at most {bound}"
 
 
 @pytest.mark.parametrize(("bound", "outcome"), [(1.9, "PASS"), (2.1, "FAIL")])
 def test_a_claim_on_throughput_is_judged_from_below(bound: float, outcome: str) -> None:
     found = claims.judge_rate(PAIR, bound)
     assert (found.outcome, found.value) == (outcome, pytest.approx(2.0))
-    assert str(found.claim) == f"texts of 16 tokens a second, as a ratio, is at least {bound}"
+    assert str(found.claim) == f"throughput ratio at 16 tokens is at least {bound}"
 
 
 @pytest.mark.parametrize(("percentile", "fewest"), [(50, 2), (95, 20), (99, 100)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,7 @@ def test_a_measured_value_is_shown_with_its_quantity_where_there_is_room() -> No
     known = claim(quantity="accuracy", value=0.9, interval=(0.89, 0.91))
     assert measured(known) == "accuracy 0.900 ± 0.010"
     assert measured(known, quantity=False) == "0.900 ± 0.010"
+    assert measured(known.model_copy(update={"value": math.nan})) == ""
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,7 @@ def test_the_interval_lies_below_the_tolerance_whole_or_it_does_not_pass() -> No
     assert found.interval is not None
     assert found.interval[1] == pytest.approx(0.01 + half, abs=1e-4)
     assert judged(0.01, tolerance=found.interval[1] + 1e-6).passed
+    assert judged(0.01, tolerance=found.interval[1]).outcome == "UNDECIDED"
     assert not judged(0.01, tolerance=found.interval[1] - 1e-6).passed
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from bertspec.statistics import Claim, Direction, Spread, Verdict, estimate, judge
@@ -63,6 +65,13 @@ def test_the_verdict_on_a_claim_in_words_repeats_the_words() -> None:
     assert str(collapse) == "no seed collapses: measured 1 (seeds 0, 1) [FAIL]; seed 2 collapsed"
 
 
+@pytest.mark.parametrize("words", [None, '"a" needs fewer steps'])
+def test_the_verdict_says_nothing_of_a_value_that_was_not_measured(words: str | None) -> None:
+    claim = Claim("ratio of steps", "at most", 0.9, words=words)
+    verdict = Verdict("UNDECIDED", claim, math.nan, "steps", reason="it is not fair")
+    assert str(verdict) == f"{claim} [UNDECIDED]; it is not fair"
+
+
 @pytest.mark.parametrize(
     ("value", "interval", "rule", "shown"),
     [
@@ -71,6 +80,7 @@ def test_the_verdict_on_a_claim_in_words_repeats_the_words() -> None:
         (12345.6, None, None, "12,346"),
         (float("inf"), None, "steps", "inf"),
         (0.0, None, "collapse", "0"),
+        (1.0, None, "steps", "1.000"),
         (0.9, (0.89, 0.91), "mean", "0.900 ± 0.010"),
         (2.0, (1.5, 3.0), "ratio", "2.000 [1.500, 3.000]"),
         (float("inf"), (1.5, float("inf")), "ratio", "inf"),

@@ -43,8 +43,8 @@ def test_a_claim_that_passes_is_entered_with_all_its_evidence() -> None:
         (Claim("accuracy", "at least", 0.5), True),
         (Claim("accuracy", "at most", 0.99), False),
         (Claim("error rate", "at most", 0.99), True),
-        (Claim("lead in accuracy", "at least", 0.1), True),
-        (Claim("lead in error rate", "at least", 0.1), False),
+        (Claim("lead in accuracy", "at least", 0.1, metric="accuracy"), True),
+        (Claim("lead in error rate", "at least", 0.1, metric="error rate"), False),
         (Claim("accuracy", "at least", 0.95, denied=True), False),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_comparison_names_the_runs_of_both_studies(study_config: StudyConfig, 
 
 def test_that_something_takes_at_most_so_long_is_a_promise() -> None:
     records: list[ClaimRecord] = []
-    Claims(records.append).settle(judge_ratio(Claim("latency, as a ratio,", "at most", 0.9), (0.8,) * 5), subject="x")
+    Claims(records.append).settle(judge_ratio(Claim("latency ratio", "at most", 0.9), (0.8,) * 5), subject="x")
     assert records[0].promise
 
 
