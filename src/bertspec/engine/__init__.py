@@ -71,6 +71,8 @@ def run(
         ready = device.clock()
         progress = train(config.recipe, context, observer, seed=config.seed, checkpoints=checkpoints)
         trained = device.clock()
+        # A stopped run, too: its record holds every metric and every row's outputs, while the evaluation at the stop
+        # kept the score of the main metric only.
         with context.optimizer.scored():
             outcomes = Outcomes(_finite(evaluate(context), progress), context.evaluation.labels, config.task.task_head)
             timings = Timings(prepare_s=ready - began, train_s=progress.seconds, evaluate_s=device.clock() - trained)
