@@ -31,6 +31,7 @@ from bertspec.study import Session
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bertspec.config import SweepConfig
     from bertspec.inference.prediction import Prediction, Predictor
     from bertspec.inference.records import Turns
     from bertspec.results import SweepRecord
@@ -58,12 +59,18 @@ __all__ = [
 
 Device = Literal["auto", "cpu", "cuda"]
 
+_RUN_COLUMNS = (
+    "encoder", "task", "optimizer", "learning_rate", "seed",
+    "steps", "train_s", "device", "diverged", "collapsed", "finished", "fingerprint",
+)  # fmt: skip
+"""The columns of a frame of runs, besides those of the metrics."""
+
 
 def fine_tune(
     encoder: str,
     task: str,
     *,
-    seeds: Iterable[int] = (1, 2, 3),
+    seeds: int | Iterable[int] = (1, 2, 3),
     recipe: str | None = None,
     optimizer: str | None = None,
     session: Session | None = None,
@@ -75,7 +82,7 @@ def fine_tune(
     Args:
         encoder: a name (``bertspec list encoders``), a hub id, a folder or a YAML file.
         task: a name (``bertspec list tasks``) or a YAML file.
-        seeds: one run each. A seed decides the new weights, the order of the rows and the dropout.
+        seeds: one seed or several, one run each. A seed decides the new weights, the order of the rows and the dropout.
         recipe: a name (``bertspec list recipes``) or a YAML file; ``None`` takes the encoder's own.
         optimizer: a name (``bertspec list optimizers``); ``None`` takes the recipe's own.
         session: where runs are stored and logged; ``None`` opens that of the current folder.
@@ -90,7 +97,7 @@ def fine_tune(
     from bertspec import study
 
     with _opened(session, device) as work:
-        words = {"encoder": encoder, "task": task, "recipe": recipe, "optimizer": optimizer, "seeds": tuple(seeds)}
+        words = {"encoder": encoder, "task": task, "recipe": recipe, "optimizer": optimizer, "seeds": seeds}
         return StudyResult(study.run(work.catalog.plan(**words, **fields), work))
 
 
@@ -98,7 +105,7 @@ def compare(
     encoder: str | Sequence[str],
     task: str,
     *,
-    seeds: Iterable[int] = (1, 2, 3, 4, 5),
+    seeds: int | Iterable[int] = (1, 2, 3, 4, 5),
     recipe: str | None = None,
     optimizer: str | Sequence[str] | None = None,
     metric: str | None = None,
@@ -137,7 +144,7 @@ def compare(
             given=", ".join(names),
             allowed="several encoders, several optimizers, or both, each named once",
         )
-    shared = {"task": task, "recipe": recipe, "seeds": tuple(seeds), **fields}
+    shared = {"task": task, "recipe": recipe, "seeds": tuple(seeds) if isinstance(seeds, Iterable) else seeds, **fields}
     with _opened(session, device) as work:
         plans = [
             work.catalog.plan(encoder=each, optimizer=rule, **shared) for each, rule in product(encoders, optimizers)
@@ -148,7 +155,7 @@ def compare(
 
 
 def sweep(
-    sweep: str | Path,
+    sweep: str | Path | SweepConfig,
     *,
     trials: int | None = None,
     processes: int | None = 1,
@@ -163,7 +170,7 @@ def sweep(
     An interrupted sweep continues where it stopped. The best trial of each contender is confirmed on fresh seeds.
 
     Args:
-        sweep: a W&B sweep file, or the name of one in ``configs/sweeps``.
+        sweep: a W&B sweep file, the name of one in ``configs/sweeps``, or its config.
         trials: trials of each contender; ``None`` takes the file's ``run_cap`` for all of them together.
         processes: trials at a time; ``None`` takes as many as the cores allow. More than one starts new
             Python processes: a script then needs ``if __name__ == "__main__":``.
@@ -180,7 +187,7 @@ def sweep(
     from bertspec.tracking import show_sweep
 
     with _opened(session, device) as work:
-        config = files.read(str(sweep), work)
+        config = files.read(str(sweep), work) if isinstance(sweep, str | Path) else sweep
         record = runner.run(config, work, processes=processes, trials_each=trials, seed=seed, on_progress=on_trial)
         if config.tuning.compare is not None and any(trial.state == "finished" for trial in record.trials):
             compared = comparison.compare(config, record, work, processes=processes, on_progress=on_confirmation)
@@ -340,7 +347,8 @@ class RunList(tuple["StoredRun", ...]):
         Columns: encoder, task, optimizer, learning_rate, seed, a column for each metric, steps, train_s, device,
         diverged, collapsed, finished, fingerprint. ``frame.melt`` turns the metrics into rows.
         """
-        return _frame(map(_row, self))
+        frame = _frame(map(_row, self))
+        return frame if self else frame.reindex(columns=_RUN_COLUMNS)
 
     def _repr_html_(self) -> str:
         return _display(f"{len(self)} runs", self.to_frame())
@@ -382,7 +390,11 @@ class StudyResult:
         return self.estimate(metric)[0]
 
     def estimate(self, metric: str | None = None) -> tuple[float, tuple[float, float] | None]:
-        """The mean over the seeds and Student's 95 % interval of it, which is ``None`` for a single seed."""
+        """The mean over the seeds and Student's 95 % interval of it, which is ``None`` for a single seed.
+
+        It describes these seeds only. :meth:`Comparison.ranking` assumes a spread of at least 0.005, because it decides
+        which studies are apart, and so may have a wider interval for the same study.
+        """
         from bertspec.statistics import mean_interval
 
         return mean_interval(self.scores(metric))
@@ -443,7 +455,8 @@ class Comparison:
         """One row per study, the best first.
 
         Columns: the best and the worst rank that the tests leave open, name, mean, the ends of its 95 % interval,
-        seeds, and the studies that it is tied with.
+        seeds, and the studies that it is tied with. The interval assumes a spread of at least 0.005 over seeds, and so
+        may be wider than that of :meth:`StudyResult.estimate`.
         """
         ranking, rows = self._rank(), []
         for each in ranking.standings:

@@ -199,6 +199,19 @@ def test_the_runs_of_this_folder_are_listed_loaded_and_used(here: Path) -> None:
     assert (here / ".bertspec").is_dir()
 
 
+def test_one_seed_needs_no_list(work: Session) -> None:
+    assert [run.config.seed for run in api.fine_tune("micro", "few", seeds=3, session=work, **QUICK).runs] == [3]
+    compared = api.compare(["micro", "twin"], "few", seeds=3, session=work, **QUICK)
+    assert [len(study.runs) for study in compared.studies.values()] == [1, 1]
+
+
+def test_the_frame_of_no_runs_has_the_columns_of_the_others(study: api.StudyResult) -> None:
+    full = study.runs.to_frame()
+    empty = api.RunList().to_frame()
+    assert len(empty) == 0
+    assert list(empty) == [name for name in full if name not in study.metrics]
+
+
 def test_a_sweep_becomes_a_frame_of_its_trials(root: Path, work: Session) -> None:
     file = root / "rates.yaml"
     file.write_text(

@@ -12,7 +12,7 @@ from bertspec.cli import main
 from bertspec.cli.commands import sweep
 from bertspec.config import SweepConfig
 from bertspec.results import ComparisonRecord, ContenderRecord, SweepRecord, TrialRecord
-from bertspec.sweeps import comparison, runner
+from bertspec.sweeps import comparison, files, runner
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -140,6 +140,14 @@ def test_the_options_reach_the_runner(file: Path, calls: list[dict[str, Any]]) -
         "seed": 7,
     }
     assert calls[0]["config"].name == "mine"
+
+
+def test_the_sweep_file_is_read_once(file: Path, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    read = files.read
+    monkeypatch.setattr(files, "read", lambda word, session: reads.append(word) or read(word, session))
+    assert main(["sweep", str(file)]) == 0
+    assert (reads, len(calls)) == ([str(file)], 1)
 
 
 @pytest.mark.usefixtures("calls")

@@ -85,27 +85,15 @@ def execute(arguments: argparse.Namespace) -> int:
     """Show the plan, register the sweep, or run its missing trials and the comparison."""
     from bertspec.sweeps import files
 
-    session = options.session(arguments, bars=False, fresh=arguments.fresh)
-    config = files.read(arguments.sweep, session)
-    if arguments.dry_run:
-        _show_plan(config, session, arguments)
-        return 0
-    if arguments.wandb:
-        _register(config, arguments)
-        return 0
-    from bertspec import api
-
-    with _progress() as progress:
-        sweep = api.sweep(
-            arguments.sweep,
-            trials=arguments.trials,
-            processes=arguments.processes,
-            seed=arguments.seed,
-            session=session,
-            on_trial=lambda sweep: progress(str(config.name), len(sweep.trials), sweep.planned, _best(sweep)),
-            on_confirmation=lambda done, total: progress("confirmation on fresh seeds", done, total, ""),
-        ).record
-    session.tracker.close()
+    with options.session(arguments, bars=False, fresh=arguments.fresh) as session:
+        config = files.read(arguments.sweep, session)
+        if arguments.dry_run:
+            _show_plan(config, session, arguments)
+            return 0
+        if arguments.wandb:
+            _register(config, arguments)
+            return 0
+        sweep = _run(config, session, arguments)
     if arguments.json:
         console.show_json(sweep.model_dump(mode="json"))
     else:
@@ -113,6 +101,21 @@ def execute(arguments: argparse.Namespace) -> int:
         if sweep.comparison is not None:
             _show_ranking(sweep, sweep.comparison, target=config.tuning.target)
     return 0 if any(trial.state == "finished" for trial in sweep.trials) else 1
+
+
+def _run(config: SweepConfig, session: Session, arguments: argparse.Namespace) -> SweepRecord:
+    from bertspec import api
+
+    with _progress() as progress:
+        return api.sweep(
+            config,
+            trials=arguments.trials,
+            processes=arguments.processes,
+            seed=arguments.seed,
+            session=session,
+            on_trial=lambda sweep: progress(str(config.name), len(sweep.trials), sweep.planned, _best(sweep)),
+            on_confirmation=lambda done, total: progress("confirmation on fresh seeds", done, total, ""),
+        ).record
 
 
 def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
