@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bertspec.errors import (
     DataError,
     DeviceError,
     Diverged,
+    FormerName,
     HashMismatch,
     InvalidConfig,
     SourceError,
@@ -161,3 +163,15 @@ def test_a_folder_that_was_deleted_meanwhile_is_no_bug(
     gone.rmdir()
     assert cli.main(["list", "encoders"]) == 3
     assert "FileNotFoundError" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default::bertspec.errors.FormerName")
+def test_a_former_name_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def execute(_: Any) -> int:
+        for _ in range(2):
+            warnings.warn("a.yaml: old is now called new", FormerName, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(listing, "execute", execute)
+    assert cli.main(["list", "encoders"]) == 0
+    assert capsys.readouterr().err == "a.yaml: old is now called new\n"

@@ -35,6 +35,7 @@ def test_every_then_step_registers_what_its_line_claims() -> None:
         ('"a" trains on at least 1.2 times as many examples a second as "b"', None, (), False, False),
     ],
 )
+@pytest.mark.filterwarnings("default::bertspec.errors.FormerName")
 def test_a_line_claims_a_metric_and_its_bounds(
     line: str, metric: str | None, bounds: tuple[float, ...], calibrated: bool, quality: bool
 ) -> None:
