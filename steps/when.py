@@ -23,7 +23,7 @@ from .scene import Pair, Recipe, Refusal, cut_off_and_resumed, refused
 def it_is_fine_tuned(
     optimizer: str, numbers: str, encoder: EncoderConfig, task: TaskConfig, recipe: Recipe, bertspec_session: Session
 ) -> Study:
-    """One study. The seeds are an allowance: three are run at first, and more while a claim stays open."""
+    """One study. The seeds are an upper limit: three are run at first, and more while a claim stays open."""
     plan = recipe.plan(bertspec_session, encoder, task, optimizer, seeds(numbers))
     return judging.begin(plan, bertspec_session, least_runs=recipe.policy.least_runs)
 

@@ -115,10 +115,12 @@ def test_killed_at_random_moments_nothing_finished_is_lost_and_the_bits_are_the_
     assert not damaged(nursery.store)
 
 
-def test_killed_before_each_change_to_the_disk_in_turn(nursery: Nursery) -> None:
+def test_killed_before_each_change_to_the_disk_in_turn(nursery: Nursery, tmp_path: Path) -> None:
     """Every moment at which a kill could leave something half written, one after the other."""
+    undisturbed = Nursery(nursery.process, tmp_path / "undisturbed")
+    assert undisturbed.train(1, steps=12, checkpoint_every=None)["trained"] == 1
+    one = undisturbed.finished()
     nursery.train(1, steps=12)
-    one = nursery.finished()
     for number in range(1, 200):
         ended = nursery.train(1, fresh=True, die_at_write=number, steps=12, checkpoint_every=4)
         assert nursery.store.count() == 1 or nursery.store.get(one[1].fingerprint) is not None
@@ -201,7 +203,7 @@ def mounts_are_possible() -> bool:
 
 
 @pytest.mark.skipif("not mounts_are_possible()", reason="this user may not mount a small disk to fill")
-def test_a_full_and_a_read_only_disk_are_told_before_training_and_lose_nothing(tmp_path: Path) -> None:
+def test_a_full_and_a_read_only_disk_are_reported_before_training_and_lose_nothing(tmp_path: Path) -> None:
     disk = tmp_path / "disk" / "small"
     disk.mkdir(parents=True)
     script = tmp_path / "script.py"

@@ -186,7 +186,7 @@ def test_a_session_s_verdicts_arrive_in_one_run_with_an_alert_for_each_fail(
 def test_the_table_of_verdicts_holds_all_their_evidence(tracked: Session, service: RecordingServer) -> None:
     spread = Spread(0.01, "0.0100, calibrated on 20 seeds")
     claim = Claim("accuracy", "at least", 0.9, source="published")
-    verdict = judge(claim, [0.95, 0.96, 0.94], spread=spread, allowance=10)
+    verdict = judge(claim, [0.95, 0.96, 0.94], spread=spread, seed_limit=10)
     tracked.tracker.judged("bert-micro · sentiment", verdict)
     tracked.tracker.close()
     (run,) = service.runs.values()

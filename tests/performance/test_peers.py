@@ -7,6 +7,7 @@ engine's own time of training. tests/performance/peers.py says what the peers ar
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the peers are a script, too
 
+MIRROR = pytest.mark.skipif(not os.environ.get("BERTSPEC_MIRROR"), reason="SST-2 comes from a mirror: BERTSPEC_MIRROR")
 ROUNDS = 5
 OURS = "engine"
 
@@ -75,8 +77,8 @@ PADDED = Scale("minilm", "sst2-sentences", "fine-tuning", rows=320, evaluation_r
     "scale",
     [
         pytest.param(TINY, id="bert-tiny"),
-        pytest.param(MINILM, id="minilm", marks=pytest.mark.full),
-        pytest.param(PADDED, id="minilm-padded", marks=pytest.mark.full),
+        pytest.param(MINILM, id="minilm", marks=[pytest.mark.full, MIRROR]),
+        pytest.param(PADDED, id="minilm-padded", marks=[pytest.mark.full, MIRROR]),
     ],
 )
 def test_training_and_evaluation_beside_the_peers(
@@ -150,6 +152,7 @@ def test_the_script_tells_a_line_for_each_run() -> None:
     assert 0 < lines[0]["since_start_s"] < lines[1]["since_start_s"]
 
 
+@MIRROR
 @pytest.mark.full
 def test_many_short_runs_and_peak_memory(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]) -> None:
     """Twelve fine-tunings of MiniLM, from the start of a process to the last result: one of ours, twelve Trainers."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .conftest import Project
 
-PAIRS = 5
+PAIRS = 7
 PLUGIN_LIMIT_S = 0.1
 IMPORT_LIMIT_S = 0.3
 WATCH = """

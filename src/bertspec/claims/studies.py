@@ -61,7 +61,7 @@ def begin(config: StudyConfig, session: Session, *, least_runs: int = 0) -> Stud
     """The study with the runs that the first look at a claim needs; a claim that stays open adds more.
 
     Args:
-        config: the study; its seeds are an allowance.
+        config: the study; its seeds are an upper limit.
         session: where it runs.
         least_runs: runs to begin with, even if the first look needs fewer.
 
@@ -87,10 +87,10 @@ def judge(of: Study, claim: Claim, spread: Spread | None = None) -> Verdict:
     Raises:
         BertspecError: the metric does not fit the task, or a run failed.
     """
-    metric, allowance = metrics.find(claim.quantity), len(of.config.seeds)
+    metric, seed_limit = metrics.find(claim.quantity), len(of.config.seeds)
     assumed = spread or calibration.spread_of(of, metric.name)
     verdict = until_decided(
-        lambda: statistics.judge(claim, of.scores(metric.name), spread=assumed, allowance=allowance), of.extend
+        lambda: statistics.judge(claim, of.scores(metric.name), spread=assumed, seed_limit=seed_limit), of.extend
     )
     runs = of.runs[: len(verdict.values)]
     verdict = _with_split_interval(verdict, runs, metric)

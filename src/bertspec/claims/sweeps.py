@@ -94,7 +94,7 @@ def judge_best(comparison: Comparison, name: str, tolerance: float = BEST_TOLERA
             rows=comparison.rows(),
             less_is_better=comparison.less_is_better,
             tolerance=tolerance,
-            allowance=len(comparison.config.tuning.confirmation_seeds),
+            seed_limit=len(comparison.config.tuning.confirmation_seeds),
         )
 
     verdict = until_decided(look, comparison.extend)

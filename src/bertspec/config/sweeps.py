@@ -109,7 +109,7 @@ _TABLE: dict[str, Distribution] = {
     "log_uniform_values": Distribution(_RANGE, base=_UNIFORM, log=True, ends="values"),
     "q_log_uniform": Distribution(_RANGE, ("q",), _UNIFORM, log=True, ends="exponents"),
     "q_log_uniform_values": Distribution(_RANGE, ("q",), _UNIFORM, log=True, ends="values"),
-    # W&B's inverse log uniform X has log(1/X) uniform between the ends; of the *_values kin, the ends are those of X.
+    # W&B's inverse log uniform X has log(1/X) uniform between the ends; of the *_values forms, the ends are those of X.
     "inv_log_uniform": Distribution(_RANGE, base=_UNIFORM, log=True, ends="negated exponents"),
     "inv_log_uniform_values": Distribution(_RANGE, base=_UNIFORM, log=True, ends="values"),
     "normal": Distribution(optional=("mu", "sigma"), base=_NORMAL),
@@ -136,7 +136,7 @@ class ParameterConfig(FiniteRecord):
     """How it is drawn; ``None`` infers it from the other fields, as W&B does."""
     min: Number | None = None
     max: Number | None = None
-    """The ends of a range, both included; of ``log_uniform`` and its kin, their natural logarithms."""
+    """The ends of a range, both included; of ``log_uniform`` and its variants, their natural logarithms."""
     mu: float = 0.0
     sigma: PositiveFloat = 1.0
     """The mean and the standard deviation of a normal distribution, or of the logarithm."""

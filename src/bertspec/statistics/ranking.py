@@ -232,7 +232,7 @@ def judge_best(
     rows: Array | None = None,
     less_is_better: bool = False,
     tolerance: float = BEST_TOLERANCE,
-    allowance: int | None = None,
+    seed_limit: int | None = None,
 ) -> Verdict:
     """Judge that no other contender leads this one by more than the tolerance. The value is the largest lead.
 
@@ -243,7 +243,7 @@ def judge_best(
         rows: the covariance of the means that comes from the evaluation rows, shape (contenders, contenders).
         less_is_better: whether a small mean is a good one.
         tolerance: how far another may lead.
-        allowance: how many seeds of each may be used; None means as many as there are.
+        seed_limit: how many seeds of each may be used; None means as many as there are.
 
     Raises:
         UnknownName: no contender has that name.
@@ -254,7 +254,7 @@ def judge_best(
     names = [contender.name for contender in contenders]
     others = leads_by(name, names, Means.of(contenders, rows=rows, less_is_better=less_is_better))
     fewest = min(len(contender.values) for contender in contenders)
-    more = next((look for look in BEST_LOOKS if fewest < look <= (allowance or fewest)), None)
+    more = next((look for look in BEST_LOOKS if fewest < look <= (seed_limit or fewest)), None)
     ahead = contenders[names.index(others.names[int(np.argmax(others.leads))])]
     own = contenders[names.index(name)]
     sign = -1.0 if less_is_better else 1.0

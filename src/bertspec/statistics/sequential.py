@@ -42,12 +42,12 @@ _STUDIES = 40_000
 Array = NDArray[np.float64]
 
 
-def looks(allowance: int) -> tuple[int, ...]:
+def looks(seed_limit: int) -> tuple[int, ...]:
     """The numbers of runs at which a claim is judged: 3, 5, 10, and the number of seeds that the study may use."""
-    return (*(look for look in _LOOKS if look < allowance), allowance)
+    return (*(look for look in _LOOKS if look < seed_limit), seed_limit)
 
 
-def judge(claim: Claim, values: Sequence[float], *, spread: Spread, allowance: int | None = None) -> Verdict:
+def judge(claim: Claim, values: Sequence[float], *, spread: Spread, seed_limit: int | None = None) -> Verdict:
     """Judge a claim on the mean over training seeds.
 
     The first look that decides is final; later runs, made for another claim, do not change its verdict.
@@ -56,20 +56,20 @@ def judge(claim: Claim, values: Sequence[float], *, spread: Spread, allowance: i
         claim: the claim.
         values: one value per seed, at least one, in the order of the study's seeds.
         spread: the assumed spread over seeds.
-        allowance: how many seeds the study may use; None means as many as there are values.
+        seed_limit: how many seeds the study may use; None means as many as there are values.
 
     Returns:
         The verdict. If it is UNDECIDED and ``more`` is a number, that many runs may decide it.
     """
-    allowance = allowance or len(values)
-    for look in looks(allowance):
+    seed_limit = seed_limit or len(values)
+    for look in looks(seed_limit):
         if look > len(values) or look < FEWEST_RUNS:
             break
-        verdict = _look(claim, values[:look], spread, allowance)
+        verdict = _look(claim, values[:look], spread, seed_limit)
         if verdict.outcome != "UNDECIDED":
             return verdict
-    following = next((look for look in looks(allowance) if look > len(values)), None)
-    verdict = _look(claim, values, spread, allowance)
+    following = next((look for look in looks(seed_limit) if look > len(values)), None)
+    verdict = _look(claim, values, spread, seed_limit)
     if len(values) < FEWEST_RUNS:
         reason = f"{_runs(len(values))} cannot decide; at least {FEWEST_RUNS} seeds are needed"
         return Verdict("UNDECIDED", claim, verdict.value, values=tuple(values), reason=reason, more=following)
@@ -157,11 +157,11 @@ def rates(means: Array, margins: Array, width: float = math.inf) -> tuple[float,
     return passed, failed, 1.0 - passed - failed
 
 
-def _look(claim: Claim, values: Sequence[float], spread: Spread, allowance: int) -> Verdict:
+def _look(claim: Claim, values: Sequence[float], spread: Spread, seed_limit: int) -> Verdict:
     mean, margin = float(np.mean(values)), MARGIN * spread.std_upper / math.sqrt(len(values))
     outcome = claim.outcome(mean - margin, mean + margin)
     width = (claim.highest - claim.bound) / spread.std_upper if claim.direction == "between" else math.inf
-    rule = pass_rates(looks(allowance), MARGIN, width) if allowance >= FEWEST_RUNS else None
+    rule = pass_rates(looks(seed_limit), MARGIN, width) if seed_limit >= FEWEST_RUNS else None
     return Verdict(
         outcome,
         claim,

@@ -136,14 +136,14 @@ def steady(name: str, mean: float, *, seeds: int = 5, spread: Spread | None = KN
     return Scores(name, (mean,) * seeds, spread)
 
 
-def judged(lead: float, *, tolerance: float = 0.02, seeds: int = 5, allowance: int | None = None) -> Verdict:
+def judged(lead: float, *, tolerance: float = 0.02, seeds: int = 5, seed_limit: int | None = None) -> Verdict:
     """Of a contender that one other leads by so much; a third is far behind."""
     field = [
         steady("a", 0.8, seeds=seeds),
         steady("b", 0.8 + lead, seeds=seeds),
         steady("c", 0.5, seeds=seeds),
     ]
-    return judge_best("a", field, quantity="accuracy", tolerance=tolerance, allowance=allowance)
+    return judge_best("a", field, quantity="accuracy", tolerance=tolerance, seed_limit=seed_limit)
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,14 @@ def test_a_failed_claim_names_those_that_are_ahead() -> None:
 
 
 def test_an_open_claim_asks_for_ten_seeds_where_they_are_allowed() -> None:
-    assert judged(0.015, allowance=10).more == 10
-    assert judged(0.015, allowance=9).more is None
-    assert judged(0.015, seeds=10, allowance=10).more is None
-    assert judged(-0.05, allowance=10).more is None
+    assert judged(0.015, seed_limit=10).more == 10
+    assert judged(0.015, seed_limit=9).more is None
+    assert judged(0.015, seeds=10, seed_limit=10).more is None
+    assert judged(-0.05, seed_limit=10).more is None
 
 
 def test_fewer_than_five_seeds_decide_nothing() -> None:
-    found = judged(-0.3, seeds=4, allowance=10)
+    found = judged(-0.3, seeds=4, seed_limit=10)
     assert (found.outcome, found.more) == ("UNDECIDED", 5)
     assert "at least 5 seeds of each, not 4" in str(found)
 

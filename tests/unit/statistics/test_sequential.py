@@ -20,12 +20,12 @@ def test_it_looks_at_three_five_and_ten_and_at_the_end_of_the_list() -> None:
 
 
 def test_a_mean_two_standard_errors_above_the_bound_passes_at_the_first_look() -> None:
-    verdict = judge(AT_LEAST, [0.912] * 3, spread=SPREAD, allowance=10)
+    verdict = judge(AT_LEAST, [0.912] * 3, spread=SPREAD, seed_limit=10)
     assert (verdict.outcome, verdict.values, verdict.more) == ("PASS", (0.912,) * 3, None)
 
 
 def test_a_mean_two_standard_errors_below_the_bound_fails_at_the_first_look() -> None:
-    verdict = judge(AT_LEAST, [0.888] * 3, spread=SPREAD, allowance=10)
+    verdict = judge(AT_LEAST, [0.888] * 3, spread=SPREAD, seed_limit=10)
     assert (verdict.outcome, verdict.reason) == (
         "FAIL",
         "the whole interval is off the bound (seed spread: 0.01, known)",
@@ -33,9 +33,9 @@ def test_a_mean_two_standard_errors_below_the_bound_fails_at_the_first_look() ->
 
 
 def test_a_mean_near_the_bound_waits_for_the_next_look() -> None:
-    verdict = judge(AT_LEAST, [0.905] * 3, spread=SPREAD, allowance=10)
+    verdict = judge(AT_LEAST, [0.905] * 3, spread=SPREAD, seed_limit=10)
     assert (verdict.outcome, verdict.more) == ("UNDECIDED", 5)
-    assert judge(AT_LEAST, [0.905] * 5, spread=SPREAD, allowance=10).more == 10
+    assert judge(AT_LEAST, [0.905] * 5, spread=SPREAD, seed_limit=10).more == 10
 
 
 def test_what_is_open_at_the_end_does_not_pass_and_says_what_would_settle_it() -> None:
@@ -59,11 +59,11 @@ def test_what_would_pass_now_really_would(claim: Claim) -> None:
 
 def test_runs_that_came_after_a_decision_change_nothing() -> None:
     values = [0.93] * 3 + [0.0] * 7
-    assert judge(AT_LEAST, values, spread=SPREAD, allowance=10).value == pytest.approx(0.93)
+    assert judge(AT_LEAST, values, spread=SPREAD, seed_limit=10).value == pytest.approx(0.93)
 
 
 def test_nothing_is_decided_between_two_looks() -> None:
-    verdict = judge(AT_LEAST, [0.905, 0.905, 0.905, 0.999], spread=SPREAD, allowance=10)
+    verdict = judge(AT_LEAST, [0.905, 0.905, 0.905, 0.999], spread=SPREAD, seed_limit=10)
     assert (verdict.outcome, verdict.more) == ("UNDECIDED", 5)
 
 
@@ -96,7 +96,7 @@ def test_the_spread_of_the_same_three_runs_is_not_used() -> None:
 
 
 def test_every_pass_gives_its_pass_rates_and_its_detectable_drop() -> None:
-    verdict = judge(AT_LEAST, [0.95] * 3, spread=Spread(0.01, "0.0100, calibrated on 20 seeds", 0.95), allowance=10)
+    verdict = judge(AT_LEAST, [0.95] * 3, spread=Spread(0.01, "0.0100, calibrated on 20 seeds", 0.95), seed_limit=10)
     assert verdict.pass_rates == (
         "passes 5.0 % of the time with the truth at the bound, over 99.9 % two spreads better, under 0.1 % two worse"
     )
@@ -109,7 +109,7 @@ def test_every_pass_gives_its_pass_rates_and_its_detectable_drop() -> None:
 def test_pass_rates_and_detectable_drop_of_a_range_are_of_both_its_bounds() -> None:
     wide, narrow = (Claim("accuracy", "between", 0.9, high) for high in (0.99, 0.92))
     known = Spread(0.01, "known")
-    found = judge(wide, [0.95] * 3, spread=known, allowance=10)
+    found = judge(wide, [0.95] * 3, spread=known, seed_limit=10)
     assert found.pass_rates == (
         "passes 5.0 % of the time with the truth at either bound, over 99.9 % two spreads inside, "
         "under 0.1 % two outside"

@@ -123,7 +123,7 @@ def test_the_judge_itself_does_what_the_simulation_says() -> None:
 def _to_the_end(claim: Claim, values: list[float], spread: Spread) -> str:
     count = 3
     while True:
-        verdict = judge(claim, values[:count], spread=spread, allowance=10)
+        verdict = judge(claim, values[:count], spread=spread, seed_limit=10)
         if verdict.more is None:
             return verdict.outcome
         count = verdict.more
