@@ -88,7 +88,7 @@ def stepping(name: str, sources: Sources) -> Callable[[], torch.Tensor]:
     progress = Progress(loss=np.empty(1), rate=np.empty(1), micro_batch=32)
     loop = training._Training(config.recipe, context, progress, None)
     loop.resume()
-    rows = next(loop.batches_to_come(1, 1))
+    rows = next(loop._batches_to_come(1, 1))
     closure = training._Step(loop, rows, "here")
     return lambda: context.optimizer.step(closure, learning_rate=1e-6)
 
