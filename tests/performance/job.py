@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertspec.config import RunConfig
+from bertspec.device import Device, choose
 from bertspec.engine import RunInputs
 
 __all__ = ["Job", "Measured", "job_of"]
@@ -47,10 +50,9 @@ class Job:
     inputs: RunInputs
 
     @property
-    def bf16(self) -> bool:
-        from bertspec import device
-
-        return device.choose("auto", self.config.recipe).precision == "bf16"
+    def device(self) -> Device:
+        """Where every way of fine-tuning computes; its clock waits for submitted work."""
+        return choose("auto", self.config.recipe)
 
     @property
     def epochs(self) -> float:
@@ -96,13 +98,18 @@ class Job:
 
         return encoded(splits.train), encoded(splits.evaluation)
 
-    def collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Pad to the longest, as ``DataCollatorWithPadding`` does; the length that the sampler needs is dropped."""
+    def collator(self, *, padded: bool = False) -> Callable[[list[dict[str, Any]]], Any]:
+        """A collator of transformers, with its tokenizer loaded once; the length that a sampler needs is dropped.
+
+        Args:
+            padded: whether the rows have one length already; otherwise a batch is padded to its longest row.
+        """
+        from transformers import DataCollatorWithPadding, default_data_collator
+
         from bertspec import models
 
-        kept = [{key: value for key, value in row.items() if key != "length"} for row in rows]
-        padded: dict[str, Any] = models.load_tokenizer(self.inputs.files).pad(kept, return_tensors="pt")
-        return padded
+        collate = default_data_collator if padded else DataCollatorWithPadding(models.load_tokenizer(self.inputs.files))
+        return functools.partial(_without_length, collate)
 
     def measured(self, steps: int, times_s: tuple[float, float], correct: NDArray[np.bool_], tokens: int) -> Measured:
         """Of a peer: times of training and of evaluation, which evaluated rows it got right, and one epoch's tokens."""
@@ -146,3 +153,7 @@ def job_of(
 
 def _first(table: Any, rows: int | None) -> Any:
     return table if rows is None else {column: table[column][:rows] for column in table}
+
+
+def _without_length(collate: Callable[[list[dict[str, Any]]], Any], rows: list[dict[str, Any]]) -> Any:
+    return collate([{key: value for key, value in row.items() if key != "length"} for row in rows])

@@ -26,12 +26,15 @@ import numpy as np
 from job import Job, Measured, job_of
 from numpy.typing import NDArray
 
+from bertspec.device import Device, choose
+
 
 def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
     """Hugging Face's Trainer, with any of its settings."""
     import torch
-    from transformers import Trainer, TrainingArguments, default_data_collator
+    from transformers import Trainer, TrainingArguments
 
+    clock = job.device.clock
     recipe, longest = job.config.recipe, job.config.recipe.max_length
     train, evaluation = job.rows(pad_to=longest if padded else None)
     with tempfile.TemporaryDirectory() as folder:
@@ -60,21 +63,17 @@ def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
             args=arguments,
             train_dataset=train,
             eval_dataset=evaluation,
-            data_collator=_without_length(default_data_collator) if padded else job.collate,
+            data_collator=job.collator(padded=padded),
         )
-        began = time.perf_counter()
+        began = clock()
         running.train()
-        trained = time.perf_counter()
+        trained = clock()
         predicted = running.predict(evaluation)
-        done = time.perf_counter()
+        done = clock()
     tokens = sum(sum(row["attention_mask"]) for row in train)
     # By its own labels: grouped by length, the Trainer evaluates in another order than that of the rows.
     correct = predicted.predictions.argmax(axis=1) == predicted.label_ids
     return job.measured(running.state.global_step, (trained - began, done - trained), correct, tokens)
-
-
-def _without_length(collate: Callable[[list[dict[str, Any]]], Any]) -> Callable[[list[dict[str, Any]]], Any]:
-    return lambda rows: collate([{key: value for key, value in row.items() if key != "length"} for row in rows])
 
 
 def trainer_padded(job: Job) -> Measured:
@@ -93,7 +92,7 @@ def trainer_tuned(job: Job) -> Measured:
         job,
         train_sampling_strategy="group_by_length",
         length_column_name="length",
-        bf16=job.bf16,
+        bf16=job.device.precision == "bf16",
         optim="adamw_torch_fused",
         logging_nan_inf_filter=False,
         dataloader_num_workers=0,
@@ -105,11 +104,10 @@ def plain_loop(job: Job) -> Measured:
     """What people write by hand: windows sorted by length, autocast where it pays, fused AdamW."""
     import torch
 
-    from bertspec import device
-
-    recipe = job.config.recipe
-    model = job.model()
+    recipe, device = job.config.recipe, job.device
+    model = job.model().to(device.torch)
     train, evaluation = job.rows()
+    collate = job.collator()
     optimizer = torch.optim.AdamW(
         model.parameters(), recipe.optimizer.learning_rate, weight_decay=recipe.optimizer.weight_decay, fused=True
     )
@@ -119,24 +117,21 @@ def plain_loop(job: Job) -> Measured:
         optimizer, lambda step: min((step + 1) / max(1, warmup), (steps - step) / max(1, steps - warmup))
     )
     rng = np.random.default_rng(job.config.seed)
-    where = device.choose("auto", recipe).torch
-    model.to(where)
-    precision = torch.autocast(where.type, torch.bfloat16, enabled=job.bf16)
-    began = time.perf_counter()
+    began = device.clock()
     model.train()
     order = _sorted_windows([row["length"] for row in train], recipe.batch_size, rng)
     for _ in range(steps):
-        batch = job.collate([train[row] for row in next(order)]).to(where)
-        with precision:
+        batch = collate([train[row] for row in next(order)]).to(device.torch)
+        with device.autocast():
             loss = model(**batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm or float("inf"))
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-    trained = time.perf_counter()
-    predictions = _predict(job, model, evaluation, precision)
-    done = time.perf_counter()
+    trained = device.clock()
+    predictions = _predict(model, evaluation, collate, device)
+    done = device.clock()
     tokens = sum(row["length"] for row in train)
     correct = predictions == [row["labels"] for row in evaluation]
     return job.measured(schedule.last_epoch, (trained - began, done - trained), correct, tokens)
@@ -154,28 +149,27 @@ def _sorted_windows(lengths: list[int], size: int, rng: np.random.Generator) -> 
         yield from (batches[i] for i in rng.permutation(len(batches)))
 
 
-def _predict(job: Job, model: Any, rows: list[dict[str, Any]], precision: Any) -> NDArray[np.int64]:
+def _predict(model: Any, rows: list[dict[str, Any]], collate: Callable[..., Any], device: Device) -> NDArray[np.int64]:
     import torch
 
     order = np.argsort([row["length"] for row in rows])
     predictions = np.empty(len(rows), np.int64)
     model.eval()
-    with torch.no_grad(), precision:
+    with torch.no_grad(), device.autocast():
         for start in range(0, len(rows), 32):
             some = order[start : start + 32]
-            batch = job.collate([rows[row] for row in some]).to(model.device)
+            batch = collate([rows[row] for row in some]).to(device.torch)
             predictions[some] = model(**batch).logits.argmax(-1).cpu().numpy()
     return predictions
 
 
 def engine(job: Job) -> Measured:
     """Bertspec's own engine."""
-    from bertspec import device
     from bertspec import engine as ours
     from bertspec.tracking import SilentTracker
 
     observer = SilentTracker().observe(job.config, fingerprint="")
-    result = ours.run(job.config, job.inputs, observer, device=device.choose("auto", job.config.recipe))
+    result = ours.run(job.config, job.inputs, observer, device=job.device)
     facts = result.facts
     return Measured(
         steps=facts.steps,
@@ -209,8 +203,6 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     given = parser.parse_args()
-    from bertspec import device
-
     for seed in given.seeds:
         job = job_of(
             given.encoder,
@@ -228,7 +220,7 @@ def main() -> None:
                 "peer": name,
                 "seed": seed,
                 **measured,
-                "peak_bytes": device.choose("cpu", job.config.recipe).peak_memory_bytes(),
+                "peak_bytes": choose("cpu", job.config.recipe).peak_memory_bytes(),
                 "since_start_s": _age_s(),
             }
             sys.stdout.write(json.dumps(line) + "\n")

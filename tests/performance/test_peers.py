@@ -145,6 +145,37 @@ def test_every_way_learns_what_it_is_given_and_is_scored_on_its_own_rows(name: s
     assert peers.PEERS[name](given).accuracy > 0.85
 
 
+@pytest.mark.parametrize("name", TINY.peers)
+def test_every_way_loads_its_tokenizer_once_for_all_batches(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import job
+    import peers
+
+    from bertspec import models
+
+    load, loads = models.load_tokenizer, []
+    monkeypatch.setattr(models, "load_tokenizer", lambda files: loads.append(files) or load(files))
+    given = job.job_of("bert-tiny", "bundled/majority", seed=1, recipe="from-scratch", epochs=1.0, rows=96)
+    loads.clear()
+    peers.PEERS[name](given)
+    assert 1 <= len(loads) <= 3  # for the model's size, the rows and the collator, not for each of 19 batches
+
+
+@pytest.mark.parametrize("name", [name for name in TINY.peers if name != OURS])
+def test_the_clock_of_every_peer_is_the_device_s_which_waits_for_submitted_work(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import job
+    import peers
+
+    from bertspec.device import Device
+
+    ticks = iter([10.0, 14.0, 16.0])
+    monkeypatch.setattr(Device, "clock", lambda device: next(ticks))
+    given = job.job_of("bert-tiny", "bundled/majority", seed=1, recipe="from-scratch", epochs=1.0, rows=32)
+    measured = peers.PEERS[name](given)
+    assert (measured.train_s, measured.evaluate_s) == (4.0, 2.0)
+
+
 def test_the_script_tells_a_line_for_each_run() -> None:
     tiny = ["--encoder", "bert-tiny", "--task", "bundled/majority", "--recipe", "from-scratch"]
     lines = ran(OURS, ["1", "2"], *tiny)
