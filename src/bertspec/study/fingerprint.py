@@ -29,6 +29,7 @@ ENGINE_PACKAGES = (
     "models",
     "network",
     "optimizers",
+    "printing",
     "records",
     "results",
     "sources",

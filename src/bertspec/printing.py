@@ -1,0 +1,53 @@
+"""Text that others wrote, as a terminal or a report may show it.
+
+Labels, texts, names, titles and stored records may hold characters that a terminal acts on, that break a table's
+lines, or that show words in another order than they are stored in. :func:`printable` makes them visible.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+__all__ = ["printable", "printable_json"]
+
+_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of controls, invisible format characters (bidirectional marks among them), lone surrogates, and
+separators of lines and paragraphs."""
+_JOINERS = frozenset("\u200c\u200d")
+"""They shape the letters of some scripts, and join emoji."""
+
+
+def printable(text: object, *, keep: str = "") -> str:
+    r"""The text with each character escaped that a terminal or a report could act on.
+
+    Controls (escape, tab and newline are three of them), bidirectional marks and other invisible characters are written
+    as in Python's strings: ``\x1b``, ``\t``, ``\n``, ``\u202e``. Letters, spaces and signs of all scripts stay.
+
+    Args:
+        text: the text; another object is converted to one.
+        keep: characters that stay, such as the newline of a text of several lines.
+    """
+    words = str(text)
+    if words.isprintable():
+        return words
+    return "".join(_escaped(letter) if _acts(letter) and letter not in keep else letter for letter in words)
+
+
+def printable_json(document: str) -> str:
+    r"""A JSON document with the same characters escaped, as ``\uXXXX``; it still stands for the same values.
+
+    Args:
+        document: the document. Its own newlines stay.
+    """
+    if document.isascii() and "\x7f" not in document:
+        return document  # json escapes the other controls
+    return "".join(json.dumps(letter)[1:-1] if _acts(letter) and letter != "\n" else letter for letter in document)
+
+
+def _acts(letter: str) -> bool:
+    return unicodedata.category(letter) in _ACTING and letter not in _JOINERS
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
