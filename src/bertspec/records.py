@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from importlib import metadata
 from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,6 +26,7 @@ __all__ = [
     "utc_now",
     "utc_stamp",
     "validate",
+    "version_of",
 ]
 
 Setting = bool | int | float | str
@@ -127,6 +130,14 @@ def layout_of(content: bytes) -> int | None:
     """
     match = _LAYOUT.match(content)
     return int(match[1]) if match else None
+
+
+def version_of(package: str) -> str:
+    """The version of a package, or "unknown" if it has no metadata, as a source folder on the path."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return str(getattr(sys.modules.get(package.replace("-", "_")), "__version__", "unknown"))
 
 
 def utc_stamp(unix_s: float) -> str:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+import sys
+from types import SimpleNamespace
 
 import pytest
 from pydantic import PositiveInt, ValidationError, model_validator
 
 from bertspec.errors import InvalidConfig, StoreError
-from bertspec.records import FiniteRecord, FrozenRecord, refuse, utc_now, validate
+from bertspec.records import FiniteRecord, FrozenRecord, refuse, utc_now, validate, version_of
 
 
 class Inner(FrozenRecord):
@@ -86,3 +88,10 @@ def test_a_whole_block_is_shortened_in_a_message() -> None:
 def test_the_time_is_utc_to_the_second() -> None:
     assert utc_now().endswith("+00:00")
     assert "." not in utc_now()
+
+
+def test_a_package_without_metadata_has_the_version_that_it_gives_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "a_folder", SimpleNamespace(__version__="1.2"))
+    assert version_of("a-folder") == "1.2"
+    assert version_of("no-such-package") == "unknown"
+    assert version_of("pytest") == pytest.__version__

@@ -111,13 +111,11 @@ class Recorder:
 
     def record(self, config: pytest.Config) -> SessionRecord:
         """Return the record of the session so far."""
-        from importlib import metadata
-
         from bertspec.pytest_plugin.fixtures import session_name
-        from bertspec.records import utc_now, utc_stamp
+        from bertspec.records import utc_now, utc_stamp, version_of
         from bertspec.results import SessionRecord
 
-        versions = {package: metadata.version(package) for package in _PACKAGES}
+        versions = {package: version_of(package) for package in _PACKAGES}
         return SessionRecord.model_validate(
             {
                 "session": session_name(config),
