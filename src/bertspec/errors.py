@@ -10,7 +10,7 @@ Every message says what is wrong, what was given, what is allowed, and where; th
     │   ├── Unreachable      the service that may hold it does not answer
     │   ├── HashMismatch     its content is not the content that was promised
     │   └── UnsafeCheckpoint its weights are pickled, and loading a pickle runs code
-    ├── DeviceError          the requested device is not on this machine
+    ├── DeviceError          the requested device is not on this machine, or cannot be used
     ├── Diverged             the loss of a run is no longer a finite number
     └── StoreError           a stored run, session or sweep that cannot be read or written
 """
@@ -34,7 +34,13 @@ __all__ = [
     "UnknownName",
     "Unreachable",
     "UnsafeCheckpoint",
+    "first_line",
 ]
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, or its type if it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 class BertspecError(Exception):
@@ -129,7 +135,7 @@ class UnsafeCheckpoint(SourceError):
 
 
 class DeviceError(BertspecError):
-    """The requested device is not on this machine."""
+    """The requested device is not on this machine, or cannot be used."""
 
 
 class Diverged(BertspecError):

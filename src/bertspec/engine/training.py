@@ -20,7 +20,7 @@ from bertspec.engine import evaluation
 from bertspec.engine.checkpoints import Checkpoints
 from bertspec.engine.preparation import RunContext, Split
 from bertspec.engine.schedules import learning_rate_at, steps_of
-from bertspec.errors import DeviceError
+from bertspec.errors import DeviceError, first_line
 from bertspec.results import Curve, RunObserver
 
 __all__ = ["Progress", "train"]
@@ -183,7 +183,8 @@ class _Training:
             split.tokens.lengths,
             batch_size=self.recipe.batch_size,
             seed=seed,
-            window_batches=1 if self.context.model.packs else batches.WINDOW_BATCHES,
+            # Not by what this device reads: the same seed gives the same batches everywhere.
+            window_batches=1 if self.context.model.packable else batches.WINDOW_BATCHES,
         )
 
     def _step(self, rows: NDArray[np.int64], rate: float) -> None:
@@ -228,7 +229,7 @@ class _Training:
             except (RuntimeError, MemoryError) as error:
                 if not self.context.device.is_out_of_memory(error):
                     raise
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                reason = first_line(error)
             # Outside the handler, which holds the tensors of the failed attempt.
             self._halve_micro_batch(len(rows), where, reason)
         if self.recipe.clip_norm is not None:

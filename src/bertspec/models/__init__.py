@@ -71,9 +71,14 @@ class EncoderModel(nn.Module):
         return config.pad_token_id + 1 if config.model_type in _OFFSET_POSITIONS else 0
 
     @property
+    def packable(self) -> bool:
+        """Whether it can read packed batches, on any device."""
+        return self._narrowing is not None
+
+    @property
     def packs(self) -> bool:
-        """Whether it is faster on packed batches: on a CPU, if its family can read them."""
-        return self._narrowing is not None and next(self.parameters()).device.type == "cpu"
+        """Whether it is faster on packed batches: on a CPU, if it can read them."""
+        return self.packable and next(self.parameters()).device.type == "cpu"
 
     def batch(self, tokens: Tokens, rows: Rows, *, pad_id: int) -> Batch:
         """Gather examples in the form that this model reads fastest, on its device."""
@@ -202,7 +207,7 @@ class Vocabulary:
         occurring = torch.from_numpy(ids.astype(np.int64))
         new: Any = nn.Embedding.from_pretrained  # the library has no types here
         narrow: nn.Embedding = new(
-            full.weight.detach()[occurring],
+            full.weight.detach()[occurring.to(full.weight.device)],
             freeze=not full.weight.requires_grad,
             padding_idx=int(np.searchsorted(ids, padding[0])) if padding else None,
         )
@@ -218,7 +223,7 @@ class Vocabulary:
         """Restore all rows of a model's embeddings, with the trained values of those that were kept."""
         narrow = cast("nn.Embedding", model.get_input_embeddings())
         with torch.no_grad():
-            self.full.weight[self.occurring] = narrow.weight
+            self.full.weight[self.occurring.to(narrow.weight.device)] = narrow.weight
         model.set_input_embeddings(self.full)
 
 

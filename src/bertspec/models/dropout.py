@@ -1,7 +1,7 @@
 """Dropout that costs no more than its random bits.
 
 On a CPU torch draws one number per element, one after the other, which takes an eighth of a training step. Sixteen bits
-per element are enough. On CUDA torch's own fused dropout is used.
+per element are enough. On other devices torch's own fused dropout is used.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["Dropout", "keep", "replace"]
 _LEVELS = 1 << 16
 
 
-def keep(shape: Sequence[int], probability: float) -> Tensor:
-    """Draw a random fp32 mask on the CPU: 0 with the given probability, otherwise the factor that keeps the mean.
+def keep(shape: Sequence[int], probability: float, *, device: torch.device) -> Tensor:
+    """Draw a random fp32 mask on a device: 0 with the given probability, otherwise the factor that keeps the mean.
 
     The probability is rounded to a multiple of 2⁻¹⁶, and the factor belongs to the rounded one. The bits come from
     torch's generator.
     """
     dropped = round(probability * _LEVELS)
     size = math.prod(shape)
-    bits = torch.empty((size + 3) // 4, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    mask = torch.ge(bits[:size], dropped - _LEVELS // 2, out=torch.empty(size))
+    bits = torch.empty((size + 3) // 4, dtype=torch.int64, device=device).random_(-(2**63), None).view(torch.int16)
+    mask = torch.ge(bits[:size], dropped - _LEVELS // 2, out=torch.empty(size, dtype=torch.float32, device=device))
     return mask.mul_(_LEVELS / (_LEVELS - dropped) if dropped < _LEVELS else 0.0).view(tuple(shape))
 
 
@@ -35,9 +35,9 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the parent's word
         """Shape as given; in fp32 under autocast, too, as the residual that it is added to."""
-        if input.is_cuda or not self.training or self.p == 0.0:
+        if input.device.type != "cpu" or not self.training or self.p == 0.0:
             return super().forward(input)
-        return input * keep(input.shape, self.p)
+        return input * keep(input.shape, self.p, device=input.device)
 
 
 def replace(model: nn.Module) -> None:

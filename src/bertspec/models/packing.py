@@ -7,7 +7,9 @@ that the head reads are computed.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -109,6 +111,7 @@ class Packing:
     def __init__(self, batch: PackedBatch, heads: int) -> None:
         groups: list[_Group] = []
         gather, restore, inside = [], [], []
+        device = batch.input_ids.device
         token = row = pair = 0
         for lengths in _neighbours(batch.lengths):
             longest = int(lengths[0])
@@ -121,11 +124,11 @@ class Packing:
             restore.append(rows.transpose(0, 2, 1)[is_token].ravel())
             inside.append(per_head.ravel())
             bias = np.where(per_head, np.float32(0.0), np.float32(-1e30))[:, None]
-            groups.append(_Group(per_head.shape, row, pair, torch.from_numpy(bias)))
+            groups.append(_Group(per_head.shape, row, pair, torch.from_numpy(bias).to(device)))
             token, row, pair = token + int(lengths.sum()), row + per_head.size, pair + per_head.size * longest
         self.groups, self.pairs = tuple(groups), pair
-        self.gather, self.restore = (torch.from_numpy(np.concatenate(each)) for each in (gather, restore))
-        self.inside = torch.from_numpy(np.concatenate(inside)[:, None].astype(np.float32))
+        self.gather, self.restore = (torch.from_numpy(np.concatenate(each)).to(device) for each in (gather, restore))
+        self.inside = torch.from_numpy(np.concatenate(inside)[:, None].astype(np.float32)).to(device)
 
     def pad(self, rows: Tensor) -> Tensor:
         """Pad packed rows, in fp32."""
@@ -169,7 +172,7 @@ class _Attention(torch.autograd.Function):
             scores = torch.baddbmm(group.bias, group.rows(q), group.rows(k).mT, alpha=rule.scale)
             _hide_far(scores, rule.window)
             torch.softmax(scores, -1, out=group.pairs(weights))
-        kept = keep(weights.shape, rule.dropout) if rule.dropout else None
+        kept = keep(weights.shape, rule.dropout, device=weights.device) if rule.dropout else None
         dropped = weights if kept is None else weights * kept
         for group in packing.groups:
             torch.bmm(group.pairs(dropped), group.rows(v), out=group.rows(mixed))
@@ -204,7 +207,7 @@ def _hide_far(scores: Tensor, window: int) -> None:
     """Mask the scores of tokens that are too far apart."""
     length = scores.shape[-1]
     if 0 < window < length:
-        positions = torch.arange(length)
+        positions = torch.arange(length, device=scores.device)
         # A finite number, because padding may have only padding near it.
         scores.masked_fill_((positions[:, None] - positions).abs() >= window, torch.finfo(scores.dtype).min)
 
@@ -230,9 +233,15 @@ def _attend(
     heads, width = query.shape[1], query.shape[3]
     rows = [states[0].transpose(0, 1).reshape(-1, width) for states in (query, key, value)]
     rule = _Rule(options["scaling"], options["dropout"], options.get("sliding_window") or 0)
-    with torch.autocast("cpu", enabled=False):
+    with _no_autocast(query.device.type):
         mixed = _Attention.apply(*rows, packing, rule)  # type: ignore[no-untyped-call]
     return mixed.view(1, -1, heads, width), None
+
+
+def _no_autocast(kind: str) -> AbstractContextManager[object]:
+    """Compute in the types of the operands, on a kind of device that may know no autocast."""
+    known = torch.amp.is_autocast_available(kind)
+    return torch.autocast(kind, enabled=False) if known else contextlib.nullcontext()
 
 
 def _mask(*given: Any, **options: Any) -> Tensor | None:

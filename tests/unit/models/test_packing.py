@@ -189,3 +189,27 @@ def transformer(family: str, **shape: Any) -> PreTrainedModel:
     torch.manual_seed(0)
     config = AutoConfig.for_model(family, **SHAPE, **shape)
     return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+
+
+META = torch.device("meta")
+"""Has no numbers, and refuses tensors of two devices in one operation, as a GPU does."""
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_packed_batch_is_computed_on_its_own_device(name: str, built: Built, tokens: Tokens) -> None:
+    word = {"distilbert-tiny": "attention_dropout", "modernbert-tiny": "attention_dropout"}.get(name)
+    model, _ = built(name, **{word or "attention_probs_dropout_prob": 0.1})
+    model = model.train().to(META)
+    outputs = model(batches.pack(tokens, ROWS, device=META))
+    outputs.float().sum().backward()
+    assert outputs.device == META
+    assert all(weight.grad.device == META for weight in model.parameters() if weight.grad is not None)
+
+
+def test_a_narrow_vocabulary_is_on_the_device_of_its_model(built: Built, tokens: Tokens) -> None:
+    model, _ = built("bert-tiny")
+    model = model.to(META)
+    (narrow,) = model.narrow(tokens)
+    assert model(batches.pack(narrow, ROWS, device=META)).device == META
+    model.widen()
+    assert model.network.get_input_embeddings().weight.device == META
