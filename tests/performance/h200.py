@@ -11,12 +11,14 @@ tries the script itself, on any machine. It has not run on a GPU yet, see docs/p
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,20 @@ LAYERS, WIDTH, WEIGHTS = 12, 768, 84_934_656
 WORDS = 30_522
 ROUNDS = 5
 BATCH = 32
+UNTIMED = 20
+"""Steps in which workers start and shapes are compiled; they are no part of the speed."""
 ADAMW_BYTES = 28 * 109.5e6
 """What AdamW reads and writes in a step, 28 bytes a parameter."""
+
+BYTES_PER_S = {
+    "H200": 4.8e12,
+    "H100 PCIe": 2.0e12,
+    "H100 NVL": 3.9e12,
+    "H100": 3.35e12,
+    "A100": 2.0e12,
+    "cpu": 1e11,  # only to try the script
+}
+"""Memory bandwidth by a part of the device's name, from NVIDIA's data sheets; the first that fits counts."""
 
 ON_GPU: dict[str, Any] = {
     "bf16": True,
@@ -89,7 +103,8 @@ def job_of(folder: Path, *, tokens: int, spread: float, rows: int, seed: int) ->
     encoder = EncoderConfig(name="bert-base", checkpoint=str(folder))
     held_out = {column: values[: rows // 4] for column, values in table.items()}
     inputs = RunInputs(EncoderFiles(folder, folder, origin, origin), Splits(table, held_out, origin))
-    return Job(RunConfig(encoder=encoder, task=task, recipe=recipe, seed=seed), inputs)
+    untimed = min(UNTIMED, rows // BATCH // 2)
+    return Job(RunConfig(encoder=encoder, task=task, recipe=recipe, seed=seed), inputs, untimed_steps=untimed)
 
 
 def write_model(folder: Path, shape: dict[str, int]) -> None:
@@ -108,17 +123,34 @@ def write_model(folder: Path, shape: dict[str, int]) -> None:
     transformers.BertForSequenceClassification(config).save_pretrained(folder)
 
 
-def find_fastest(jobs: dict[str, Job]) -> dict[str, Any]:
-    """Every variant twice in turns, after one warm-up that compiles; the fastest for each kind of text."""
-    measured: dict[str, dict[str, float]] = {}
-    for kind, job in jobs.items():
-        for variant in VARIANTS:
-            trainer(job, variant)
-        speeds = {variant: [trainer(job, variant).examples_per_s for _ in range(2)] for variant in VARIANTS}
-        measured[kind] = {variant: statistics.median(some) for variant, some in speeds.items()}
-    return {
-        kind: {"examples_per_s": some, "fastest": max(some, key=some.__getitem__)} for kind, some in measured.items()
-    }
+def find_fastest(jobs: dict[str, Job], *, limit_s: float) -> dict[str, Any]:
+    """Every variant twice, after one warm-up that compiles; the fastest for each kind of text.
+
+    Those that compile come last, and a variant that takes longer than ``limit_s`` is left out.
+    """
+    speeds: dict[str, dict[str, float]] = {kind: {} for kind in jobs}
+    for variant in sorted(VARIANTS, key=lambda name: "torch_compile" in VARIANTS[name]):
+        for kind, job in jobs.items():
+            with contextlib.suppress(TimeoutError), time_box(limit_s):
+                trainer(job, variant)
+                speeds[kind][variant] = statistics.median(trainer(job, variant).examples_per_s for _ in range(2))
+    return {kind: {"examples_per_s": some, "fastest": max(some, key=some.__getitem__)} for kind, some in speeds.items()}
+
+
+@contextlib.contextmanager
+def time_box(limit_s: float) -> Iterator[None]:
+    """Raise a TimeoutError in what runs longer."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError(f"not done after {limit_s:g} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def beside(jobs: dict[str, Job], fastest: dict[str, str], *, bytes_per_s: float) -> dict[str, Any]:
@@ -144,6 +176,11 @@ def beside(jobs: dict[str, Job], fastest: dict[str, str], *, bytes_per_s: float)
             "share_of_step_floor": ours * floor_s / BATCH,
         }
     return rows
+
+
+def bandwidth(name: str) -> float | None:
+    """Return the bytes per second that the memory of a device moves; None if the device is not known."""
+    return next((rate for part, rate in BYTES_PER_S.items() if part in name), None)
 
 
 def matmul_flops_per_s() -> float:
@@ -172,11 +209,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("act", choices=["peers", "table"])
     parser.add_argument("--record", type=Path, required=True)
+    parser.add_argument("--bytes-per-s", type=float, help="memory bandwidth (default: by the name of the device)")
     parser.add_argument(
-        "--bytes-per-s", type=float, default=4.8e12, help="memory bandwidth (default: an H200's, 4.8e12)"
+        "--limit-s", type=float, default=90.0, help="time of a variant for a kind of text (%(default)g)"
     )
     parser.add_argument("--tiny", action="store_true", help="a tiny model and few rows: does the script work?")
     given = parser.parse_args()
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    bytes_per_s = given.bytes_per_s or bandwidth(name)
+    if bytes_per_s is None and given.act == "table":
+        parser.error(f"the memory bandwidth of {name!r} is not known: give --bytes-per-s")
     record = json.loads(given.record.read_text("utf-8")) if given.record.exists() else {}
     rows = 64 if given.tiny else 4096
     with tempfile.TemporaryDirectory() as folder:
@@ -186,14 +228,14 @@ def main() -> None:
             "squad": job_of(Path(folder), tokens=384, spread=0.0, rows=rows // 4, seed=1),
         }
         if given.act == "peers":
-            record["peers"] = find_fastest(jobs)
+            record["peers"] = find_fastest(jobs, limit_s=given.limit_s)
         else:
             if "peers" not in record:
                 parser.error(f"{given.record} does not say yet which Trainer is the fastest: call peers first")
             fastest = {kind: record["peers"][kind]["fastest"] for kind in jobs}
-            record["table"] = beside(jobs, fastest, bytes_per_s=given.bytes_per_s)
+            record["table"] = beside(jobs, fastest, bytes_per_s=bytes_per_s)
     record["machine"] = {
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": name,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "tiny": given.tiny,

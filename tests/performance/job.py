@@ -48,6 +48,8 @@ class Job:
 
     config: RunConfig
     inputs: RunInputs
+    untimed_steps: int = 0
+    """Steps before the clock of training starts: the start of workers and compilation are no speed of training."""
 
     @property
     def device(self) -> Device:
@@ -114,10 +116,12 @@ class Job:
     def measured(self, steps: int, times_s: tuple[float, float], correct: NDArray[np.bool_], tokens: int) -> Measured:
         """Of a peer: times of training and of evaluation, which evaluated rows it got right, and one epoch's tokens."""
         train_s, evaluate_s = times_s
+        examples = round(self.epochs * len(self.inputs.splits.train[self.config.task.text]))
+        timed = examples - self.untimed_steps * self.config.recipe.batch_size
         return Measured(
             steps=steps,
-            train_examples=round(self.epochs * len(self.inputs.splits.train[self.config.task.text])),
-            train_tokens=round(self.epochs * tokens),
+            train_examples=timed,
+            train_tokens=round(self.epochs * tokens * timed / examples),
             train_s=train_s,
             evaluation_examples=len(correct),
             evaluate_s=evaluate_s,

@@ -37,7 +37,8 @@ def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
     clock = job.device.clock
     recipe, longest = job.config.recipe, job.config.recipe.max_length
     train, evaluation = job.rows(pad_to=longest if padded else None)
-    with tempfile.TemporaryDirectory() as folder:
+    # The setting tf32 is one of the process: others must not inherit it.
+    with tempfile.TemporaryDirectory() as folder, torch.backends.flags(fp32_precision=None):
         arguments = TrainingArguments(
             output_dir=folder,
             per_device_train_batch_size=recipe.batch_size,
@@ -64,8 +65,9 @@ def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
             train_dataset=train,
             eval_dataset=evaluation,
             data_collator=job.collator(padded=padded),
+            callbacks=[timed := _timed(job)],
         )
-        began = clock()
+        timed.began = clock()
         running.train()
         trained = clock()
         predicted = running.predict(evaluation)
@@ -73,7 +75,21 @@ def trainer(job: Job, *, padded: bool = False, **settings: Any) -> Measured:
     tokens = sum(sum(row["attention_mask"]) for row in train)
     # By its own labels: grouped by length, the Trainer evaluates in another order than that of the rows.
     correct = predicted.predictions.argmax(axis=1) == predicted.label_ids
-    return job.measured(running.state.global_step, (trained - began, done - trained), correct, tokens)
+    return job.measured(running.state.global_step, (trained - timed.began, done - trained), correct, tokens)
+
+
+def _timed(job: Job) -> Any:
+    """A callback of the Trainer that starts the clock again after the untimed steps."""
+    from transformers import TrainerCallback
+
+    class Timed(TrainerCallback):
+        began = 0.0
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == job.untimed_steps:
+                self.began = job.device.clock()
+
+    return Timed()
 
 
 def trainer_padded(job: Job) -> Measured:
@@ -117,10 +133,11 @@ def plain_loop(job: Job) -> Measured:
         optimizer, lambda step: min((step + 1) / max(1, warmup), (steps - step) / max(1, steps - warmup))
     )
     rng = np.random.default_rng(job.config.seed)
-    began = device.clock()
     model.train()
     order = _sorted_windows([row["length"] for row in train], recipe.batch_size, rng)
-    for _ in range(steps):
+    for step in range(steps):
+        if step == job.untimed_steps:
+            began = device.clock()
         batch = collate([train[row] for row in next(order)]).to(device.torch)
         with device.autocast():
             loss = model(**batch).loss
@@ -166,20 +183,23 @@ def _predict(model: Any, rows: list[dict[str, Any]], collate: Callable[..., Any]
 def engine(job: Job) -> Measured:
     """Bertspec's own engine."""
     from bertspec import engine as ours
-    from bertspec.tracking import SilentTracker
+    from bertspec.tracking import SilentObserver
 
-    observer = SilentTracker().observe(job.config, fingerprint="")
-    result = ours.run(job.config, job.inputs, observer, device=job.device)
+    class Untimed(SilentObserver):
+        began = seconds = 0.0
+
+        def started(self, total_steps: int) -> None:
+            self.began = job.device.clock()
+
+        def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+            if step == job.untimed_steps:
+                self.seconds = job.device.clock() - self.began
+
+    result = ours.run(job.config, job.inputs, untimed := Untimed(), device=job.device)
     facts = result.facts
-    return Measured(
-        steps=facts.steps,
-        train_examples=facts.train_examples,
-        train_tokens=facts.train_tokens,
-        train_s=facts.timings.train_s,
-        evaluation_examples=facts.evaluation_examples,
-        evaluate_s=facts.timings.evaluate_s,
-        accuracy=float((result.outcomes.predictions == result.outcomes.references).mean()),
-    )
+    times_s = facts.timings.train_s - untimed.seconds, facts.timings.evaluate_s
+    correct = result.outcomes.predictions == result.outcomes.references
+    return job.measured(facts.steps, times_s, correct, round(facts.train_tokens / job.epochs))
 
 
 PEERS: dict[str, Callable[[Job], Measured]] = {

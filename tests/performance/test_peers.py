@@ -6,6 +6,7 @@ engine's own time of training. tests/performance/peers.py says what the peers ar
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import statistics
@@ -22,7 +23,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bertspec.statistics import Claim, judge_ratio
 
 if TYPE_CHECKING:
-    from job import Measured
+    from job import Job, Measured
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the peers are a script, too
@@ -145,35 +146,53 @@ def test_every_way_learns_what_it_is_given_and_is_scored_on_its_own_rows(name: s
     assert peers.PEERS[name](given).accuracy > 0.85
 
 
+def few(rows: int) -> Job:
+    """One epoch of a tiny encoder on a number of rows, evaluated on as many."""
+    import job
+
+    task, recipe = "bundled/majority", "from-scratch"
+    return job.job_of("bert-tiny", task, seed=1, recipe=recipe, epochs=1.0, rows=rows, evaluation_rows=rows)
+
+
 @pytest.mark.parametrize("name", TINY.peers)
 def test_every_way_loads_its_tokenizer_once_for_all_batches(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import job
     import peers
 
     from bertspec import models
 
     load, loads = models.load_tokenizer, []
     monkeypatch.setattr(models, "load_tokenizer", lambda files: loads.append(files) or load(files))
-    given = job.job_of("bert-tiny", "bundled/majority", seed=1, recipe="from-scratch", epochs=1.0, rows=96)
+    given = few(96)
     loads.clear()
     peers.PEERS[name](given)
-    assert 1 <= len(loads) <= 3  # for the model's size, the rows and the collator, not for each of 19 batches
+    assert 1 <= len(loads) <= 3  # for the model's size, the rows and the collator, not for each of six batches
 
 
 @pytest.mark.parametrize("name", [name for name in TINY.peers if name != OURS])
 def test_the_clock_of_every_peer_is_the_device_s_which_waits_for_submitted_work(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import job
     import peers
 
     from bertspec.device import Device
 
     ticks = iter([10.0, 14.0, 16.0])
-    monkeypatch.setattr(Device, "clock", lambda device: next(ticks))
-    given = job.job_of("bert-tiny", "bundled/majority", seed=1, recipe="from-scratch", epochs=1.0, rows=32)
+    monkeypatch.setattr(Device, "clock", lambda _: next(ticks))
+    given = few(32)
     measured = peers.PEERS[name](given)
     assert (measured.train_s, measured.evaluate_s) == (4.0, 2.0)
+
+
+@pytest.mark.parametrize("name", TINY.peers)
+def test_steps_before_the_clock_are_no_part_of_the_speed(name: str) -> None:
+    import peers
+
+    given = few(96)
+    whole, late = (peers.PEERS[name](dataclasses.replace(given, untimed_steps=steps)) for steps in (0, 2))
+    assert (whole.steps, late.steps) == (3, 3)
+    assert (whole.train_examples, late.train_examples) == (96, 32)
+    assert late.train_tokens == pytest.approx(whole.train_tokens / 3, rel=0.01)
+    assert 0 < late.train_s < whole.train_s
 
 
 def test_the_script_tells_a_line_for_each_run() -> None:
