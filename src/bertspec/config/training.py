@@ -262,8 +262,9 @@ class RecipeConfig(FiniteRecord):
     """What is minimised; ``auto`` is cross-entropy for classes and squared error for numbers."""
     frozen_encoder: bool = False
     """Whether only the head is trained: every other weight stays as it was loaded or drawn."""
-    threads: PositiveInt | None = None
-    """CPU threads for the computation; None means every core that this process may use."""
+    threads: Annotated[int, Field(gt=0, le=1024)] | None = None
+    """CPU threads, at most 1,024. None means as many as ``OMP_NUM_THREADS`` asks for, or one per core that this process
+    may use."""
     evaluate_every: PositiveInt | None = None
     """Optimizer steps between evaluations of the main metric on the evaluation split; None evaluates at the end only.
     They are recorded as a curve; no result is chosen by them."""

@@ -22,7 +22,7 @@ from bertspec.engine.evaluation import evaluate, outputs
 from bertspec.engine.preparation import RunInputs, Split, prepare
 from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.engine.training import Progress, train
-from bertspec.errors import DeviceError
+from bertspec.errors import DeviceError, first_line
 from bertspec.records import utc_now
 from bertspec.results import Outcomes, RunFacts, RunObserver, RunResult, Timings
 
@@ -62,9 +62,9 @@ def run(
         DataError: rows do not fit the task.
         InvalidConfig: the recipe does not fit the task.
         SourceError: the checkpoint cannot be loaded.
-        DeviceError: the memory is too small, even for one example at a time.
+        DeviceError: the memory is too small, even for one example at a time; or the device fails.
     """
-    with device.session(config.seed), _out_of_memory_explained(config, device):
+    with _device_errors_explained(config, device), device.session(config.seed):
         device.forget_peak()
         began = device.clock()
         context = prepare(config, inputs, device, cache)
@@ -95,17 +95,22 @@ def _finite(outputs: NDArray[np.float32], progress: Progress) -> NDArray[np.floa
 
 
 @contextlib.contextmanager
-def _out_of_memory_explained(config: RunConfig, device: Device) -> Iterator[None]:
+def _device_errors_explained(config: RunConfig, device: Device) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not device.is_out_of_memory(error):
-            raise
-        raise DeviceError(
-            f"the memory is too small: {str(error).splitlines()[0]}",
-            allowed="a smaller encoder, shorter texts, or a device with more memory",
-            where=f"encoder {config.encoder.name!r} on {device.kind}",
-        ) from error
+        where = f"encoder {config.encoder.name!r} on {device.kind}"
+        if device.is_out_of_memory(error):
+            raise DeviceError(
+                f"the memory is too small: {first_line(error)}",
+                allowed="a smaller encoder, shorter texts, or a device with more memory",
+                where=where,
+            ) from error
+        if device.has_failed(error):
+            raise DeviceError(
+                f"the device failed: {first_line(error)}", allowed="another device, or device cpu", where=where
+            ) from error
+        raise
 
 
 def _facts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertspec.study.fingerprint import ENGINE_PACKAGES, engine_hash, fingerprint
+from bertspec.study.fingerprint import ENGINE_PACKAGES, engine_hash, fingerprint, machine
 from bertspec.study.session import Session
 from bertspec.study.study import Study, gather, model_of, prepare, run
 from bertspec.study.timing import Timing, time_in_turns
@@ -15,6 +15,7 @@ __all__ = [
     "engine_hash",
     "fingerprint",
     "gather",
+    "machine",
     "model_of",
     "prepare",
     "run",

@@ -13,11 +13,13 @@ from bertspec.config import RunConfig
 if TYPE_CHECKING:
     from bertspec.device import Device
     from bertspec.engine import RunInputs
+    from bertspec.results import Environment
 
-__all__ = ["ENGINE_PACKAGES", "engine_hash", "fingerprint"]
+__all__ = ["ENGINE_PACKAGES", "engine_hash", "fingerprint", "machine"]
 
 ENGINE_PACKAGES = (
     "config",
+    "cpus",
     "data",
     "device",
     "engine",
@@ -42,9 +44,9 @@ _PACKAGE = Path(__file__).parent.parent
 def fingerprint(config: RunConfig, inputs: RunInputs, device: Device) -> str:
     """The fingerprint of a run.
 
-    It covers the content of weights, tokenizer and data; task, recipe and seed; precision, device class
-    and thread count; the versions of numpy, tokenizers, torch and transformers; and the engine's own source. Names are
-    not part of it: the same content under another id is the same run.
+    It covers the content of weights, tokenizer and data; task, recipe and seed; precision and device, see
+    :func:`machine`; the versions of numpy, tokenizers, torch and transformers, and on a GPU those of CUDA and cuDNN;
+    and the engine's own source. Names are not part of it: the same content under another id is the same run.
     """
     environment = device.environment()
     facts = {
@@ -54,11 +56,17 @@ def fingerprint(config: RunConfig, inputs: RunInputs, device: Device) -> str:
         "task": config.task.model_dump(include={"head", "labels", "metrics", "text", "text_pair", "label"}),
         "recipe": config.recipe.model_dump(exclude={"threads": True, "optimizer": {"name": True}}),
         "seed": config.seed,
-        "device": [environment.device, environment.precision, environment.threads],
+        "device": machine(environment),
         "versions": {name: v for name, v in environment.versions.items() if name != "bertspec"},
         "engine": engine_hash(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def machine(environment: Environment) -> list[str | int]:
+    """Return what can change a number: device and precision, with the threads of a CPU or the name of a GPU."""
+    which = environment.device_name if environment.device == "cuda" else environment.threads
+    return [environment.device, environment.precision, which]
 
 
 @functools.cache

@@ -219,9 +219,10 @@ def _known(before: StoredRun | None, result: RunResult, session: Session) -> Sto
 
 def _differences(stored: StoredRun, inputs: RunInputs, device: Device) -> str:
     then, now = stored.result.facts, device.environment()
-    before = {**then.environment.versions, "device": then.environment.device, "precision": then.environment.precision}
-    after = {**now.versions, "device": now.device, "precision": now.precision}
-    before["threads"], after["threads"] = str(then.environment.threads), str(now.threads)
+    parts = ("device", "precision", "device_name" if now.device == "cuda" else "threads")
+    before, after = (
+        {**each.versions, **{part: str(getattr(each, part)) for part in parts}} for each in (then.environment, now)
+    )
     for name, origin in inputs.provenance:
         before[name], after[name] = getattr(then.provenance, name).sha256[:12], origin.sha256[:12]
     changed = [f"{name} {before.get(name)} → {value}" for name, value in after.items() if before.get(name) != value]

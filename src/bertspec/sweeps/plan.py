@@ -97,13 +97,14 @@ def build_plan(config: SweepConfig, session: Session, *, seed: int = 0, trials_e
     from bertspec import device
 
     chosen = device.choose(session.device, studies[0].recipe)
+    environment = chosen.environment()
     content = {
         "sweep": config.model_dump(mode="json", include=_HASHED, exclude_defaults=True),
         "seed": seed,
         "planned": count,
         "studies": [each.model_dump(mode="json", exclude_defaults=True) for each in studies],
         "contents": contents,
-        "environment": chosen.environment().model_dump(mode="json", exclude={"device_name"}),
+        "environment": [*study.machine(environment), environment.python, environment.versions],
         "engine": study.engine_hash(),
     }
     sha256 = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

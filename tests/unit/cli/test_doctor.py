@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bertspec import capabilities, cli
+from bertspec import capabilities, cli, cpus, device
 from bertspec.cli.commands import doctor
 from bertspec.cli.commands.doctor import Finding
 from bertspec.pytest_plugin.capabilities import CAPABILITIES
@@ -153,3 +153,26 @@ def test_a_gpu_is_told_by_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Card)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     assert look(folder, "machine")["gpu"].detail == "a card, 80 GiB, bf16"
+
+
+def test_a_gpu_whose_driver_does_not_work_is_told_with_the_reason(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old.\nPlease update it.")
+
+    monkeypatch.setattr(capabilities, "lacks_gpu", lambda: None)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", fail)
+    gpu = look(folder, "machine")["gpu"]
+    assert (gpu.state, gpu.detail) == ("broken", "cannot be used: The NVIDIA driver on your system is too old.")
+
+
+def test_a_number_of_threads_that_the_environment_asks_for_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpus, "allowed", lambda: 4)
+    monkeypatch.setattr(cpus, "requested_threads", lambda: 1)
+    monkeypatch.setattr(device, "cores", lambda: 4)
+    assert look(folder, "machine")["cpu"].detail.startswith("4 cores, 1 thread by default, ")

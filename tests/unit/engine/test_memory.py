@@ -11,6 +11,7 @@ import torch
 from bertspec import models
 from bertspec.config import RecipeConfig, RunConfig
 from bertspec.data.batches import Batch
+from bertspec.device import Device
 from bertspec.errors import DeviceError
 from tests.unit.engine.conftest import Ran
 
@@ -107,4 +108,22 @@ def test_a_model_that_does_not_fit_is_an_error_in_words(
 def test_another_error_is_not_mistaken_for_it(ran: Ran, config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     room_for(8, monkeypatch, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        ran(config)
+
+
+def test_an_error_without_words_is_explained_by_its_type(
+    ran: Ran, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(models, "build", full)
+    with pytest.raises(DeviceError, match="the memory is too small: MemoryError; "):
+        ran(config)
+
+
+def test_a_device_that_fails_is_no_bug_of_ours(ran: Ran, config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    room_for(8, monkeypatch, RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA"))
+    monkeypatch.setattr(Device, "has_failed", lambda _, error: "CUDA error" in str(error))
+    with pytest.raises(DeviceError, match="the device failed: CUDA error: unspecified launch failure; allowed: "):
         ran(config)

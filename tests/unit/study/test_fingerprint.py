@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import bertspec
 from bertspec import device, study
@@ -68,6 +69,38 @@ def test_how_it_is_computed_changes_the_name(config: RunConfig, other: device.De
     assert name(config, other) != name(config)
 
 
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a CUDA device that computes nothing says of itself."""
+    facts: dict[str, Any] = {"name": "NVIDIA H100", "cuda": "13.0", "cudnn": 91002}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: facts["name"])
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: facts["cudnn"])
+    monkeypatch.setattr(torch.version, "cuda", facts["cuda"])
+    return facts
+
+
+@pytest.mark.parametrize(("fact", "other"), [("name", "NVIDIA H200"), ("cudnn", 91100)])
+def test_another_gpu_or_library_changes_the_name(
+    config: RunConfig, gpu: dict[str, Any], fact: str, other: str | int
+) -> None:
+    before = name(config, device.Device("cuda", "bf16", 1))
+    gpu[fact] = other
+    assert name(config, device.Device("cuda", "bf16", 1)) != before
+
+
+def test_another_version_of_cuda_changes_the_name(
+    config: RunConfig, gpu: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = name(config, device.Device("cuda", "bf16", 1))
+    monkeypatch.setattr(torch.version, "cuda", f"{gpu['cuda']}.1")
+    assert name(config, device.Device("cuda", "bf16", 1)) != before
+
+
+@pytest.mark.usefixtures("gpu")
+def test_the_cores_of_the_host_do_not_change_the_name_on_a_gpu(config: RunConfig) -> None:
+    assert name(config, device.Device("cuda", "bf16", 1)) == name(config, device.Device("cuda", "bf16", 64))
+
+
 def test_what_the_optimizer_is_called_does_not_change_the_name(config: RunConfig) -> None:
     called = config.recipe.optimizer.model_dump() | {"name": "mine"}
     assert name(changed(config, "recipe", optimizer=called)) == name(config)
@@ -80,8 +113,8 @@ def test_what_a_thing_is_called_does_not_change_the_name(config: RunConfig, part
 
 @pytest.mark.parametrize("package", ["numpy", "tokenizers", "torch", "transformers"])
 def test_another_version_changes_the_name(config: RunConfig, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, version = name(config), device.version
-    monkeypatch.setattr(device, "version", lambda asked: "0" if asked == package else version(asked))
+    before, version_of = name(config), device.version_of
+    monkeypatch.setattr(device, "version_of", lambda asked: "0" if asked == package else version_of(asked))
     assert name(config) != before
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec.cli import console, options
-from bertspec.errors import BertspecError
+from bertspec.errors import BertspecError, first_line
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -116,12 +116,13 @@ def _machine() -> Iterator[Finding]:
         "machine", "python", "ok" if fits else "broken", platform.python_version() + _range(wanted, fits=fits)
     )
     try:
-        from bertspec.device import computes_bf16, cores
+        from bertspec.device import computes_bf16, cores, default_threads
     except (ImportError, OSError) as broken:  # a half-installed torch raises either
         yield Finding("machine", "cpu", "broken", f"torch cannot be imported: {broken}")
         return
     precision = "bf16" if computes_bf16("cpu") else "fp32"
-    yield Finding("machine", "cpu", "ok", f"{console.count(cores(), 'core')}, {precision}")
+    threads = f", {console.count(default_threads(), 'thread')} by default" if default_threads() != cores() else ""
+    yield Finding("machine", "cpu", "ok", f"{console.count(cores(), 'core')}{threads}, {precision}")
     from bertspec.capabilities import lacks_gpu
 
     reason = lacks_gpu()
@@ -130,9 +131,14 @@ def _machine() -> Iterator[Finding]:
         return
     import torch
 
-    memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-    precision = "bf16" if computes_bf16("cuda") else "fp32"
-    yield Finding("machine", "gpu", "ok", f"{torch.cuda.get_device_name()}, {memory:.0f} GiB, {precision}")
+    try:
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        precision = "bf16" if computes_bf16("cuda") else "fp32"
+        name = torch.cuda.get_device_name()
+    except RuntimeError as failure:  # the first call that reaches the driver
+        yield Finding("machine", "gpu", "broken", f"cannot be used: {first_line(failure)}")
+        return
+    yield Finding("machine", "gpu", "ok", f"{name}, {memory:.0f} GiB, {precision}")
 
 
 def _packages() -> Iterator[Finding]:
