@@ -103,15 +103,19 @@ class UnknownName(BertspecError, LookupError):
         name: the name.
         known: every name that would have been accepted.
         where: the file, field or scenario that holds the name.
+        otherwise: what else would have been accepted, in words.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, where: object = None) -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], *, where: object = None, otherwise: str | None = None
+    ) -> None:
         import difflib  # late: pytest loads this module in every environment that has bertspec
 
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         allowed = ("did you mean " + " or ".join(close) + "? known: " if close else "") + ", ".join(names)
-        super().__init__(f"unknown {kind}", given=name, allowed=allowed, where=where)
+        allowed += f"; or {otherwise}" if otherwise else ""
+        super().__init__(f"unknown {kind}", given=cut_short(name, 200), allowed=allowed, where=where)
 
 
 class DataError(BertspecError):
@@ -148,3 +152,8 @@ class StoreError(BertspecError):
 
 class FormerName(FutureWarning):
     """Warns of a name that still works, and says what to write instead."""
+
+
+def cut_short(text: str, length: int = 80) -> str:
+    """A text of at most this many characters; the last one says that more followed."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,15 +1,26 @@
-"""Files and folders that appear whole or not at all, and their hashes."""
+"""Files: read without waiting, written whole or not at all, and their hashes; and folders."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import io
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["atomic_folder", "flush", "restore_folder", "sha256", "write_atomic"]
+__all__ = [
+    "atomic_folder",
+    "flush",
+    "open_regular",
+    "read_regular",
+    "restore_folder",
+    "sha256",
+    "write_atomic",
+]
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -63,9 +74,43 @@ def restore_folder(path: Path) -> None:
             _old(path).rename(path)
 
 
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a file to read its bytes. Opening a pipe or a device instead could wait for ever.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file: a folder, a pipe, a socket or a device.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as refusal:  # a null byte, or half a surrogate pair
+        raise OSError(errno.EINVAL, f"its name cannot be a file name ({refusal})") from refusal
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        path: the file.
+        limit: the largest size in bytes.
+
+    Raises:
+        OSError: see :func:`open_regular`; or the file is larger.
+    """
+    with open_regular(path) as stream:
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", str(path))
+    return content
+
+
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
+    """The SHA-256 of a regular file, in hexadecimal."""
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

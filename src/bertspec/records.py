@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import re
 import sys
 import time
@@ -13,13 +14,15 @@ from typing import NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bertspec.errors import BertspecError, InvalidConfig
+from bertspec.documents import Keys
+from bertspec.errors import BertspecError, InvalidConfig, cut_short
 
 __all__ = [
     "FiniteRecord",
     "FrozenRecord",
     "Keys",
     "Setting",
+    "did_you_mean",
     "invalid",
     "layout_of",
     "refuse",
@@ -30,8 +33,13 @@ __all__ = [
 ]
 
 Setting = bool | int | float | str
-Keys = tuple[str | int, ...]
-"""The keys and indices that lead to a value, from the top."""
+_AS_TEXT: dict[type, str] = {
+    bool: "text in quotes; without them, YAML reads yes, no, on, off, true and false as true or false",
+    type(None): "text in quotes; without them, YAML reads null and ~ as nothing",
+    int: "text in quotes",
+    float: "text in quotes",
+}
+"""What to write instead of a value that is no text, by its type."""
 
 _LAYOUT = re.compile(rb'\s*\{\s*"layout":\s*(\d+)')
 
@@ -122,6 +130,12 @@ def refuse(
     raise PydanticCustomError("refused", "{problem}", context)
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message: the closest known word, or nothing."""
+    closest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f": did you mean {closest[0]}?" if closest else ""
+
+
 def layout_of(content: bytes) -> int | None:
     """The layout of a JSON file, or None if its first field is not a layout.
 
@@ -153,22 +167,28 @@ def utc_now() -> str:
 def _parts(complaint: ErrorDetails, known: Iterable[str]) -> tuple[Keys, str, object, str | None]:
     """The keys, the problem, what was given and what is allowed."""
     keys: Keys = complaint["loc"]
-    field = ".".join(map(str, keys))
+    field = cut_short(".".join(map(str, keys)))
     if complaint["type"] == "refused":
         context = complaint["ctx"]
         return (*keys, *context["keys"]), context["problem"], context["given"], context["allowed"]
     if complaint["type"] == "missing":
         return keys, f"{field} is missing", None, None
     if complaint["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        allowed = ", ".join(known) if len(keys) == 1 else None
-        return keys, f"{field} is not a known field", complaint["input"], allowed
+        names = list(known) if len(keys) == 1 else []
+        problem = f"{field} is not a known field{did_you_mean(field, names)}"
+        return keys, problem, complaint["input"], ", ".join(names) or None
     if complaint["type"] == "union_tag_not_found":
         return keys, f"{field} lacks its {complaint['ctx']['discriminator']}", complaint["input"], None
     message = complaint["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    return keys, f"{field}: {message}" if field else message, complaint["input"] if field else None, None
+    if not field:
+        return keys, message, None, None
+    allowed = _AS_TEXT.get(type(complaint["input"])) if complaint["type"] == "string_type" else None
+    return keys, f"{field}: {message}", complaint["input"], allowed
 
 
 def _shortened(given: object) -> object:
     """A whole block of values is no help in a message."""
-    return f"{str(given)[:60]}…" if isinstance(given, Mapping | list | tuple) and len(str(given)) > 80 else given
+    if isinstance(given, str):
+        return cut_short(given, 200)
+    return cut_short(str(given), 61) if isinstance(given, Mapping | list | tuple) and len(str(given)) > 80 else given

@@ -52,14 +52,17 @@ def test_infinite_numbers_survive_json() -> None:
     ("values", "message"),
     [
         ({}, "name is missing; where: here"),
-        ({"name": "a", "nome": 1}, "nome is not a known field; given: 1; allowed: name, inner; where: here"),
+        (
+            {"name": "a", "nome": 1},
+            "nome is not a known field: did you mean name?; given: 1; allowed: name, inner; where: here",
+        ),
         (
             {"name": "a", "inner": {"size": 0}},
             "inner.size: input should be greater than 0; given: 0; where: here",
         ),
         ({"inner": {"size": 0}}, "name is missing (1 more); where: here"),
         ({"name": "x"}, "x is taken; given: 'x'; allowed: y, z; where: here"),
-        (b'{"name": 1}', "name: input should be a valid string; given: 1; where: here"),
+        (b'{"name": 1}', "name: input should be a valid string; given: 1; allowed: text in quotes; where: here"),
     ],
 )
 def test_the_first_value_at_fault_is_named(values: object, message: str) -> None:

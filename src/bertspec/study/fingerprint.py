@@ -22,6 +22,7 @@ ENGINE_PACKAGES = (
     "cpus",
     "data",
     "device",
+    "documents",
     "engine",
     "errors",
     "files",
