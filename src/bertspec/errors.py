@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from bertspec.network import redact
+from bertspec.printing import printable
 
 __all__ = [
     "BertspecError",
@@ -52,7 +53,8 @@ class BertspecError(Exception):
         allowed: what would have been accepted, in words.
         where: the file, field or scenario that holds what was given.
 
-    Passwords are removed from the addresses in every part.
+    Passwords are removed from the addresses in every part. The message shows control characters escaped; the parts keep
+    them.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class BertspecError(Exception):
             parts.append(f"allowed: {self.allowed}")
         if self.where is not None:
             parts.append(f"where: {self.where}")
-        return redact("; ".join(parts))
+        return printable(redact("; ".join(parts)), keep="\n")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not by calling the class again: a subclass may take other arguments.

@@ -7,15 +7,19 @@ lines, or that show words in another order than they are stored in. :func:`print
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 
-__all__ = ["printable", "printable_json"]
+__all__ = ["brief", "printable", "printable_json"]
 
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of controls, invisible format characters (bidirectional marks among them), lone surrogates, and
 separators of lines and paragraphs."""
 _JOINERS = frozenset("\u200c\u200d")
 """They shape the letters of some scripts, and join emoji."""
+_CANDIDATE = re.compile(r"[^ -~]")
+"""Everything but the letters and signs of ASCII."""
+_BRIEF = 300
 
 
 def printable(text: object, *, keep: str = "") -> str:
@@ -31,7 +35,7 @@ def printable(text: object, *, keep: str = "") -> str:
     words = str(text)
     if words.isprintable():
         return words
-    return "".join(_escaped(letter) if _acts(letter) and letter not in keep else letter for letter in words)
+    return _CANDIDATE.sub(lambda found: found[0] if found[0] in keep else _shown(found[0]), words)
 
 
 def printable_json(document: str) -> str:
@@ -42,12 +46,24 @@ def printable_json(document: str) -> str:
     """
     if document.isascii() and "\x7f" not in document:
         return document  # json escapes the other controls
-    return "".join(json.dumps(letter)[1:-1] if _acts(letter) and letter != "\n" else letter for letter in document)
+    return _CANDIDATE.sub(lambda found: found[0] if found[0] == "\n" else _json_shown(found[0]), document)
+
+
+def brief(message: object) -> str:
+    """The first line of a message, escaped, and cut to 300 characters: it may quote any text."""
+    line = printable((str(message).strip() or type(message).__name__).partition("\n")[0])
+    return line if len(line) <= _BRIEF else line[: _BRIEF - 1] + "…"
 
 
 def _acts(letter: str) -> bool:
     return unicodedata.category(letter) in _ACTING and letter not in _JOINERS
 
 
-def _escaped(letter: str) -> str:
-    return letter.encode("unicode_escape").decode("ascii")
+def _shown(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii") if _acts(letter) else letter
+
+
+def _json_shown(letter: str) -> str:
+    if not _acts(letter):
+        return letter
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else json.dumps(letter)[1:-1]

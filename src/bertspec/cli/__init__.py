@@ -39,6 +39,7 @@ from bertspec.errors import (
     StoreError,
     UnknownName,
 )
+from bertspec.printing import printable
 
 __all__ = ["main"]
 
@@ -53,6 +54,8 @@ _EXIT = {
     OSError: 3,
     MemoryError: 3,
 }
+_LINES = "\n\t"
+"""Characters of tracebacks and of long messages that stay."""
 _INTERRUPTED = 130
 _BUG = 70
 """EX_SOFTWARE of sysexits.h."""
@@ -93,13 +96,24 @@ def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
 
         argcomplete.autocomplete(parser)
     parse(parser, argv, arguments)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s" if arguments.verbose else "%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        _EscapingFormatter("%(levelname)s %(name)s: %(message)s" if arguments.verbose else "%(message)s")
+    )
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("bertspec").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(arguments.verbose, 2)])
     with warnings.catch_warnings():
         warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
         status: int = arguments.execute(arguments)
     sys.stdout.flush()
     return status
+
+
+class _EscapingFormatter(logging.Formatter):
+    """Escapes what a terminal could act on: messages quote labels, texts and stored records."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep=_LINES)
 
 
 def _show_warning(
@@ -141,4 +155,4 @@ def _kept_runs(arguments: argparse.Namespace) -> str:
 
 
 def _write(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line, keep=_LINES)}\n")

@@ -1,31 +1,49 @@
-"""Output for a terminal, for a pipe and as JSON."""
+"""Output for a terminal, for a pipe and as JSON; :func:`bertspec.printing.printable` escapes what others wrote."""
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from bertspec.printing import printable, printable_json
 
-__all__ = ["count", "show_json", "show_lines", "show_table", "table"]
+__all__ = ["Table", "count", "show_json", "show_lines", "show_table", "table"]
 
 _WIDE = 10_000
-"""Columns without a terminal: a pipe gets whole lines, neither cut nor folded."""
+"""Columns of a terminal for cells that are not folded."""
+_STYLED_ROWS = 1_000
+"""Longer tables have no styles: rich takes a millisecond for each row."""
+_GAP = "   "
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells; every cell is shown on one line."""
+
+    columns: tuple[str, ...]
+    numbers: frozenset[str]
+    """The columns that are aligned right."""
+    rows: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    """The cells of each row, and its style."""
+    sections: set[int] = field(default_factory=set)
+    """The numbers of the rows after which an empty line follows."""
+
+    def add_row(self, *cells: str, style: str = "") -> None:
+        """Add a row; a missing cell at its end is empty."""
+        filled = (*cells, *[""] * (len(self.columns) - len(cells)))
+        self.rows.append((tuple(printable(cell) for cell in filled), style))
+
+    def add_section(self) -> None:
+        """End a group of rows."""
+        self.sections.add(len(self.rows) - 1)
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     """An empty table. Columns named in ``numbers`` are aligned right; without column names it has no header."""
-    from rich import box
-    from rich.table import Table
-
-    empty = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=any(columns))
-    for name in columns:
-        empty.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    return empty
+    return Table(tuple(printable(name) for name in columns), frozenset(printable(name) for name in numbers))
 
 
 def show_table(table: Table, *, fold: bool = False) -> None:
@@ -35,20 +53,15 @@ def show_table(table: Table, *, fold: bool = False) -> None:
         table: the table.
         fold: fold long cells to the width of a terminal. For prose only: a folded name cannot be copied.
     """
-    from rich.console import Console
-
-    if sys.stdout.isatty():
-        Console(width=None if fold else _WIDE, highlight=False, markup=False, emoji=False).print(table)
-        return
-    plain = Console(file=io.StringIO(), width=_WIDE, color_system=None, highlight=False, markup=False, emoji=False)
-    with plain.capture() as text:
-        plain.print(table)
-    show_lines(*(line.rstrip() for line in text.get().splitlines()))
+    if sys.stdout.isatty() and len(table.rows) <= _STYLED_ROWS:
+        _show_styled(table, fold=fold)
+    else:
+        show_lines(*_plain(table))
 
 
 def show_lines(*lines: str) -> None:
-    """Write lines to standard output."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    """Write lines to standard output. Tabs and newlines in them are their writer's own, and stay."""
+    sys.stdout.write("".join(f"{printable(line, keep=chr(9) + chr(10))}\n" for line in lines))
 
 
 def show_json(value: Any) -> None:
@@ -57,9 +70,47 @@ def show_json(value: Any) -> None:
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError:
         text = json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=1, ensure_ascii=False)
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{printable_json(text)}\n")
 
 
 def count(number: int, noun: str) -> str:
     """``1 run``, ``2 runs``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _show_styled(table: Table, *, fold: bool) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as StyledTable
+
+    styled = StyledTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=any(table.columns))
+    for name in table.columns:
+        styled.add_column(name, justify="right" if name in table.numbers else "left", overflow="fold")
+    for number, (cells, style) in enumerate(table.rows):
+        styled.add_row(*cells, style=style or None, end_section=number in table.sections)
+    Console(width=None if fold else _WIDE, highlight=False, markup=False, emoji=False).print(styled)
+
+
+def _plain(table: Table) -> Iterator[str]:
+    """The lines of a table as rich draws them, without styles."""
+    from rich.cells import cell_len
+
+    header = [table.columns] * any(table.columns)
+    rows = [*header, *(cells for cells, _ in table.rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    right = [name in table.numbers for name in table.columns]
+
+    def line(cells: tuple[str, ...]) -> str:
+        padded = (
+            " " * (width - cell_len(cell)) + cell if number else cell + " " * (width - cell_len(cell))
+            for cell, width, number in zip(cells, widths, right, strict=True)
+        )
+        return _GAP.join(padded).rstrip()
+
+    if header:
+        yield line(table.columns)
+        yield "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
+    for number, (cells, _) in enumerate(table.rows):
+        yield line(cells)
+        if number in table.sections and number < len(table.rows) - 1:
+            yield ""

@@ -25,6 +25,7 @@ from bertspec.cli.commands import (
     sync,
     trial,
 )
+from bertspec.printing import printable
 
 __all__ = ["COMMANDS", "build_parser", "parse"]
 
@@ -51,7 +52,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports an error in one line, without the usage: twenty options would hide it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"error: {printable(message)} (see {self.prog} --help)\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
