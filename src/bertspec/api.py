@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bertspec.inference.prediction import Prediction, Predictor
     from bertspec.inference.records import Turns
     from bertspec.results import SweepRecord
-    from bertspec.statistics import Ranking
+    from bertspec.statistics import Contamination, Ranking
     from bertspec.store import StoredRun
     from bertspec.study import Study
 
@@ -380,6 +380,18 @@ class StudyResult:
         """For each run, ``trained`` (now) or ``store``."""
         return ["trained" if run.fingerprint in self.study.trained else "store" for run in self.study.runs]
 
+    def contamination(self) -> Contamination:
+        """How many of the scored rows were also trained on: exactly, and but for case, spaces and punctuation."""
+        from bertspec import claims
+
+        return claims.contamination(self.study)
+
+    def problems(self) -> tuple[str, ...]:
+        """What fails every claim of quality about this study, whatever its mean: contamination and collapsed seeds."""
+        from bertspec import claims
+
+        return claims.problems(self.study, self.contamination())
+
     def scores(self, metric: str | None = None) -> tuple[float, ...]:
         """The score of each seed, by the main metric or another one of the task."""
         name = _metric(metric, self.metrics)
@@ -433,7 +445,7 @@ class StudyResult:
         return f"<StudyResult {self.title}: {', '.join(words)}, {len(self.study.runs)} seeds>"
 
     def _repr_html_(self) -> str:
-        return _display(self.title, self.summary(), self.to_frame())
+        return _display("; ".join((self.title, *self.problems())), self.summary(), self.to_frame())
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,14 @@ from bertspec.claims.calibration import (
 from bertspec.claims.studies import (
     at_its_record,
     begin,
+    contamination,
     judge,
     judge_collapse,
     judge_contrast,
     judge_latency,
     judge_rate,
     judge_speed,
+    problems,
     promises,
 )
 
@@ -36,6 +38,7 @@ __all__ = [
     "at_its_record",
     "begin",
     "calibrate",
+    "contamination",
     "identity",
     "judge",
     "judge_collapse",
@@ -43,6 +46,7 @@ __all__ = [
     "judge_latency",
     "judge_rate",
     "judge_speed",
+    "problems",
     "promises",
     "reference",
     "require",

@@ -14,7 +14,7 @@ from bertspec.config import StudyConfig
 from bertspec.errors import InvalidConfig
 from bertspec.inference.records import Pair, Percentile
 from bertspec.results import Outcomes
-from bertspec.statistics import Claim, Direction, Spread, Verdict
+from bertspec.statistics import Claim, Contamination, Direction, Spread, Verdict
 from bertspec.store import StoredRun
 from bertspec.study import Session, Study, Timing
 from bertspec.study.timing import Act
@@ -22,6 +22,7 @@ from bertspec.study.timing import Act
 __all__ = [
     "at_its_record",
     "begin",
+    "contamination",
     "guarded",
     "judge",
     "judge_collapse",
@@ -29,6 +30,7 @@ __all__ = [
     "judge_latency",
     "judge_rate",
     "judge_speed",
+    "problems",
     "promises",
     "until_decided",
 ]
@@ -220,13 +222,7 @@ def guarded(verdict: Verdict, of: Study, runs: Sequence[StoredRun], metric: str)
         metric: the claimed metric, by its name.
     """
     task, splits, outcomes = of.config.task, of.inputs.splits, _outcomes(runs)
-    columns = [column for column in (task.text, task.text_pair) if column is not None]
-    texts = [
-        zip(*(map(str, table[column]) for column in columns), strict=True)
-        for table in (splits.evaluation, splits.train)
-    ]
-    counts = statistics.contamination(*texts)
-    refused = statistics.refuse_contamination(verdict, counts, allowed=task.contamination_allowed)
+    refused = statistics.refuse_contamination(verdict, contamination(of), allowed=task.contamination_allowed)
     if refused.rule != "contamination" and splits.clean is not None and task.generated is not None:
         clean, noise = np.array(splits.clean, dtype=np.float64), task.generated.label_noise
         refused = statistics.refuse_leak(
@@ -240,6 +236,31 @@ def guarded(verdict: Verdict, of: Study, runs: Sequence[StoredRun], metric: str)
     if refused.rule == verdict.rule and rule is not None:
         refused = statistics.refuse_collapse(refused, [one.collapsed for one in outcomes], rule)
     return refused
+
+
+def contamination(of: Study) -> Contamination:
+    """How many of the scored rows of a study were also trained on."""
+    task, splits = of.config.task, of.inputs.splits
+    columns = [column for column in (task.text, task.text_pair) if column is not None]
+    texts = [
+        zip(*(map(str, table[column]) for column in columns), strict=True)
+        for table in (splits.evaluation, splits.train)
+    ]
+    return statistics.contamination(*texts)
+
+
+def problems(of: Study, counts: Contamination) -> tuple[str, ...]:
+    """What fails every claim of quality about a study, whatever its mean: contamination and collapsed seeds.
+
+    Args:
+        of: the study, with all its runs.
+        counts: see :func:`contamination`.
+    """
+    task = of.config.task
+    reasons = [statistics.contamination_problem(counts, allowed=task.contamination_allowed)]
+    if (rule := task.task_head.collapse) is not None:
+        reasons.append(statistics.collapse_problem([one.collapsed for one in _outcomes(of.runs)], rule))
+    return tuple(reason for reason in reasons if reason is not None)
 
 
 def promises(claim: Claim | Verdict) -> bool:

@@ -12,7 +12,10 @@ from bertspec.statistics.comparison import (
 )
 from bertspec.statistics.guards import (
     CEILING_P,
+    Contamination,
+    collapse_problem,
     contamination,
+    contamination_problem,
     judge_collapse,
     leak_p,
     refuse_collapse,
@@ -44,6 +47,7 @@ __all__ = [
     "LEAST_SPREAD",
     "MARGIN",
     "Claim",
+    "Contamination",
     "Direction",
     "Outcome",
     "PassRates",
@@ -53,7 +57,9 @@ __all__ = [
     "Spread",
     "Standing",
     "Verdict",
+    "collapse_problem",
     "contamination",
+    "contamination_problem",
     "estimate",
     "holm",
     "judge",

@@ -15,8 +15,10 @@ from bertspec.statistics.verdicts import Claim, Verdict, percent
 __all__ = [
     "CEILING_P",
     "Contamination",
+    "collapse_problem",
     "collapses_allowed",
     "contamination",
+    "contamination_problem",
     "judge_collapse",
     "leak_p",
     "refuse_collapse",
@@ -66,10 +68,14 @@ def judge_collapse(collapses: Sequence[bool], rule: str) -> Verdict:
 
 def refuse_collapse(verdict: Verdict, collapses: Sequence[bool], rule: str) -> Verdict:
     """FAIL if more seeds collapsed than allowed; else the verdict itself. Arguments as in :func:`judge_collapse`."""
-    count, allowed = sum(collapses), collapses_allowed(len(collapses))
-    if count <= allowed:
-        return verdict
-    return verdict.overruled("collapse", _collapse_reason(count, len(collapses), rule))
+    problem = collapse_problem(collapses, rule)
+    return verdict if problem is None else verdict.overruled("collapse", problem)
+
+
+def collapse_problem(collapses: Sequence[bool], rule: str) -> str | None:
+    """That more seeds collapsed than allowed, in words; or None. Arguments as in :func:`judge_collapse`."""
+    count = sum(collapses)
+    return None if count <= collapses_allowed(len(collapses)) else _collapse_reason(count, len(collapses), rule)
 
 
 def leak_p(predictions: Array, references: Array, clean: Array, noise: float) -> float:
@@ -136,9 +142,16 @@ def contamination(evaluation: Iterable[tuple[str, ...]], training: Iterable[tupl
         evaluation: the texts of each scored row.
         training: the texts of each training row.
     """
-    rows, seen = list(evaluation), set(training)
-    normal = {_normalized(row) for row in seen}
-    return Contamination(sum(row in seen for row in rows), sum(_normalized(row) in normal for row in rows), len(rows))
+    rows = list(evaluation)
+    normal = {row: _normalized(row) for row in rows}
+    wanted = set(normal.values())
+    seen, seen_normal = set[tuple[str, ...]](), set[tuple[str, ...]]()
+    for row in training:  # of perhaps millions; only those that are scored, too, are kept
+        if row in normal:
+            seen.add(row)
+        if (same := _normalized(row)) in wanted:
+            seen_normal.add(same)
+    return Contamination(sum(row in seen for row in rows), sum(normal[row] in seen_normal for row in rows), len(rows))
 
 
 def refuse_contamination(verdict: Verdict, counts: Contamination, *, allowed: float) -> Verdict:
@@ -149,12 +162,20 @@ def refuse_contamination(verdict: Verdict, counts: Contamination, *, allowed: fl
         counts: see :func:`contamination`.
         allowed: the share of the scored rows that may have been trained on.
     """
+    problem = contamination_problem(counts, allowed=allowed)
+    return verdict if problem is None else verdict.overruled("contamination", problem)
+
+
+def contamination_problem(counts: Contamination, *, allowed: float) -> str | None:
+    """That more of the scored rows were trained on than allowed, in words; or None.
+
+    Arguments as in :func:`refuse_contamination`.
+    """
     if counts.normalized <= allowed * counts.rows:
-        return verdict
-    return verdict.overruled(
-        "contamination",
+        return None
+    return (
         f"{counts.normalized} of {counts.rows} scored rows were trained on ({counts.exact} letter by letter); "
-        f"{allowed:.1%} may be",
+        f"{allowed:.1%} may be"
     )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,13 @@ def study(study_config: StudyConfig, runs: tuple[StoredRun, StoredRun]) -> Study
     return _study(study_config, runs)
 
 
-def _study(config: StudyConfig, runs: tuple[StoredRun, ...]) -> StudyResult:
+def _study(config: StudyConfig, runs: tuple[StoredRun, ...], *, shared: int = 0) -> StudyResult:
+    """A study whose evaluation split has 10 rows, of which some were also trained on."""
     nothing: Any = None
-    return StudyResult(Study(config, nothing, nothing, nothing, list(runs), trained={NEW}))
+    texts = [f"text {number}" for number in range(20)]
+    train, evaluation = {"text": texts[:10]}, {"text": texts[10 - shared : 20 - shared]}
+    inputs: Any = SimpleNamespace(splits=SimpleNamespace(train=train, evaluation=evaluation))
+    return StudyResult(Study(config, nothing, inputs, nothing, list(runs), trained={NEW}))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,9 @@ def test_the_result_for_machines_has_the_documented_keys(
 ) -> None:
     run._show_json(study)
     output = json.loads(capsys.readouterr().out)
-    assert set(output) == {"study", "recipe", "trained", "metrics", "runs"}
+    assert set(output) == {"study", "recipe", "trained", "problems", "contamination", "metrics", "runs"}
+    assert all(key in run.EPILOG for key in output)
+    assert (output["problems"], output["contamination"]) == ([], {"exact": 0, "normalized": 0, "rows": 10})
     assert output["metrics"]["f1"] == {"mean": 0.25, "interval": [0.25, 0.25]}
     assert [each["origin"] for each in output["runs"]] == ["trained", "store"]
     for each in output["runs"]:
@@ -108,7 +115,9 @@ def test_a_seed_that_collapsed_is_told(
     fallen = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, outcomes=one_class))
     run._show(_study(study_config, (runs[0], fallen)))
     seed = fallen.result.facts.seed
-    assert f"collapsed (one class only, or no better than the majority): seed {seed}\n" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert f"collapsed (one class only, or no better than the majority): seed {seed}\n" in output
+    assert "no claim of quality can pass: 1 of 2 seeds collapsed" in output
 
 
 def test_what_went_differently_is_noted(runs: tuple[StoredRun, StoredRun]) -> None:
@@ -116,3 +125,23 @@ def test_what_went_differently_is_noted(runs: tuple[StoredRun, StoredRun]) -> No
     assert run._note(facts) == (
         " (4 examples at a time: the memory was too small for a batch; resumed after step 8, 16)"
     )
+
+
+def test_rows_that_were_trained_on_are_reported_as_a_claim_would(
+    study_config: StudyConfig, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+) -> None:
+    contaminated = _study(study_config, runs, shared=4)
+    run._show(contaminated)
+    reason = "4 of 10 scored rows were trained on (4 letter by letter); 1.0% may be"
+    assert f"no claim of quality can pass: {reason}\n" in capsys.readouterr().out
+    run._show_json(contaminated)
+    output = json.loads(capsys.readouterr().out)
+    assert (output["problems"], output["contamination"]["exact"]) == ([reason], 4)
+
+
+def test_rows_that_the_task_allows_to_be_trained_on_are_no_problem(
+    study_config: StudyConfig, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = study_config.task.model_copy(update={"contamination_allowed": 0.5})
+    run._show(_study(study_config.model_copy(update={"task": task}), runs, shared=4))
+    assert "no claim" not in capsys.readouterr().out

@@ -26,9 +26,10 @@ examples:
 
 Each run is logged to W&B, or offline without a key; WANDB_MODE=disabled logs nothing.
 
---json writes one object: study, recipe, trained (the number of runs trained now), metrics (name: mean, interval)
-and runs (fingerprint, seed, origin: trained or store, scores, steps, train_s, micro_batch, resumed_at,
-diverged, collapsed).
+--json writes one object: study, recipe, trained (the number of runs trained now), problems (what fails every claim of
+quality: contamination, collapsed seeds), contamination (the number of scored rows, and of those that were trained on:
+exact, and normalized, which ignores case, spaces and punctuation), metrics (name: mean, interval) and runs
+(fingerprint, seed, origin: trained or store, scores, steps, train_s, micro_batch, resumed_at, diverged, collapsed).
 """
 
 _MOST_SEEDS = 1_000
@@ -128,6 +129,7 @@ def _show(study: StudyResult) -> None:
     if collapsed:
         rule = study.study.config.task.task_head.collapse
         console.show_lines(f"collapsed ({rule}): seed {', '.join(collapsed)}")
+    console.show_lines(*(f"no claim of quality can pass: {problem}" for problem in study.problems()))
 
 
 def _refuse_divergence(study: StudyResult) -> None:
@@ -157,11 +159,14 @@ def _note(facts: RunFacts) -> str:
 
 def _show_json(study: StudyResult) -> None:
     estimates = {name: study.estimate(name) for name in study.metrics}
+    counts = study.contamination()
     console.show_json(
         {
             "study": study.title,
             "recipe": study.study.config.recipe.model_dump(mode="json"),
             "trained": len(study.study.trained),
+            "problems": study.problems(),
+            "contamination": {"exact": counts.exact, "normalized": counts.normalized, "rows": counts.rows},
             "metrics": {name: {"mean": mean, "interval": interval} for name, (mean, interval) in estimates.items()},
             "runs": [
                 {
