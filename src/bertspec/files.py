@@ -1,26 +1,43 @@
-"""Files: read without waiting, written whole or not at all, and their hashes; and folders."""
+"""Files: read without waiting, written whole or not at all, and their hashes; and folders.
+
+A store may be writable for others. So nothing here follows a link that lies where a file or folder is about to be
+written, and ``follow=False`` reads through none.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
-import io
 import os
 import shutil
 import stat
 from collections.abc import Iterator
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 __all__ = [
+    "NotRegular",
     "atomic_folder",
+    "create",
     "flush",
     "open_regular",
+    "own_folder",
     "read_regular",
+    "remove",
     "restore_folder",
     "sha256",
+    "unlink_irregular",
     "write_atomic",
 ]
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+"""Opening a pipe would otherwise wait for its other end."""
+
+
+class NotRegular(OSError):
+    """A link, a pipe, a device or a folder, or a file of more bytes than are read."""
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -35,11 +52,101 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        with create(draft) as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
         flush(draft)  # the rename could otherwise reach the disk before the content
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def create(path: Path) -> BufferedWriter:
+    """A new file, open for writing. It replaces a file or a link that is there; the link's target stays as it is.
+
+    Raises:
+        OSError: the file cannot be created.
+    """
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666), "wb")
+
+
+def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:
+    """Open a file to read its bytes. Opening a pipe or a device instead could wait for ever.
+
+    Args:
+        path: the file.
+        follow: whether it may be a symbolic link to a file.
+
+    Raises:
+        NotRegular: it is no regular file: a folder, a pipe, a socket, a device or a link.
+        OSError: it cannot be opened.
+    """
+    flags = os.O_RDONLY | _NO_WAIT | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags if follow else flags | _NO_FOLLOW)
+    except ValueError as refusal:  # a null byte, or half a surrogate pair
+        raise OSError(errno.EINVAL, f"its name cannot be a file name ({refusal})") from refusal
+    except OSError as refusal:
+        if not follow and path.is_symlink():
+            raise NotRegular(errno.ELOOP, "it is a symbolic link", str(path)) from refusal
+        raise
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise NotRegular(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def read_regular(path: Path, *, limit: int, follow: bool = True) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        path: the file.
+        limit: the largest size in bytes.
+        follow: whether it may be a symbolic link to a file.
+
+    Raises:
+        NotRegular: see :func:`open_regular`; or the file is larger.
+        OSError: it cannot be read.
+    """
+    with open_regular(path, follow=follow) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        content = stream.read(size + 1) if size <= limit else b""
+        if size < len(content) <= limit:  # it grows, or has no size, as in /proc
+            content += stream.read(limit + 1 - len(content))
+    if max(size, len(content)) > limit:
+        raise NotRegular(errno.EFBIG, f"it has more than {limit:,} bytes", str(path))
+    return content
+
+
+def own_folder(path: Path) -> Path:
+    """A folder of a store, by its path. It need not exist yet.
+
+    Raises:
+        OSError: the path is a link, which may lead out of the store, or a file.
+    """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "a folder of the store is a symbolic link", str(path))
+    if path.exists() and not path.is_dir():
+        raise OSError(errno.ENOTDIR, "a folder of the store is a file", str(path))
+    return path
+
+
+def unlink_irregular(path: Path) -> None:
+    """Remove a link, a pipe or a device, where a regular file is to be opened; anything else stays."""
+    with contextlib.suppress(OSError):
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            path.unlink()
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with its content, a file or a link, as far as possible; the target of a link stays."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 @contextlib.contextmanager
@@ -55,7 +162,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be written.
     """
     draft = path.with_name(f".draft-{path.name}")
-    shutil.rmtree(draft, ignore_errors=True)
+    remove(draft)
     draft.mkdir(parents=True)
     try:
         yield draft
@@ -64,48 +171,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if any(draft.iterdir()):
             _replace_folder(path, draft)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        remove(draft)
 
 
 def restore_folder(path: Path) -> None:
     """Give a folder back that :func:`atomic_folder` renamed before it was killed."""
-    if not path.exists() and _old(path).is_dir():
+    if not os.path.lexists(path) and _old(path).is_dir() and not _old(path).is_symlink():
         with contextlib.suppress(OSError):  # the writer is alive, and was faster
             _old(path).rename(path)
-
-
-def open_regular(path: Path) -> io.BufferedReader:
-    """Open a file to read its bytes. Opening a pipe or a device instead could wait for ever.
-
-    Raises:
-        OSError: it cannot be opened, or is no regular file: a folder, a pipe, a socket or a device.
-    """
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except ValueError as refusal:  # a null byte, or half a surrogate pair
-        raise OSError(errno.EINVAL, f"its name cannot be a file name ({refusal})") from refusal
-    mode = os.fstat(handle).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file", str(path))
-    return os.fdopen(handle, "rb")
-
-
-def read_regular(path: Path, *, limit: int) -> bytes:
-    """The content of a regular file.
-
-    Args:
-        path: the file.
-        limit: the largest size in bytes.
-
-    Raises:
-        OSError: see :func:`open_regular`; or the file is larger.
-    """
-    with open_regular(path) as stream:
-        content = stream.read(limit + 1)
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", str(path))
-    return content
 
 
 def sha256(path: Path) -> str:
@@ -126,8 +199,8 @@ def flush(path: Path) -> None:
 def _replace_folder(path: Path, draft: Path) -> None:
     """Rename a draft to its path. Killed in between, this leaves the old folder for :func:`restore_folder`."""
     old = _old(path)
-    shutil.rmtree(old, ignore_errors=True)
-    while path.exists():
+    remove(old)
+    while os.path.lexists(path):
         path.rename(old)
         with contextlib.suppress(OSError):  # a reader was in between, and restored the old folder
             draft.rename(path)
@@ -135,7 +208,7 @@ def _replace_folder(path: Path, draft: Path) -> None:
     else:
         draft.rename(path)
     flush(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    remove(old)
 
 
 def _old(path: Path) -> Path:

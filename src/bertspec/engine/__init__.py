@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bertspec import metrics
 from bertspec.config import RunConfig
 from bertspec.device import Device
-from bertspec.engine.checkpoints import Checkpoints
+from bertspec.engine.checkpoints import Checkpoints, UnfitCheckpoint
 from bertspec.engine.evaluation import evaluate, outputs
 from bertspec.engine.preparation import RunInputs, Split, prepare
 from bertspec.engine.schedules import learning_rate_at, steps_of
@@ -26,7 +26,7 @@ from bertspec.errors import DeviceError, first_line
 from bertspec.records import utc_now
 from bertspec.results import Outcomes, RunFacts, RunObserver, RunResult, Timings
 
-__all__ = ["Checkpoints", "RunInputs", "learning_rate_at", "outputs", "run", "steps_of"]
+__all__ = ["Checkpoints", "RunInputs", "UnfitCheckpoint", "learning_rate_at", "outputs", "run", "steps_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ def run(
         InvalidConfig: the recipe does not fit the task.
         SourceError: the checkpoint cannot be loaded.
         DeviceError: the memory is too small, even for one example at a time; or the device fails.
+        UnfitCheckpoint: the checkpoint is not one of this run.
     """
     with _device_errors_explained(config, device), device.session(config.seed):
         device.forget_peak()

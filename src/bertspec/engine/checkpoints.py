@@ -7,8 +7,10 @@ newest whole checkpoint, or the one before it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from bertspec.files import flush, sha256, write_atomic
+from bertspec.files import flush, open_regular, own_folder, read_regular, sha256, write_atomic
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "UnfitCheckpoint"]
 
 _log = logging.getLogger(__name__)
 
 _RECORD = "checkpoint.json"
 _TENSOR, _PAIRS = "$tensor", "$pairs"
+_LARGEST_RECORD = 256 << 20
+"""Bytes of the JSON file, which has the losses of all steps; a million take 40 MiB."""
+
+
+class UnfitCheckpoint(Exception):
+    """A checkpoint that is whole, and does not fit the run that is to resume from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,8 @@ class Checkpoints:
         plain = _without_tensors(state, tensors, "")
         file = self.folder / f"step-{step}.safetensors"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            own_folder(self.folder).mkdir(parents=True, exist_ok=True)
+            file.unlink(missing_ok=True)  # a link there would lead the tensors elsewhere
             save_file(tensors, file)
             flush(file)
             record = {"tensors": file.name, "sha256": sha256(file), "state": plain}
@@ -64,19 +73,22 @@ class Checkpoints:
     def load(self) -> dict[str, Any] | None:
         """Read the newest checkpoint; None if there is none, or if it is damaged."""
         record = self.folder / _RECORD
-        if not record.is_file():
+        if not os.path.lexists(record):
             return None
         try:
+            own_folder(self.folder)
             return _read(record)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as damage:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as damage:
             _log.warning("the checkpoint in %s is damaged (%s); training starts anew", self.folder, damage)
             return None
 
 
 def _read(record: Path) -> dict[str, Any]:
-    kept: dict[str, Any] = json.loads(record.read_text("utf-8"))
+    kept: dict[str, Any] = json.loads(read_regular(record, limit=_LARGEST_RECORD, follow=False))
     file = record.parent / Path(kept["tensors"]).name
-    if sha256(file) != kept["sha256"]:
+    with open_regular(file, follow=False) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != kept["sha256"]:
         raise ValueError("the tensors are not what was written")
     state: dict[str, Any] = _with_tensors(kept["state"], load_file(file))
     return state

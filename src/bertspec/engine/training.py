@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bertspec.config import RecipeConfig
 from bertspec.data import batches
 from bertspec.engine import evaluation
-from bertspec.engine.checkpoints import Checkpoints
+from bertspec.engine.checkpoints import Checkpoints, UnfitCheckpoint
 from bertspec.engine.preparation import RunContext, Split
 from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.errors import DeviceError, first_line
@@ -33,6 +33,8 @@ _HELD_OUT = 2
 
 _PER_STEP = ("loss", "rate")
 """The fields of Progress that hold one value per step."""
+_MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, MemoryError)
+"""What restoring a checkpoint of another run, or a planted one, may raise."""
 
 
 def train(
@@ -49,13 +51,14 @@ def train(
 
     Raises:
         DeviceError: the memory is too small for a single example.
+        UnfitCheckpoint: the checkpoint is not one of this run; nothing was trained.
     """
     total = steps_of(recipe, len(context.train.tokens))
     rates = np.array([learning_rate_at(step, total, recipe) for step in range(1, total + 1)])
     progress = Progress(loss=np.empty(total), rate=np.empty(total), micro_batch=recipe.micro_batch or recipe.batch_size)
     training = _Training(recipe, context, progress, checkpoints)
-    observer.started(total)
     training.resume()
+    observer.started(total)
     try:
         for step in training.steps(seed, rates):
             progress.report(observer, step)
@@ -157,12 +160,28 @@ class _Training:
         context.model.train()
         state = self.checkpoints.load() if self.checkpoints is not None else None
         if state is not None:
+            self._restore(state)
+            _log.info("resuming after step %d of %d", self.progress.step, len(self.progress.loss))
+        self.began = context.device.clock() - self.progress.seconds
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Restore everything that a checkpoint holds.
+
+        Raises:
+            UnfitCheckpoint: it does not fit this run; what is restored by then is useless.
+        """
+        context = self.context
+        try:
             context.model.load_state_dict(state["weights"])
             context.optimizer.load_state_dict(state["optimizer"])
             context.device.restore_random_state(state["random"])
             self.progress.restore(state["progress"])
-            _log.info("resuming after step %d of %d", self.progress.step, len(self.progress.loss))
-        self.began = context.device.clock() - self.progress.seconds
+            if not (0 <= self.progress.step <= len(self.progress.loss) and self.progress.micro_batch >= 1):
+                raise ValueError("its steps are not those of the recipe")
+        except _MISFITS as misfit:
+            if context.device.is_out_of_memory(misfit):
+                raise
+            raise UnfitCheckpoint(misfit) from misfit
 
     def steps(self, seed: int, rates: NDArray[np.float64]) -> Iterator[int]:
         """Take every step, and yield its number; steps from before an interruption are yielded and not repeated."""

@@ -3,6 +3,9 @@
 A folder holds ``run.json`` (what was asked for and what came of it) and ``arrays.npz`` (per-example
 outcomes and the curve). It appears whole or not at all, and is checked whenever it is read. Beside the
 runs lie the fine-tuned models that were asked for, and the state of runs that were interrupted.
+
+Others may write in a store. So nothing is written through a link, nothing is read from a pipe, and what is no record
+is never used; ``docs/faults.md`` says what that promises, and what it does not.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import contextlib
 import functools
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,11 +23,21 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from bertspec.errors import InvalidConfig, StoreError, UnknownName
-from bertspec.files import atomic_folder, restore_folder, sha256
+from bertspec.files import (
+    atomic_folder,
+    create,
+    own_folder,
+    read_regular,
+    remove,
+    restore_folder,
+    sha256,
+    unlink_irregular,
+)
+from bertspec.printing import brief, printable
 from bertspec.store import runs
-from bertspec.store.runs import LAYOUT, StoredRun, layout_in
+from bertspec.store.runs import LAYOUT, OtherLayout, RunRecord, StoredRun, layout_in
 
-__all__ = ["Store", "StoredRun", "project_root", "store_folder"]
+__all__ = ["RunRecord", "Store", "StoredRun", "project_root", "store_folder"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +47,7 @@ _RESERVE_BYTES = 1 << 20
 _PATIENCE_S = 5.0
 """The wait for a lock after which a message says so."""
 _SUMS = "SHA256SUMS"
+_LARGEST_SUMS = 1 << 20
 _NAMED = 8
 """Runs that a message lists, of perhaps thousands."""
 
@@ -60,44 +73,43 @@ class Store:
     @property
     def token_cache(self) -> Path:
         """The folder of token ids."""
-        return self.root / "tokens"
+        return self._own("tokens")
 
     @property
     def tracking(self) -> Path:
         """The folder of the trackers' offline records."""
-        return self.root / "tracking"
+        return self._own("tracking")
 
     @property
     def models(self) -> Path:
         """The folder of the fine-tuned models that were kept, each named by its run's fingerprint."""
-        return self.root / "models"
+        return self._own("models")
 
     def unfinished(self, fingerprint: str) -> Path:
         """The folder for the state of a run that is under way."""
-        return self.root / "unfinished" / fingerprint
+        return self._own("unfinished") / fingerprint
 
     def folder(self, fingerprint: str) -> Path:
-        """The folder of a finished run."""
-        return self.root / "runs" / fingerprint
+        """The folder of a finished run. A record of another layout keeps its folder; ours then lies beside it."""
+        plain = self._own("runs") / fingerprint
+        beside = plain.with_name(f"{fingerprint}.{LAYOUT}")
+        return beside if beside.exists() or layout_in(plain) not in (LAYOUT, None) else plain
 
     def get(self, fingerprint: str) -> StoredRun | None:
         """The finished run of that fingerprint, or None.
 
-        A damaged folder is set aside under another name, with a warning. A folder of another layout is
-        left alone; one warning per process counts them.
+        A damaged folder is set aside under another name, with a warning. A run whose recorded scores are not those of
+        its outputs is not used, with a warning; training it again replaces it. A folder of another layout is left
+        alone; one warning per process counts them.
+
+        Raises:
+            StoreError: the folder of the runs is a link or a file.
         """
-        folder = self.folder(fingerprint)
-        restore_folder(folder)
-        if not folder.is_dir():
-            return None
-        if layout_in(folder) not in (LAYOUT, None):
-            _warn_of_other_layouts(self.root)
-            return None
-        try:
-            return runs.read(folder, fingerprint)
-        except runs.DAMAGE as damage:
-            self._set_aside(folder, damage)
-            return None
+        run = self._read(fingerprint)
+        if run is None or (wrong := run.disagreement()) is None:
+            return run
+        _warn_once(f"the stored run {fingerprint[:12]} is not used: {wrong}")
+        return None
 
     def put(self, run: StoredRun) -> None:
         """Store a finished run; it replaces one of the same fingerprint. Only the holder of its lock may.
@@ -127,7 +139,7 @@ class Store:
         """The folder of a run's fine-tuned model, or None if it was not kept."""
         folder = self.models / fingerprint
         restore_folder(folder)
-        return folder if folder.is_dir() else None
+        return folder if folder.is_dir() and not folder.is_symlink() else None
 
     def intact_model(self, fingerprint: str) -> Path | None:
         """The folder of a run's model, its hashes checked; None, with a warning, if it is damaged."""
@@ -149,14 +161,15 @@ class Store:
         Raises:
             StoreError: the folder cannot be written, or the disk is full.
         """
-        folder = self.root / "locks"
+        folder = self._own("locks")
         with self._writing("the store cannot be written"):
             folder.mkdir(parents=True, exist_ok=True)
             held = FileLock(folder / f"{fingerprint}.lock")
+            unlink_irregular(Path(held.lock_file))
             _acquire(held)
         try:
-            with self._writing("the store cannot be written"):
-                self._reserve(fingerprint).write_bytes(bytes(_RESERVE_BYTES))
+            with self._writing("the store cannot be written"), create(self._reserve(fingerprint)) as stream:
+                stream.write(bytes(_RESERVE_BYTES))
             yield
         finally:
             with contextlib.suppress(OSError):
@@ -165,7 +178,7 @@ class Store:
 
     def forget_unfinished(self, fingerprint: str) -> None:
         """Remove the state of a run that is finished, or that starts anew."""
-        shutil.rmtree(self.unfinished(fingerprint), ignore_errors=True)
+        remove(self.unfinished(fingerprint))
 
     def runs(self) -> Iterator[StoredRun]:
         """Every finished run that can be read, by fingerprint."""
@@ -175,11 +188,36 @@ class Store:
 
     def select(self, *, encoder: str | None = None, task: str | None = None) -> list[StoredRun]:
         """The finished runs of an encoder, of a task, or all of them; the newest last."""
-        wanted = (run for run in self.runs() if encoder in (None, run.config.encoder.name))
+        records = self.records(encoder=encoder, task=task)
+        return [run for record in records if (run := self.get(record.fingerprint)) is not None]
+
+    def records(self, *, encoder: str | None = None, task: str | None = None) -> list[RunRecord]:
+        """The records of the finished runs of an encoder, of a task, or of all; the newest last.
+
+        No arrays are read: a record's scores are those that were recorded. What cannot be read is left out with a
+        warning, and stays where it is.
+
+        Raises:
+            StoreError: the folder of the runs is a link or a file.
+        """
+        every = self._scanned()
+        chosen = (record for record in every if encoder in (None, record.config.encoder.name))
         return sorted(
-            (run for run in wanted if task in (None, run.config.task.name)),
-            key=lambda run: (run.result.facts.finished, run.config.encoder.name, run.config.seed),
+            (record for record in chosen if task in (None, record.config.task.name)),
+            key=lambda record: (record.facts.finished, record.config.encoder.name, record.config.seed),
         )
+
+    def problem(self, record: RunRecord, metrics: tuple[str, ...] | None = None) -> str | None:
+        """What is wrong with the arrays of a run, or with its scores beside them; None if nothing is.
+
+        Args:
+            record: the record of the run.
+            metrics: the scores to recompute; ``None`` takes all.
+        """
+        try:
+            return runs.read(self.folder(record.fingerprint), record.fingerprint).disagreement(metrics)
+        except (OtherLayout, *runs.DAMAGE) as damage:
+            return f"damaged: {brief(damage)}"
 
     def count(self) -> int:
         """The number of finished runs."""
@@ -187,22 +225,44 @@ class Store:
 
     def fingerprints(self) -> list[str]:
         """The fingerprints of the finished runs, the newest first, by the time stamps of their files."""
-        files = list((self.root / "runs").glob("[!.]*/run.json"))
-        own = [file for file in files if layout_in(file.parent) in (LAYOUT, None)]  # damage is found by reading it
-        if len(own) < len(files):
+        stamps, others = dict[str, float](), False
+        for folder in self._folders():
+            if layout_in(folder) in (LAYOUT, None):  # damage is found by reading it
+                with contextlib.suppress(OSError):
+                    stamps[_fingerprint(folder)] = (folder / "run.json").lstat().st_mtime
+            else:
+                others = True
+        if others:
             _warn_of_other_layouts(self.root)
-        return [file.parent.name for file in sorted(own, key=lambda file: file.stat().st_mtime, reverse=True)]
+        return sorted(stamps, key=lambda name: stamps[name], reverse=True)
 
     def find(self, word: str) -> StoredRun:
         """The run whose fingerprint begins with a word; ``latest`` is the one that finished last.
 
+        A run whose recorded scores are not those of its outputs is returned, with a warning.
+
         Raises:
             UnknownName: no fingerprint begins with it.
             InvalidConfig: several do, or the store is empty.
+            StoreError: the folder of the runs is a link or a file.
         """
-        if word == "latest" and (runs := list(self.runs())):
-            return max(runs, key=lambda run: run.result.facts.finished)
-        names = self.fingerprints()
+        run = self._latest() if word == "latest" else None
+        run = run or self._only(word, self.fingerprints())
+        if (wrong := run.disagreement()) is not None:
+            _warn_once(f"the stored run {run.fingerprint[:12]}: {wrong}")
+        return run
+
+    def _latest(self) -> StoredRun | None:
+        ordered = sorted(self._scanned(), key=lambda record: record.facts.finished, reverse=True)
+        return next((run for record in ordered if (run := self._read(record.fingerprint)) is not None), None)
+
+    def _only(self, word: str, names: list[str]) -> StoredRun:
+        """The only run whose fingerprint begins with a word.
+
+        Args:
+            word: the word.
+            names: all fingerprints, the newest first.
+        """
         if not names:
             raise InvalidConfig("the store holds no runs", given=word, allowed="bertspec run, first", where=self.root)
         matching = [name for name in names if name.startswith(word.lower())]
@@ -211,13 +271,65 @@ class Store:
             raise InvalidConfig(
                 f"{len(matching)} fingerprints begin with this", given=word, allowed=some, where=self.root
             )
-        run = self.get(matching[0]) if matching else None
+        run = self._read(matching[0]) if matching else None
         if run is None:
             raise UnknownName("run", word, ["latest", *(name[:12] for name in names[:_NAMED])], where=self.root)
         return run
 
+    def _read(self, fingerprint: str) -> StoredRun | None:
+        """The run as it is stored; None, and set aside, if it is damaged."""
+        folder = self.folder(fingerprint)
+        restore_folder(folder)
+        if not os.path.lexists(folder):
+            return None
+        try:
+            return runs.read(folder, fingerprint)
+        except OtherLayout:
+            _warn_of_other_layouts(self.root)
+        except runs.DAMAGE as damage:
+            self._set_aside(folder, damage)
+        return None
+
+    def _scanned(self) -> list[RunRecord]:
+        """Every record that can be read; a warning counts the others."""
+        records, unread, others = list[RunRecord](), list[str](), False
+        for folder in self._folders():
+            try:
+                records.append(runs.read_record(folder, _fingerprint(folder)))
+            except OtherLayout:
+                others = True
+            except runs.DAMAGE as damage:
+                unread.append(f"{printable(folder.name)[:12]} ({brief(damage)})")
+        if others:
+            _warn_of_other_layouts(self.root)
+        if unread:
+            more = f", and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
+            _warn_once(f"stored runs that cannot be read are left out: {', '.join(unread[:_NAMED])}{more}")
+        return records
+
+    def _folders(self) -> Iterator[Path]:
+        """The folders of finished runs, in no order; drafts and what a killed writer left are none."""
+        folder = self._own("runs")
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            yield from (folder / entry.name for entry in entries if not entry.name.startswith("."))
+
+    def _own(self, name: str) -> Path:
+        """A folder of the store, which need not exist yet.
+
+        Raises:
+            StoreError: it is a link, which may lead out of the store, or a file.
+        """
+        try:
+            return own_folder(self.root / name)
+        except OSError as refusal:
+            raise StoreError(
+                str(refusal.strerror),
+                given=str(self.root / name),
+                allowed="a folder; the store itself may be a link, or be named by BERTSPEC_STORE or --store",
+            ) from refusal
+
     def _reserve(self, fingerprint: str) -> Path:
-        return self.root / "locks" / f"{fingerprint}.reserve"
+        return self._own("locks") / f"{fingerprint}.reserve"
 
     @contextlib.contextmanager
     def _writing(self, problem: str) -> Iterator[None]:
@@ -231,15 +343,16 @@ class Store:
             ) from refusal
 
     def _set_aside(self, folder: Path, damage: Exception) -> None:
+        reason = brief(damage)
         try:
             aside = Path(tempfile.mkdtemp(prefix="damaged-", dir=self.root)) / folder.name
             folder.rename(aside)
         except FileNotFoundError:  # another process was first
             return
         except OSError as refusal:
-            _log.warning("the stored run %s is damaged (%s), and cannot be set aside: %s", folder, damage, refusal)
+            _log.warning("the stored run %s is damaged (%s), and cannot be set aside: %s", folder, reason, refusal)
             return
-        _log.warning("the stored run %s is damaged (%s); it is set aside in %s", folder.name, damage, aside.parent)
+        _log.warning("the stored run %s is damaged (%s); it is set aside in %s", folder.name, reason, aside.parent)
 
 
 def project_root() -> Path:
@@ -273,6 +386,17 @@ def _warn_of_other_layouts(root: Path) -> None:
     )
 
 
+@functools.cache
+def _warn_once(message: str) -> None:
+    """Once per process: a session reads a run many times."""
+    _log.warning("%s", message)
+
+
+def _fingerprint(folder: Path) -> str:
+    """The fingerprint that a folder of a finished run is named by."""
+    return folder.name.removesuffix(f".{LAYOUT}")
+
+
 def _acquire(lock: FileLock) -> None:
     """Take a lock, with a message before a long wait."""
     try:
@@ -287,9 +411,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _damage(folder: Path) -> list[str]:
-    """The files of a model that do not have the hash that was written."""
+    """The files of a model that do not have the hash that was written; and links, pipes and devices."""
+    planted = [file.name for file in folder.iterdir() if file.is_symlink() or not (file.is_file() or file.is_dir())]
+    if planted:
+        return sorted(planted)
     try:
-        lines = (folder / _SUMS).read_text("utf-8").splitlines()
+        lines = read_regular(folder / _SUMS, limit=_LARGEST_SUMS, follow=False).decode().splitlines()
         promised = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
         actual = {file.name: sha256(file) for file in _files(folder) if file.name != _SUMS}
     except (OSError, ValueError):

@@ -1,28 +1,109 @@
-"""One finished run: ``run.json`` and ``arrays.npz`` in a folder."""
+"""One finished run: ``run.json`` and ``arrays.npz`` in a folder.
+
+Whoever may write in a store may plant any content, so both files are read in bounded memory: regular files only, up to
+a stated size, uncompressed, with the shapes that the record allows.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import math
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, Self
 
 import numpy as np
-from pydantic import ValidationError
+from numpy.typing import NDArray
+from pydantic import model_validator
+from pydantic_core import from_json
 
+from bertspec import metrics
 from bertspec.config import RunConfig
-from bertspec.files import sha256
-from bertspec.records import layout_of
+from bertspec.errors import BertspecError
+from bertspec.files import read_regular, sha256
+from bertspec.records import FrozenRecord, layout_of, validate
 from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 
-__all__ = ["DAMAGE", "LAYOUT", "StoredRun", "layout_in", "read", "write"]
+__all__ = [
+    "DAMAGE",
+    "LAYOUT",
+    "OtherLayout",
+    "RunRecord",
+    "StoredRun",
+    "layout_in",
+    "read",
+    "read_record",
+    "same_score",
+    "write",
+]
 
-DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, ValidationError, zipfile.BadZipFile)
+DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    BertspecError,
+    zipfile.BadZipFile,
+)
 """What reading a damaged folder may raise."""
 
-LAYOUT = 2
+LAYOUT: Final = 2
 """The layout of ``run.json``; earlier stores have layout 1."""
+
+_LARGEST_RECORD = 8 << 20
+"""Bytes of ``run.json``, which has about 4,000; a task of thousands of classes has more."""
+_LARGEST_ARRAYS = 1 << 30
+"""Bytes of ``arrays.npz``; 10 million examples of 20 classes have fewer."""
+_ARRAYS: dict[str, type[np.generic]] = {
+    "outputs": np.float32,
+    "references": np.float64,
+    "loss": np.float64,
+    "learning_rate": np.float64,
+    "evaluated": np.int64,
+    "score": np.float64,
+}
+"""Every array of ``arrays.npz``, with its type."""
+_LAYOUTS = 1_000_000
+"""A larger number is no layout."""
+_HEADER = 512
+"""Characters of the header of an array, which has about 100."""
+_SAME_SCORE = 1e-6
+"""Recomputed scores may differ by so much: other versions of numpy and scikit-learn round differently."""
+
+
+class OtherLayout(Exception):
+    """``run.json`` has another layout of bertspec's store."""
+
+    def __init__(self, layout: int) -> None:
+        super().__init__(layout)
+        self.layout = layout
+
+
+class RunRecord(FrozenRecord):
+    """``run.json``: what was asked for and what came of it, without the arrays."""
+
+    layout: Literal[2] = LAYOUT
+    fingerprint: str
+    session: str
+    """See :class:`StoredRun`."""
+    arrays_sha256: str
+    config: RunConfig
+    facts: RunFacts
+
+    @model_validator(mode="after")
+    def _one_run(self) -> Self:
+        if set(self.facts.scores) != set(self.config.task.metrics):
+            raise ValueError("its scores are not those of its task's metrics")
+        if self.facts.seed != self.config.seed:
+            raise ValueError("it has two seeds")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +115,31 @@ class StoredRun:
     result: RunResult
     session: str = ""
     """The id of the session that trained it. ``--fresh`` compares ids, because clocks may be set back."""
+
+    def recomputed(self, names: tuple[str, ...] | None = None) -> dict[str, float]:
+        """The scores that the run's outputs give; NaN for one that they cannot give.
+
+        Metrics that this process does not have are left out.
+
+        Args:
+            names: the metrics; ``None`` takes those of the task.
+        """
+        known = [name for name in names or self.config.task.metrics if name in metrics.METRICS]
+        return {name: _score(name, self.result.outcomes) for name in known}
+
+    def disagreement(self, names: tuple[str, ...] | None = None) -> str | None:
+        """The recorded scores that the run's outputs do not give, in words; ``None`` if they agree.
+
+        Args:
+            names: see :meth:`recomputed`.
+        """
+        recorded = self.result.facts.scores
+        wrong = [
+            f"{name} {recorded[name]:.4f} is recorded, and the outputs give {score:.4f}"
+            for name, score in self.recomputed(names).items()
+            if not same_score(recorded[name], score)
+        ]
+        return "; ".join(wrong) or None
 
 
 def write(folder: Path, run: StoredRun) -> None:
@@ -64,27 +170,121 @@ def write(folder: Path, run: StoredRun) -> None:
 def layout_in(folder: Path) -> int | None:
     """The layout that ``run.json`` was written in, or None if it cannot be read."""
     try:
-        with (folder / "run.json").open("rb") as stream:
-            return layout_of(stream.read(64))
-    except OSError:
+        return _layout(_record_bytes(folder))
+    except (OSError, ValueError):
         return None
+
+
+def read_record(folder: Path, fingerprint: str) -> RunRecord:
+    """Read ``run.json``, and check that it is the record of this run.
+
+    Raises:
+        OtherLayout: it has another layout.
+        one of ``DAMAGE``: it is no such record.
+    """
+    content = _record_bytes(folder)
+    try:
+        record = validate(RunRecord, content, problem="run.json")
+    except ValueError:
+        layout = _layout(content)
+        if layout not in (LAYOUT, None):
+            raise OtherLayout(layout) from None
+        raise
+    if record.fingerprint != fingerprint:
+        raise ValueError("run.json belongs to another run")
+    return record
 
 
 def read(folder: Path, fingerprint: str) -> StoredRun:
     """Read a folder of this layout, and check that it holds what was written.
 
     Raises:
+        OtherLayout: it has another layout.
         one of ``DAMAGE``: it does not.
     """
-    content: dict[str, Any] = json.loads((folder / "run.json").read_text("utf-8"))
-    if content["fingerprint"] != fingerprint or content["layout"] != LAYOUT:
-        raise ValueError("run.json belongs to another run or another layout")
-    file = folder / "arrays.npz"
-    if sha256(file) != content["arrays_sha256"]:
+    record = read_record(folder, fingerprint)
+    content = read_regular(folder / "arrays.npz", limit=_LARGEST_ARRAYS, follow=False)
+    if hashlib.sha256(content).hexdigest() != record.arrays_sha256:
         raise ValueError("arrays.npz is not what was written")
-    config = RunConfig.model_validate(content["config"])
-    with np.load(file, allow_pickle=False) as arrays:  # noqa: TID251 - plain arrays only
-        outcomes = Outcomes(arrays["outputs"], arrays["references"], config.task.task_head)
-        curve = Curve(arrays["loss"], arrays["learning_rate"], arrays["evaluated"], arrays["score"])
-    facts = RunFacts.model_validate(content["facts"])
-    return StoredRun(fingerprint, config, RunResult(facts, outcomes, curve), content["session"])
+    result = _result(record, _arrays(content))
+    return StoredRun(fingerprint, record.config, result, record.session)
+
+
+def same_score(one: float, other: float) -> bool:
+    """Whether two values of a score are the same but for rounding."""
+    return math.isclose(one, other, rel_tol=_SAME_SCORE, abs_tol=_SAME_SCORE) or (math.isnan(one) and math.isnan(other))
+
+
+def _record_bytes(folder: Path) -> bytes:
+    return read_regular(folder / "run.json", limit=_LARGEST_RECORD, follow=False)
+
+
+def _layout(content: bytes) -> int | None:
+    """The layout of a record, wherever in it that stands; None for no record."""
+    if (first := layout_of(content[:64])) is not None:
+        return first
+    try:
+        layout = from_json(content)["layout"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return layout if type(layout) is int and 0 <= layout < _LAYOUTS else None
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of ``arrays.npz``, which take no more memory than the file has bytes.
+
+    Raises:
+        ValueError: it is another kind of file; or an array is missing, compressed, of another type or cut off.
+        BadZipFile: it is no archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        if members.keys() != _ARRAYS.keys() or len(archive.infolist()) > len(_ARRAYS):
+            raise ValueError("arrays.npz has other arrays than a run has")
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
+            raise ValueError("arrays.npz is compressed, and bertspec does not compress it")
+        return {name: _array(archive.read(members[name]), kind) for name, kind in _ARRAYS.items()}
+
+
+def _array(content: bytes, kind: type[np.generic]) -> NDArray[Any]:
+    """One array, whose header is checked before memory is taken for it."""
+    stream = io.BytesIO(content)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("an array of arrays.npz has another version")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER)
+    if dtype != kind or math.prod(shape) * dtype.itemsize != len(content) - stream.tell() or min(shape, default=0) < 0:
+        raise ValueError("an array of arrays.npz has another type or size than its header says")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False, max_header_size=_HEADER)
+
+
+def _result(record: RunRecord, arrays: Mapping[str, NDArray[Any]]) -> RunResult:
+    """The result of a run.
+
+    Raises:
+        ValueError: the arrays do not fit the record or each other.
+        another one of ``DAMAGE``: the task's head cannot read them.
+    """
+    outputs, references = arrays["outputs"], arrays["references"]
+    lengths = {len(array) if array.ndim else -1 for array in (outputs, references)}
+    same = (("loss", "learning_rate"), ("evaluated", "score"))
+    if lengths != {record.facts.evaluation_examples} or outputs.ndim < 2 or 0 in lengths:
+        raise ValueError("arrays.npz does not have an output and a reference for each evaluation example")
+    if any(arrays[one].ndim != 1 or arrays[one].shape != arrays[other].shape for one, other in same):
+        raise ValueError("the curves of arrays.npz do not have one value for each step")
+    if not (np.isfinite(outputs).all() and np.isfinite(references).all()):
+        raise ValueError("arrays.npz has outputs or references that are not finite numbers")
+    outcomes = Outcomes(outputs, references, record.config.task.task_head)
+    with np.errstate(all="ignore"):
+        fits = outputs.shape[1:] == (outcomes.head.width,) and len(outcomes.losses) == len(outcomes.predictions)
+    if not fits:
+        raise ValueError("arrays.npz does not fit the head of its task")
+    curve = Curve(arrays["loss"], arrays["learning_rate"], arrays["evaluated"], arrays["score"])
+    return RunResult(record.facts, outcomes, curve)
+
+
+def _score(name: str, outcomes: Outcomes) -> float:
+    try:
+        return metrics.score(name, outcomes.references, outcomes.predictions)
+    except DAMAGE:  # references of another task, say
+        return math.nan

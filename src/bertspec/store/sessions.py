@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from bertspec.errors import StoreError
-from bertspec.files import write_atomic
+from bertspec.files import open_regular, own_folder, read_regular, write_atomic
 from bertspec.records import layout_of, validate
 from bertspec.results import SessionRecord
 from bertspec.results.sessions import SESSION_LAYOUT
@@ -16,6 +16,9 @@ from bertspec.results.sessions import SESSION_LAYOUT
 __all__ = ["latest", "read", "write"]
 
 _LOGGER = logging.getLogger(__name__)
+
+_LARGEST = 256 << 20
+"""Bytes of a record; 3,000 scenarios take about 30 MiB."""
 
 
 def write(session: SessionRecord, folder: Path) -> Path:
@@ -25,7 +28,7 @@ def write(session: SessionRecord, folder: Path) -> Path:
         OSError: the folder cannot be written.
     """
     stamp = re.sub(r"[^0-9T]", "", session.finished.partition("+")[0])
-    file = folder / f"{stamp}-{session.session[:12]}.json"
+    file = own_folder(folder) / f"{stamp}-{session.session[:12]}.json"
     write_atomic(file, session.model_dump_json(indent=1))
     return file
 
@@ -49,7 +52,7 @@ def read(file: Path) -> SessionRecord:
         StoreError: the file does not exist, has another layout, or is damaged.
     """
     try:
-        text = file.read_bytes()
+        text = read_regular(file, limit=_LARGEST, follow=False)
     except OSError as error:
         raise StoreError(f"the record of the session cannot be read: {error.strerror}", where=file) from error
     layout = layout_of(text)
@@ -66,6 +69,7 @@ def read(file: Path) -> SessionRecord:
 def _layout(file: Path) -> int | None:
     """The layout of a record, or ``None`` if it cannot be told."""
     try:
-        return layout_of(file.read_bytes())
+        with open_regular(file, follow=False) as stream:
+            return layout_of(stream.read(64))
     except OSError:
         return None

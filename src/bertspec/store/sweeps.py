@@ -13,7 +13,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bertspec.errors import StoreError
-from bertspec.files import write_atomic
+from bertspec.files import NotRegular, own_folder, read_regular, unlink_irregular, write_atomic
+from bertspec.printing import brief
 from bertspec.records import layout_of, validate
 from bertspec.results import SweepRecord
 from bertspec.results.sweeps import SWEEP_LAYOUT
@@ -21,6 +22,9 @@ from bertspec.results.sweeps import SWEEP_LAYOUT
 __all__ = ["SweepFile", "sweeps"]
 
 _log = logging.getLogger(__name__)
+
+_LARGEST = 256 << 20
+"""Bytes of a record; a thousand trials with their curves take a few MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class SweepFile:
         """
         lock = FileLock(self.root / "locks" / f"sweep-{self.sha256[:32]}.lock")
         with self._writing():
-            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+            own_folder(Path(lock.lock_file).parent).mkdir(parents=True, exist_ok=True)
+            unlink_irregular(Path(lock.lock_file))
             acquired = _acquired(lock, wait=wait)
         if not acquired:
             raise StoreError(
@@ -72,8 +77,11 @@ class SweepFile:
             StoreError: the file cannot be read, or has a later layout; it is left as it is.
         """
         try:
-            content = self.path.read_bytes()
+            content = read_regular(self.path, limit=_LARGEST, follow=False)
         except FileNotFoundError:
+            return None
+        except NotRegular as planted:
+            self._set_aside(str(planted.strerror))
             return None
         except OSError as refusal:
             raise StoreError(f"the sweep's record cannot be read: {refusal.strerror}", where=self.path) from refusal
@@ -101,6 +109,7 @@ class SweepFile:
             StoreError: the file cannot be written; what was there stays.
         """
         with self._writing():
+            own_folder(self.path.parent)
             write_atomic(self.path, record.model_dump_json(indent=1))
 
     def _set_aside(self, damage: str) -> None:
@@ -111,7 +120,7 @@ class SweepFile:
             "the record of sweep %s is damaged (%s) and is kept as %s; the sweep starts anew, with its finished runs "
             "from the store",
             self.name,
-            damage.splitlines()[0],
+            brief(damage),
             aside.name,
         )
 
@@ -136,8 +145,9 @@ def sweeps(root: Path) -> tuple[SweepRecord, ...]:
     records: list[SweepRecord] = []
     for path in sorted((root / "sweeps").glob("[!.]*.json")):
         try:
-            record = _parsed(path.read_bytes())
-        except (OSError, ValueError, RecursionError):  # running that sweep reports the damage
+            record = _parsed(read_regular(path, limit=_LARGEST, follow=False))
+        except (OSError, ValueError, RecursionError) as damage:  # running that sweep sets the record aside
+            _log.warning("the sweep record %s cannot be read, and is left out: %s", path, brief(damage))
             continue
         if record is None:
             _log.warning("the sweep record %s has another layout of bertspec's store, and is left out", path)

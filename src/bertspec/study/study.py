@@ -13,6 +13,7 @@ import numpy as np
 
 from bertspec.config import RunConfig, StudyConfig
 from bertspec.errors import StoreError
+from bertspec.printing import brief
 from bertspec.results import RunResult
 from bertspec.sources import Sources
 from bertspec.store import StoredRun
@@ -187,9 +188,10 @@ def _train(config: RunConfig, name: str, inputs: RunInputs, device: Device, sess
         session.store.forget_unfinished(name)
     checkpoints = engine.Checkpoints(session.store.unfinished(name), every=session.checkpoint_every)
     observer = session.tracker.observe(config, fingerprint=name)
-    try:
+
+    def trained() -> RunResult:
         with session.store.new_model(name) if session.keep_models else contextlib.nullcontext() as model:
-            result = engine.run(
+            return engine.run(
                 config,
                 inputs,
                 observer,
@@ -198,6 +200,18 @@ def _train(config: RunConfig, name: str, inputs: RunInputs, device: Device, sess
                 checkpoints=checkpoints,
                 save_to=model,
             )
+
+    try:
+        try:
+            result = trained()
+        except engine.UnfitCheckpoint as misfit:
+            _log.warning(
+                "the checkpoint in %s does not fit its run (%s); training starts anew",
+                checkpoints.folder,
+                brief(misfit),
+            )
+            session.store.forget_unfinished(name)
+            result = trained()
         finished = _known(session.store.get(name), result, session) or StoredRun(name, config, result, session.id)
         if result.facts.stopped is None:
             session.store.put(finished)

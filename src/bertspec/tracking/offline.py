@@ -19,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bertspec.errors import StoreError
+from bertspec.files import open_regular, own_folder, read_regular, write_atomic
 from bertspec.tracking.connection import service_api, without_secrets
 
 __all__ = ["OfflineRun", "SyncedRun", "find_run", "keep_link", "link", "read_run", "sync"]
@@ -30,6 +31,7 @@ _FILE_HEADER, _BLOCK, _CHUNK_HEADER = 7, 32768, 7
 _FULL, _FIRST, _LAST = 1, 2, 4
 _WRITING_S = 3.0
 _PUSH_TIMEOUT_S = 600.0
+_LONGEST_URL = 4096
 _ARRIVAL_S = 20.0
 """How long the service may take to show the data that it received."""
 
@@ -99,7 +101,8 @@ def read_run(file: Path) -> OfflineRun:
 
     record: Any = wandb_internal_pb2.Record  # type: ignore[attr-defined]  # protobuf generates it at import
 
-    content = file.read_bytes()
+    with open_regular(file, follow=False) as stream:
+        content = stream.read()
     if content[:4] != _MAGIC:
         raise StoreError("this is not a W&B transaction log", given=content[:4], where=file)
     run = OfflineRun()
@@ -139,15 +142,14 @@ def keep_link(directory: Path, run: str, url: str) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    folder = directory / "links"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{run}.url").write_text(url, "utf-8")
+    write_atomic(own_folder(directory / "links") / f"{run}.url", url)
 
 
 def link(directory: Path, fingerprint: str) -> str | None:
     """The page of a run in W&B, or ``None`` where it was never shown online; only http and https count."""
     try:
-        url = (directory / "links" / f"{fingerprint[:16]}.url").read_text("utf-8").strip()
+        file = directory / "links" / f"{fingerprint[:16]}.url"
+        url = read_regular(file, limit=_LONGEST_URL, follow=False).decode().strip()
         parts = urlsplit(url)
     except (OSError, ValueError):
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bertspec import study
 from bertspec.config import StudyConfig
@@ -27,7 +28,7 @@ def finished(study_config: StudyConfig, *, seed: int, fingerprint: str, when: st
         steps=2,
         train_examples=8,
         train_tokens=80,
-        evaluation_examples=2,
+        evaluation_examples=60,
         timings=Timings(prepare_s=1, train_s=2, evaluate_s=3),
         peak_memory_bytes=10,
         environment=Environment(
@@ -36,15 +37,20 @@ def finished(study_config: StudyConfig, *, seed: int, fingerprint: str, when: st
         provenance=Provenance(encoder=origin, tokenizer=origin, data=origin),
         finished=when,
     )
-    outcomes = Outcomes(
-        np.array([[0.5, 1.5], [2.5, 0.1]], dtype=np.float32),
-        np.array([1.0, 0.0]),
-        Classification(("negative", "positive")),
-    )
+    outcomes = Outcomes(*_scoring(0.5 + seed / 10), Classification(("negative", "positive")))
     config = study_config.runs()[seed - 1]
     return StoredRun(
         fingerprint, config, RunResult(facts, outcomes, Curve(np.array([0.7, 0.6]), np.array([1e-3, 0.0])))
     )
+
+
+def _scoring(accuracy: float) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Outputs and references of 60 examples with this accuracy and an F1 of 0.25."""
+    wrong = round(60 * (1 - accuracy))
+    hits = wrong // 6
+    references = np.repeat([1.0, 1.0, 0.0], [hits, wrong, 60 - wrong - hits])
+    predictions = np.repeat([1, 0], [hits, 60 - hits])
+    return np.eye(2, dtype=np.float32)[predictions], references
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_a_run_comes_from_the_store_the_second_time(capsys: pytest.CaptureFixtur
     output(capsys)
     main([*RUN, "--seeds", "1", "--json"])
     found = json.loads(output(capsys))
-    assert set(found) == {"study", "recipe", "trained", "metrics", "runs"}
+    assert set(found) == {"study", "recipe", "trained", "problems", "contamination", "metrics", "runs"}
     assert (found["trained"], found["runs"][0]["origin"], found["runs"][0]["steps"]) == (0, "store", 3)
 
 
@@ -113,7 +113,7 @@ def test_runs_are_listed(trained: Study, capsys: pytest.CaptureFixture[str]) -> 
     )
     main(["list", "runs", "--json"])
     found = json.loads(output(capsys))
-    keys = {"fingerprint", "encoder", "task", "optimizer", "seed", "scores", "device", "finished", "model"}
+    keys = {"fingerprint", "encoder", "task", "optimizer", "seed", "scores", "device", "finished", "model", "problem"}
     assert [set(each) for each in found] == [keys, keys]
     assert [each["model"] for each in found] == [True, True]
     main(["list", "runs", "--encoder", "other"])

@@ -28,7 +28,7 @@ def test_everything_that_is_known_about_a_run_is_shown(kept: Store, capsys: pyte
 def test_a_run_for_machines_has_the_documented_keys(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["show", "ac", "--json"]) == 0
     output = json.loads(capsys.readouterr().out)
-    assert set(output) == {"fingerprint", "folder", "model", "config", "facts", "loss", "learning_rate"}
+    assert set(output) == {"fingerprint", "folder", "model", "config", "facts", "recomputed", "loss", "learning_rate"}
     assert all(key in show.EPILOG for key in output)
     assert (output["fingerprint"], output["folder"], output["loss"]) == (NEW, str(kept.folder(NEW)), [0.7, 0.6])
 

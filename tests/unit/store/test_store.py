@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def run(study_config: StudyConfig) -> StoredRun:
     origin = Origin(name="x", source="installed", sha256="0" * 64)
     facts = RunFacts(
         seed=1,
-        scores={"accuracy": 0.75},
+        scores={"accuracy": 1.0, "f1": 1.0},
         steps=2,
         train_examples=8,
         train_tokens=80,
@@ -176,10 +177,10 @@ def test_room_for_the_record_is_held_while_a_run_trains(store: Store, run: Store
 
 
 def test_a_disk_without_room_is_told_before_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, _: bytes) -> int:
-        raise OSError(28, "No space left on device", str(self))
+    def full(path: Path) -> NoReturn:
+        raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(bertspec.store, "create", full)
     locked = store.lock(NAME)
     with pytest.raises(StoreError, match="cannot be written: No space left on device; allowed: .*free space"):
         locked.__enter__()

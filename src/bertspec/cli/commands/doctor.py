@@ -227,7 +227,11 @@ def _store(store: Store) -> Iterator[Finding]:
     free = shutil.disk_usage(above).free
     short = "" if free >= _LEAST_FREE_BYTES else ": too little"
     yield Finding("store", "folder", "broken" if short else "ok", f"{store.root}, {free / 2**30:.1f} GiB free{short}")
-    whole = sum(1 for _ in store.runs())  # reading a damaged run sets it aside
+    try:
+        whole = sum(1 for _ in store.runs())  # reading a damaged run sets it aside
+    except BertspecError as refusal:
+        yield Finding("store", "runs", "broken", str(refusal))
+        return
     yield Finding("store", "runs", "ok", f"{whole} finished")
     aside = sorted(store.root.glob("damaged-*"))
     if aside:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import TYPE_CHECKING, Any
 
 from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from bertspec.catalog import Catalog
-    from bertspec.store import StoredRun
+    from bertspec.store import RunRecord, Store
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "describe", "execute"]
+
+_log = logging.getLogger(__name__)
 
 NAME = "list"
 HELP = "list encoders, tasks, recipes, optimizers, sweeps or runs"
@@ -21,9 +24,15 @@ examples:
   bertspec list runs --task reviews
   bertspec list runs --json | jq '.[].scores.accuracy'
 
---json writes a list of objects: for runs with fingerprint, encoder, task, optimizer, seed, scores, device, finished
-and model (whether the fine-tuned model was kept); for everything else with name and what.
+The scores of up to 200 runs are compared with their stored outputs, those of more runs with --check; a problem is shown
+beside its run.
+
+--json writes a list of objects: for runs with fingerprint, encoder, task, optimizer, seed, scores, device, finished,
+model (whether the fine-tuned model was kept) and problem; for everything else with name and what.
 """
+
+_CHECKED = 200
+"""Runs whose arrays are read without --check: that takes a millisecond for each run."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("encoder", "task"):
         option = parser.add_argument(f"--{name}", metavar="NAME", help=f"only runs of this {name}")
         options.complete_names(option, name)
+    parser.add_argument(
+        "--check", action="store_true", help="compare every score with the stored outputs; exit status 1 if one differs"
+    )
     options.add_store(parser)
     parser.add_argument("--json", action="store_true", help="write the list as JSON")
 
@@ -40,10 +52,9 @@ def execute(arguments: argparse.Namespace) -> int:
     """Write the list to standard output."""
     filters = {name: getattr(arguments, name) for name in ("encoder", "task") if getattr(arguments, name) is not None}
     if arguments.kind == "runs":
-        _list_runs(arguments, filters)
-    else:
-        _refuse_filters(arguments.kind, filters)
-        _list_names(arguments.kind, as_json=arguments.json)
+        return _list_runs(arguments, filters)
+    _refuse_filters(arguments, filters)
+    _list_names(arguments.kind, as_json=arguments.json)
     return 0
 
 
@@ -57,11 +68,12 @@ def describe(kind: Any, name: str, catalog: Catalog) -> str:
         return f"broken: {broken}"
 
 
-def _refuse_filters(kind: str, filters: dict[str, str]) -> None:
+def _refuse_filters(arguments: argparse.Namespace, filters: dict[str, str]) -> None:
     from bertspec.errors import InvalidConfig
 
-    if filters:
-        raise InvalidConfig(f"{kind} have no filter", given=f"--{next(iter(filters))}", allowed="bertspec list runs")
+    words = [f"--{name}" for name in filters] + ["--check"] * arguments.check
+    if words:
+        raise InvalidConfig(f"{arguments.kind} have no filter", given=words[0], allowed="bertspec list runs")
 
 
 def _list_names(kind: Any, *, as_json: bool) -> None:
@@ -76,21 +88,37 @@ def _list_names(kind: Any, *, as_json: bool) -> None:
     console.show_table(table)
 
 
-def _list_runs(arguments: argparse.Namespace, filters: dict[str, str]) -> None:
+def _list_runs(arguments: argparse.Namespace, filters: dict[str, str]) -> int:
     from bertspec.store import Store
 
     store = Store.locate(arguments.store)
-    runs = store.select(**filters)
+    runs = store.records(**filters)
+    problems = _problems(runs, store, arguments)
     if arguments.json:
-        console.show_json([_facts(run) | {"model": store.model(run.fingerprint) is not None} for run in runs])
+        console.show_json(
+            [
+                _facts(run) | {"model": store.model(run.fingerprint) is not None, "problem": problem}
+                for run, problem in zip(runs, problems, strict=True)
+            ]
+        )
     elif runs:
-        _show_runs(runs)
+        _show_runs(runs, problems)
     else:
         console.show_lines(f"no runs in {store.root}" + (" match" if filters and store.count() else ""))
+    return 1 if arguments.check and any(problems) else 0
 
 
-def _facts(run: StoredRun) -> dict[str, Any]:
-    config, facts = run.config, run.result.facts
+def _problems(runs: list[RunRecord], store: Store, arguments: argparse.Namespace) -> list[str | None]:
+    """What is wrong with the outputs of each run, or with its scores beside them."""
+    if len(runs) > _CHECKED and not arguments.check:
+        _log.warning("%d runs: their scores are not compared with their stored outputs; --check does it", len(runs))
+        return [None] * len(runs)
+    whole = arguments.json or arguments.check
+    return [store.problem(run, None if whole else run.config.task.metrics[:1]) for run in runs]
+
+
+def _facts(run: RunRecord) -> dict[str, Any]:
+    config, facts = run.config, run.facts
     return {
         "fingerprint": run.fingerprint,
         "encoder": config.encoder.name,
@@ -103,11 +131,10 @@ def _facts(run: StoredRun) -> dict[str, Any]:
     }
 
 
-def _show_runs(runs: list[StoredRun]) -> None:
-    table = console.table(
-        "run", "encoder", "task", "optimizer", "seed", "score", "device", "finished", numbers=("seed",)
-    )
-    for run in runs:
+def _show_runs(runs: list[RunRecord], problems: list[str | None]) -> None:
+    names = ("run", "encoder", "task", "optimizer", "seed", "score", "device", "finished")
+    table = console.table(*names, *["problem"] * any(problems), numbers=("seed",))
+    for run, problem in zip(runs, problems, strict=True):
         facts, metric = _facts(run), run.config.task.metrics[0]
         table.add_row(
             facts["fingerprint"][:12],
@@ -116,6 +143,7 @@ def _show_runs(runs: list[StoredRun]) -> None:
             f"{metric} {facts['scores'][metric]:.4f}",
             facts["device"],
             facts["finished"].replace("T", " ").removesuffix("+00:00"),
+            *[problem or ""] * any(problems),
         )
     console.show_table(table)
 

@@ -20,7 +20,8 @@ examples:
   bertspec show 3f9a
   bertspec show 3f9a --json
 
---json writes one object: fingerprint, folder, model, config, facts, loss and learning_rate (one number per step).
+--json writes one object: fingerprint, folder, model, config, facts, recomputed (the scores that the stored outputs
+give), loss and learning_rate (one number per step).
 """
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -54,15 +55,16 @@ def sparkline(values: Any, width: int = 60) -> str:
 
 
 def _show(run: StoredRun, kept: Store) -> None:
-    config, facts, loss = run.config, run.result.facts, run.result.curve.loss
+    config, facts = run.config, run.result.facts
+    recomputed = run.recomputed()
     table = console.table("", "")
     rows: dict[str, Any] = {
         "run": run.fingerprint,
         "encoder": f"{config.encoder.name} ({'from scratch' if config.encoder.from_scratch else 'pretrained'})",
         "task": config.task.name,
         "seed": config.seed,
-        **{f"· {name}": f"{value:.4f}" for name, value in facts.scores.items()},
-        "loss": f"{sparkline(loss)}  {loss[0]:.3f} → {loss[-1]:.3f} in {facts.steps} steps",
+        **{f"· {name}": _score(value, recomputed.get(name)) for name, value in facts.scores.items()},
+        "loss": _curve(run),
         "optimizer": _fields(config.recipe.optimizer),
         "recipe": _fields(config.recipe, without="optimizer"),
         "seen": f"{facts.train_examples} examples, {facts.train_tokens} tokens; "
@@ -86,6 +88,21 @@ def _show(run: StoredRun, kept: Store) -> None:
     console.show_table(table, fold=True)
 
 
+def _score(recorded: float, computed: float | None) -> str:
+    """A recorded score, and beside it the one that the stored outputs give, if that is another."""
+    from bertspec.store.runs import same_score
+
+    wrong = computed is not None and not same_score(recorded, computed)
+    return f"{recorded:.4f} is recorded, and the outputs give {computed:.4f}" if wrong else f"{recorded:.4f}"
+
+
+def _curve(run: StoredRun) -> str:
+    loss, steps = run.result.curve.loss, run.result.facts.steps
+    if not len(loss):  # it diverged at its first step
+        return f"none: {run.result.facts.diverged or 'no step was taken'}"
+    return f"{sparkline(loss)}  {loss[0]:.3f} → {loss[-1]:.3f} in {steps} steps"
+
+
 def _fields(record: Any, *, without: str = "") -> str:
     values = {name: value for name, value in record if name != without and value not in (None, {})}
     return ", ".join(
@@ -107,6 +124,7 @@ def _show_json(run: StoredRun, kept: Store) -> None:
             "model": str(model) if model else None,
             "config": run.config.model_dump(mode="json"),
             "facts": run.result.facts.model_dump(mode="json"),
+            "recomputed": run.recomputed(),
             "loss": run.result.curve.loss.tolist(),
             "learning_rate": run.result.curve.learning_rate.tolist(),
         }
