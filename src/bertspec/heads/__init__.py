@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from bertspec.errors import UnknownName
 from bertspec.heads.classification import Classification
-from bertspec.heads.protocol import HardRow, Outputs, Prediction, TaskHead, Values
+from bertspec.heads.protocol import HardRow, Outputs, Prediction, TaskHead, Values, is_missing
 from bertspec.heads.regression import Regression
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Values",
     "build",
     "find",
+    "is_missing",
     "register",
 ]
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from bertspec.errors import DataError
-from bertspec.heads.protocol import HardRow, Outputs, Prediction, TaskHead, Values
+from bertspec.heads.protocol import HardRow, Outputs, Prediction, TaskHead, Values, is_missing
 
 __all__ = ["Classification"]
+
+_NUMBER = re.compile(r"\s*-?(0|[1-9]\d{0,14})(\.\d*)?\s*", re.ASCII)
+_WORDS = {True: {"true", "yes", "y", "on", "t", "1"}, False: {"false", "no", "n", "off", "f", "0"}}
+"""Class names that stand for true and false."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,14 @@ class Classification(TaskHead):
         """Check the labels.
 
         Raises:
-            ValueError: there are fewer than two, or one is named twice.
+            ValueError: there are fewer than two, one is empty, or one is named twice.
         """
         if len(self.labels) < 2:
             raise ValueError("a classification task names at least two labels")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("a label is named twice")
+        if not all(label.strip() for label in self.labels):
+            raise ValueError("a label is empty")
 
     @property
     def width(self) -> int:
@@ -48,21 +55,43 @@ class Classification(TaskHead):
         """The labels."""
         return self.labels
 
+    def translated(self, values: Sequence[Any], names: Sequence[str], *, where: str) -> list[Any]:
+        """Replace class numbers by names, where the data set's own names are in another order than the labels."""
+        renamed = self._spelled(names)
+        if renamed == list(self.labels):
+            return list(values)
+        if not set(renamed) & set(self.labels):
+            if _are_numbers(names) or _are_numbers(self.labels):
+                return list(values)
+            raise DataError(
+                "the data set has other names for its classes than the task",
+                given=f"labels: {', '.join(self.labels)}",
+                allowed=f"names of the data set: {', '.join(names)}",
+                where=where,
+            )
+        return [_name_of(value, names, renamed) for value in values]
+
     def targets(self, values: Sequence[Any], *, where: str) -> Values:
-        """Read class numbers, from numbers or from names."""
-        numbers = {label: number for number, label in enumerate(self.labels)}
-        targets = np.empty(len(values), dtype=np.float64)
+        """Read class numbers. A value that is the name of a class counts as that class, not as the number of another.
+
+        It is the name whether it is text, a number or a truth value: ``1``, ``1.0`` and ``"1"`` are the class ``"1"``.
+        """
+        readings: dict[tuple[type, Any], _Reading] = {}
         for row, value in enumerate(values):
-            number = _class_number(value, numbers)
-            if number is None:
-                raise DataError(
-                    "a label is outside the head",
-                    given=value,
-                    allowed=f"0 to {len(self.labels) - 1}, or one of {', '.join(self.labels)}",
-                    where=f"row {row}, {where}",
-                )
-            targets[row] = number
-        return targets
+            key = _key(value)
+            if key not in readings:
+                readings[key] = self._reading(value, f"row {row}, {where}")
+        self._refuse_mixture(readings.values())
+        numbers = {key: reading.number for key, reading in readings.items()}
+        return np.fromiter((numbers[_key(value)] for value in values), dtype=np.float64, count=len(values))
+
+    def check_targets(self, targets: Values, *, scored: bool, where: str) -> str | None:
+        """Refuse to train on one class; a note names the classes that are missing."""
+        present = set(targets.astype(int).tolist())
+        if len(present) < 2:
+            return super().check_targets(targets, scored=scored, where=where)
+        missing = [label for number, label in enumerate(self.labels) if number not in present]
+        return f"no row has the label {' or '.join(map(repr, missing))}: {where}" if missing else None
 
     def decode(self, outputs: Outputs) -> Values:
         """Choose the most likely class."""
@@ -117,10 +146,102 @@ class Classification(TaskHead):
             for row in rows
         ]
 
+    def _spelled(self, names: Sequence[str]) -> list[str]:
+        """The names of a data set, spelled as the labels are where only the case differs."""
+        spelling = {label.casefold(): label for label in self.labels}
+        if len(spelling) < len(self.labels) or len({name.casefold() for name in names}) < len(names):
+            return list(names)  # the case alone tells two names apart
+        return [spelling.get(name.casefold(), name) for name in names]
 
-def _class_number(value: Any, numbers: dict[str, int]) -> int | None:
+    def _reading(self, value: Any, where: str) -> _Reading:
+        """Read one value.
+
+        Raises:
+            DataError: it is missing, or no class.
+        """
+        missing = is_missing(value)  # str(None) could be the name of a class
+        reading = _Reading(value, where, self._named(value), _number(value, len(self.labels)))
+        if reading.number is not None and not missing:
+            return reading
+        raise DataError(
+            "a label is missing" if missing else "a label is outside the head",
+            given=value,
+            allowed=f"0 to {len(self.labels) - 1}, or one of {', '.join(self.labels)}",
+            where=where,
+        )
+
+    def _named(self, value: Any) -> int | None:
+        """The class whose name a value is; None if it is no name, or the name of several."""
+        truth = isinstance(value, bool | np.bool_)
+        if str(value) in self.labels and not truth:
+            return self.labels.index(str(value))
+        if truth:
+            fitting = [at for at, label in enumerate(self.labels) if label.casefold() in _WORDS[bool(value)]]
+        else:
+            number = _as_float(value)
+            fitting = [at for at, label in enumerate(self.labels) if number is not None and _as_float(label) == number]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _refuse_mixture(self, readings: Iterable[_Reading]) -> None:
+        """Refuse values of which some are only numbers, and others are names of other classes than their numbers.
+
+        Raises:
+            DataError: the column can be read in two ways.
+        """
+        only_number = next((each for each in readings if each.by_name is None), None)
+        other = next((each for each in readings if each.by_number not in (None, each.number)), None)
+        if only_number is not None and other is not None:
+            raise DataError(
+                "the labels can be read in two ways: as the names of classes, or as their numbers",
+                given=f"{other.value!r} and {only_number.value!r}",
+                allowed=f"names alone ({', '.join(self.labels)}), or numbers from 0 to {len(self.labels) - 1} of "
+                "classes whose names are no numbers",
+                where=f"{other.where}; and {only_number.where}",
+            )
+
+
+class _Reading(NamedTuple):
+    """What a value stands for."""
+
+    value: Any
+    where: str
+    by_name: int | None
+    """The class of that name."""
+    by_number: int | None
+    """The class of that number."""
+
+    @property
+    def number(self) -> int | None:
+        """The class; a name counts before a number."""
+        return self.by_number if self.by_name is None else self.by_name
+
+
+def _key(value: Any) -> tuple[type, Any]:
+    """A key for a value, in which true, 1 and 1.0 differ."""
+    return type(value), value if getattr(value, "__hash__", None) else repr(value)
+
+
+def _as_float(value: Any) -> float | None:
+    """A number, or a text that is one; None for anything else."""
     if isinstance(value, str):
-        return numbers.get(value)
-    if isinstance(value, bool | int | np.integer) and 0 <= int(value) < len(numbers):
-        return int(value)
-    return None
+        return float(value) if _NUMBER.fullmatch(value) else None
+    known = isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
+    return float(value) if known and abs(value) < 2**53 else None
+
+
+def _number(value: Any, classes: int) -> int | None:
+    """The class number that a value is, or None."""
+    number = float(value) if isinstance(value, bool | np.bool_) else _as_float(value)
+    return int(number) if number is not None and number in range(classes) else None
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    return list(names) == [str(number) for number in range(len(names))]
+
+
+def _name_of(value: Any, names: Sequence[str], renamed: Sequence[str]) -> Any:
+    """The name of a value that is a name or a number of the data set; another value as it is."""
+    if isinstance(value, str) and value in names:
+        return renamed[names.index(value)]
+    number = _number(value, len(names))
+    return value if number is None else renamed[number]

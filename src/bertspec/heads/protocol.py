@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HardRow", "Outputs", "Prediction", "TaskHead", "Values"]
+from bertspec.errors import DataError
+
+__all__ = ["HardRow", "Outputs", "Prediction", "TaskHead", "Values", "is_missing"]
 
 Outputs = NDArray[np.float32]
 """What the model returns, one row per example."""
@@ -110,6 +112,41 @@ class TaskHead(ABC):
             DataError: a value does not fit; the message names the first such row.
         """
 
+    def translated(self, values: Sequence[Any], names: Sequence[str], *, where: str) -> list[Any]:
+        """The same column, with class numbers of the data set replaced by names if they are not those of the task.
+
+        Args:
+            values: the column.
+            names: the data set's own names for its classes, in the order of its numbers.
+            where: the column, split and task, for the message.
+
+        Raises:
+            DataError: these are not the classes of the task.
+        """
+        del names, where
+        return list(values)
+
+    def check_targets(self, targets: Values, *, scored: bool, where: str) -> str | None:
+        """Check that the targets of a split differ.
+
+        Args:
+            targets: shape (examples,), at least one.
+            scored: whether the split is scored, not trained on.
+            where: the column, split and task, for the message.
+
+        Returns:
+            A note for the user about a split that can be used but says little, or None.
+
+        Raises:
+            DataError: nothing can be learned from them.
+        """
+        if len(np.unique(targets)) > 1:
+            return None
+        given = self.shown(float(targets[0]))
+        if scored:
+            return f"every row has the label {given!r}: {where}"
+        raise DataError("every label is the same", given=given, allowed="rows of at least two labels", where=where)
+
     @abstractmethod
     def decode(self, outputs: Outputs) -> Values:
         """Turn outputs of shape (examples, width) into one prediction per example."""
@@ -150,3 +187,10 @@ class TaskHead(ABC):
             predictions: shape (seeds, examples).
             most: rows at most.
         """
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell is empty: None, not a number, or text without a character."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))

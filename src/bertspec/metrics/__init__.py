@@ -84,7 +84,7 @@ def _spearman(references: Array, predictions: Array) -> float:
 
 
 def _correlation(references: Array, predictions: Array, function: Callable[[Array, Array], float]) -> float:
-    """Compute a correlation; that of a constant is undefined, and counts as 0."""
+    """Compute a correlation. That of a constant is undefined: it counts as 0, and the run as collapsed."""
     constant = np.ptp(references) == 0 or np.ptp(predictions) == 0
     return 0.0 if constant else float(function(references, predictions))
 

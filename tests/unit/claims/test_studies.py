@@ -10,7 +10,7 @@ from bertspec import claims, study
 from bertspec.claims import studies
 from bertspec.config import GeneratedConfig, OptimizerConfig, StudyConfig
 from bertspec.errors import InvalidConfig
-from bertspec.heads import Classification
+from bertspec.heads import Classification, Regression
 from bertspec.inference.records import AtLength, Latencies, Pair, Percentile
 from bertspec.results import Outcomes
 from bertspec.statistics import Claim, Spread, Verdict
@@ -126,7 +126,10 @@ def test_a_run_that_diverges_is_a_collapse_and_stays_in_the_mean(study_config: S
     assert len(claims.begin(made.config, session).trained) == 0
 
 
-def test_a_claim_of_no_collapse_needs_a_head_that_can_collapse(study_config: StudyConfig, session: Session) -> None:
+def test_a_claim_of_no_collapse_needs_a_head_that_can_collapse(
+    study_config: StudyConfig, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Regression, "collapse", None)
     task = study_config.task.model_copy(update={"head": "regression", "labels": (), "metrics": ("pearson",)})
     message = "a regression head has no rule for a collapse; given: 'regression'; allowed: a classification task"
     with pytest.raises(InvalidConfig, match=message):

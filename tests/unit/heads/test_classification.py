@@ -10,7 +10,13 @@ HEAD = Classification(("negative", "positive"))
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"), [((), "at least two labels"), (("a",), "at least two"), (("a", "b", "a"), "named twice")]
+    ("labels", "message"),
+    [
+        ((), "at least two labels"),
+        (("a",), "at least two"),
+        (("a", "b", "a"), "named twice"),
+        (("a", " "), "a label is empty"),
+    ],
 )
 def test_labels_that_do_not_fit_are_refused(labels: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -21,10 +27,90 @@ def test_a_label_is_a_class_number_or_a_class_name() -> None:
     assert HEAD.targets([1, "negative", True, np.int8(0)], where="here").tolist() == [1.0, 0.0, 1.0, 0.0]
 
 
-@pytest.mark.parametrize("label", [2, -1, "neutral", 0.5, None])
+@pytest.mark.parametrize("label", [2, -1, "neutral", 0.5, "2", "01", "0x1", ["negative"], 10**400])
 def test_a_label_outside_the_classes_is_refused_with_its_row(label: object) -> None:
     with pytest.raises(DataError, match="outside the head.*allowed: 0 to 1, or one of negative, positive.*row 1, here"):
         HEAD.targets([0, label], where="here")
+
+
+@pytest.mark.parametrize("label", [None, float("nan"), "", " "])
+def test_an_empty_cell_is_missing_even_if_a_class_has_that_name(label: object) -> None:
+    with pytest.raises(DataError, match="a label is missing.*where: row 1, here"):
+        Classification(("None", "nan")).targets(["None", label], where="here")
+
+
+@pytest.mark.parametrize(
+    ("labels", "values", "expected"),
+    [
+        (("1", "0"), ["0", "1", "1"], [1, 0, 0]),
+        (("1", "0"), [0, 1, np.int64(1)], [1, 0, 0]),
+        (("1", "0"), [0.0, 1.0, "1.0"], [1, 0, 0]),
+        (("true", "false"), [True, False], [0, 1]),
+        (("true", "false"), ["true", "false"], [0, 1]),
+        (("yes", "no"), [True, np.bool_(False)], [0, 1]),
+        (("1", "2", "3", "4", "5"), [5, 1, 4.0, "3", "2.0"], [4, 0, 3, 2, 1]),
+        (("0.5", "1.0", "1.5"), [1, 0.5, "1.50"], [1, 0, 2]),
+        (("bad", "good"), [0.0, "1.0", "0", True], [0, 1, 0, 1]),
+        (("NA", "EU"), ["EU", "NA"], [1, 0]),
+        (("01", "1"), ["1", "01"], [1, 0]),
+        (("0", "1"), ["1", 0, "0.0"], [1, 0, 0]),
+    ],
+)
+def test_a_value_that_is_the_name_of_a_class_is_that_class(
+    labels: tuple[str, ...], values: list[object], expected: list[int]
+) -> None:
+    assert Classification(labels).targets(values, where="here").tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "values"), [(("1", "2", "3"), [0, 1, 2]), (("1", "2", "3"), ["1", "2", "0"]), (("1", "b"), [0, 1])]
+)
+def test_labels_that_are_partly_names_and_partly_numbers_are_refused(
+    labels: tuple[str, ...], values: list[int]
+) -> None:
+    with pytest.raises(DataError, match="can be read in two ways.*where: row [01], here; and row [02], here"):
+        Classification(labels).targets(values, where="here")
+
+
+def test_classes_of_a_data_set_in_another_order_are_read_by_their_names() -> None:
+    assert HEAD.translated([0, 1, -1], ("Positive", "negative"), where="here") == ["positive", "negative", -1]
+    assert HEAD.translated(["1", "Positive"], ("Positive", "negative"), where="here") == ["negative", "positive"]
+
+
+@pytest.mark.parametrize("names", [("negative", "positive"), ("Negative", "POSITIVE"), ("0", "1")])
+def test_classes_of_a_data_set_in_the_same_order_stay_numbers(names: tuple[str, ...]) -> None:
+    assert HEAD.translated([0, 1], names, where="here") == [0, 1]
+
+
+def test_labels_that_are_numbers_take_the_classes_of_the_data_set_in_its_order() -> None:
+    assert Classification(("0", "1")).translated([0, 1], ("neg", "pos"), where="here") == [0, 1]
+    assert Classification(("1", "0")).translated([0, 1], ("0", "1"), where="here") == ["0", "1"]
+
+
+def test_other_classes_than_those_of_the_data_set_are_refused() -> None:
+    with pytest.raises(
+        DataError, match="given: 'labels: negative, positive'; allowed: names of the data set: neg, pos"
+    ):
+        HEAD.translated([0, 1], ("neg", "pos"), where="here")
+
+
+def test_a_class_that_only_the_data_set_has_is_refused_with_its_row() -> None:
+    values = HEAD.translated([0, 1, 2], ("negative", "neutral", "positive"), where="here")
+    with pytest.raises(DataError, match="outside the head; given: 'neutral'.*row 1, here"):
+        HEAD.targets(values, where="here")
+
+
+def test_nothing_can_be_learned_from_one_class() -> None:
+    with pytest.raises(DataError, match="every label is the same; given: 'positive'.*where: here"):
+        HEAD.check_targets(np.ones(3), scored=False, where="here")
+    note = HEAD.check_targets(np.ones(3), scored=True, where="here")
+    assert note == "every row has the label 'positive': here"
+
+
+def test_a_class_without_a_row_is_noted() -> None:
+    head = Classification(("a", "b", "c"))
+    assert head.check_targets(np.array([0.0, 2.0]), scored=False, where="here") == "no row has the label 'b': here"
+    assert head.check_targets(np.arange(3.0), scored=False, where="here") is None
 
 
 def test_the_most_likely_class_is_predicted() -> None:
