@@ -18,7 +18,7 @@ from bertspec import metrics
 from bertspec.config import REFUSED, EncoderConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
 from bertspec.errors import FormerName, InvalidConfig, UnknownName
 from bertspec.records import validate
-from bertspec.sources.tables import FILE_READERS
+from bertspec.sources.rows import suffix_of
 
 __all__ = ["PLAN_FIELDS", "Catalog"]
 
@@ -305,7 +305,7 @@ def _is_path(word: str) -> bool:
 
 
 def _is_local(word: str) -> bool:
-    return _is_path(word) or Path(word).suffix in FILE_READERS
+    return _is_path(word) or suffix_of(word) is not None
 
 
 def _stem(word: str) -> str:

@@ -187,7 +187,7 @@ def _config(card: Mapping[str, Any], subset: str | None, folder: Path) -> dict[s
     configs = card.get("configs") or []
     if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
         raise DataError("configs: is a list of subsets", given=type(configs).__name__, where=folder / "README.md")
-    named = {str(config.get("config_name")): config for config in configs}
+    named: dict[str, dict[str, Any]] = {str(config.get("config_name")): config for config in configs}
     if not named and subset is not None and subset not in _described(card):
         raise DataError("the data set declares no subsets", given=subset, allowed="no subset", where=folder)
     if not named:
@@ -222,16 +222,15 @@ def _declared(data_files: Any, root: Path) -> Splits:
     splits: Splits = {}
     for entry in entries:
         split, paths = (entry.get("split"), entry.get("path")) if isinstance(entry, dict) else (None, None)
-        paths = [paths] if isinstance(paths, str) else paths
-        known = isinstance(split, str) and split not in splits and isinstance(paths, list)
-        if not known or not all(isinstance(path, str) for path in paths):
+        listed = paths if isinstance(paths, list) else [paths]
+        if not isinstance(split, str) or split in splits or not all(isinstance(path, str) for path in listed):
             raise DataError(
                 "data_files: is not understood",
                 given=str(entry)[:80],
                 allowed="a path, or a list of {split: …, path: …}, each split once",
                 where=f"the README of {root}",
             )
-        splits[split] = _resolved(paths, root)
+        splits[split] = _resolved(map(str, listed), root)
     return splits
 
 

@@ -17,10 +17,10 @@ import lzma
 import re
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from bertspec import documents
 from bertspec.errors import DataError
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """The suffixes of the files that are read, in lower case; text may also be compressed."""
 
-_COMPRESSED: Mapping[str, Callable[[BinaryIO], IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_COMPRESSED: Mapping[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _LONGEST_CELL = 2**24
 """The most characters of a cell: a quotation mark that is never closed must not fill the memory."""
 _POINTER = b"version https://git-lfs.github.com/spec/"

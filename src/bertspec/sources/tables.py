@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import logging
+import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,17 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from bertspec.config import TaskConfig
-from bertspec.errors import BertspecError, DataError, SourceError
+from bertspec.errors import BertspecError, DataError
+from bertspec.heads import is_missing
 from bertspec.results import Origin, Source
-from bertspec.sources import Sources, generated
+from bertspec.sources import Sources, folders, generated, splits
+from bertspec.sources.folders import DataFiles
+from bertspec.sources.pins import DataPin, Pins
+from bertspec.sources.splits import Part
 
-__all__ = ["FILE_READERS", "Splits", "Table", "load", "sabotage", "texts", "tuning"]
+__all__ = ["Splits", "Table", "load", "sabotage", "texts", "tuning"]
+
+_log = logging.getLogger(__name__)
 
 Table = dict[str, list[Any]]
 """Column name → one value per row."""
-
-FILE_READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
-"""File suffix → the reader of the datasets library."""
 
 _SHUFFLE_SEED = 0
 _MARK = ". "
@@ -41,38 +46,25 @@ class Splits:
     """The labels before noise of the scored rows of a generated task, or None."""
 
 
-@functools.lru_cache(maxsize=8)
 def load(task: TaskConfig, sources: Sources) -> Splits:
-    """Read the columns that the task uses; an equal call returns the same rows.
+    """Read the columns that the task uses.
+
+    A file is read again if its content has changed, whatever its time stamp says; otherwise an equal call returns the
+    same rows.
 
     Raises:
-        DataError: a split or a column is missing.
-        SourceError: the data set cannot be read.
+        DataError: a file, a split or a column is missing, or rows do not fit the task.
+        SourceError: the data set cannot be downloaded.
         HashMismatch: the rows are not those that the lock file promises.
         Unreachable: it is not available locally, and the hub does not answer.
         UnknownName: neither the hub nor the generated tasks have such a data set.
     """
-    columns = tuple(dict.fromkeys(c for c in (task.text, task.text_pair, task.label) if c is not None))
-    source: Source = "installed"
-    commit = None
     if task.generated is not None:
-        train, evaluation = (generated.rows(task.dataset, task.generated, split) for split in ("train", "evaluation"))
-    else:
-        path, source, commit = _locate(task, sources)
-        train, evaluation = (
-            _chosen(_read(path, task, split), columns, task) for split in (task.train_split, task.evaluation_split)
-        )
-        if (pin := sources.pins.of_data(task)) is not None:
-            digest = _digest(columns, train, evaluation)
-            sources.pins.check(pin.sha256, digest, f"the content of data set {task.dataset!r}")
-    if task.tuning_share is not None:
-        trained, scored = tuning(task, train)
-        train, evaluation = _rows(train, trained), _rows(train, scored)
-    clean = None if task.sabotage == "scored on training rows" else evaluation.get(generated.CLEAN_LABEL)
-    train, evaluation = sabotage(task, _chosen(train, columns, task), _chosen(evaluation, columns, task))
-    digest = _digest(columns, train, evaluation)
-    origin = Origin(name=task.dataset, source=source, revision=commit, sha256=digest)
-    return Splits(train, evaluation, origin, None if clean is None else tuple(clean))
+        return _generated(task)
+    path, source, commit = _locate(task, sources)
+    files = folders.find(path, task.subset)
+    pin = sources.pins.of_data(task)
+    return _read(task, files, splits.hashes(files, _specs(task)), source, commit, pin, sources.pins)
 
 
 def texts(task: TaskConfig, sources: Sources, *, sha256: str) -> tuple[tuple[str, ...], ...] | None:
@@ -95,22 +87,81 @@ def texts(task: TaskConfig, sources: Sources, *, sha256: str) -> tuple[tuple[str
     return tuple(zip(*(map(str, loaded.evaluation[name]) for name in columns), strict=True)) if same else None
 
 
+@functools.lru_cache(maxsize=8)
+def _generated(task: TaskConfig) -> Splits:
+    assert task.generated is not None  # noqa: S101 - the caller has checked it
+    train, evaluation = (generated.rows(task.dataset, task.generated, split) for split in ("train", "evaluation"))
+    train, evaluation = _tuned(task, train, evaluation)
+    clean = None if task.sabotage == "scored on training rows" else evaluation.get(generated.CLEAN_LABEL)
+    train, evaluation = sabotage(task, _chosen(train, task), _chosen(evaluation, task))
+    origin = Origin(name=task.dataset, source="installed", sha256=_digest(task, train, evaluation))
+    return Splits(train, evaluation, origin, None if clean is None else tuple(clean))
+
+
+@functools.lru_cache(maxsize=8)
+def _read(
+    task: TaskConfig,
+    files: DataFiles,
+    contents: tuple[tuple[str, ...], ...],
+    source: Source,
+    commit: str | None,
+    pin: DataPin | None,
+    pins: Pins,
+) -> Splits:
+    """The rows of data files.
+
+    Args:
+        task: the task.
+        files: its files.
+        contents: the hashes of these files; the cache goes by them.
+        source: where the files are.
+        commit: what the hub resolved.
+        pin: what the lock file promises.
+        pins: the lock file.
+    """
+    del contents
+    parts = splits.read(files, _specs(task), _columns(task), label=task.label)
+    for part, spec in zip(parts, _specs(task), strict=True):
+        _refuse_empty(part, task, spec)
+    train, evaluation = (_translated(part, task, spec) for part, spec in zip(parts, _specs(task), strict=True))
+    if pin is not None:
+        # The lock may have been made for a task that has the classes in the order of the data set.
+        digests = [_digest(task, *tables) for tables in ((parts[0].table, parts[1].table), (train, evaluation))]
+        digest = pin.sha256 if pin.sha256 in digests else digests[-1]
+        pins.check(pin.sha256, digest, f"the content of data set {task.dataset!r}")
+    train, evaluation = _tuned(task, train, evaluation)
+    _check_labels(task, train, evaluation)
+    train, evaluation = sabotage(task, train, evaluation)
+    origin = Origin(name=task.dataset, source=source, revision=commit, sha256=_digest(task, train, evaluation))
+    return Splits(train, evaluation, origin)
+
+
+def _specs(task: TaskConfig) -> tuple[str, str]:
+    return task.train_split, task.evaluation_split
+
+
+def _columns(task: TaskConfig) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(c for c in (task.text, task.text_pair, task.label) if c is not None))
+
+
 def _locate(task: TaskConfig, sources: Sources) -> tuple[Path, Source, str | None]:
     path = Path(task.dataset)
     if path.is_absolute():
-        if not path.exists():
-            raise SourceError(f"the data set of task {task.name!r} does not exist", given=str(path))
+        if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a name that is too long
+            raise DataError(f"the data set of task {task.name!r} does not exist", given=str(path))
         return path, "folder", None
     if mirrored := sources.in_mirror(task.dataset):
         return mirrored, "mirror", None
     pin = sources.pins.of_data(task)
-    folder, commit = sources.download(
-        task.dataset,
-        "dataset",
-        revision=(pin.revision if pin else None) or task.revision,
-        select=lambda files: _selected(files, task.subset),
-    )
+    revision = (pin.revision if pin else None) or task.revision
+    folder, commit = _downloaded(task.dataset, task.subset, revision, sources)
     return folder, "hub", commit
+
+
+@functools.lru_cache(maxsize=8)
+def _downloaded(name: str, subset: str | None, revision: str | None, sources: Sources) -> tuple[Path, str]:
+    """The folder and the commit of a data set of the hub, which is asked once per process."""
+    return sources.download(name, "dataset", revision=revision, select=lambda files: _selected(files, subset))
 
 
 def _selected(files: list[str], subset: str | None) -> list[str]:
@@ -119,28 +170,56 @@ def _selected(files: list[str], subset: str | None) -> list[str]:
     return ["README.md", *(own or files)]
 
 
-def _read(path: Path, task: TaskConfig, split: str) -> Table:
-    import datasets  # late: it takes a second, and generated tasks never need it
-
-    datasets.disable_progress_bars()
-    try:
-        if path.is_file():
-            options = {"sep": "\t"} if path.suffix == ".tsv" else {}
-            rows = datasets.load_dataset(_reader(path), data_files=str(path), split=split, **options)
-        else:
-            rows = datasets.load_dataset(str(path), task.subset, split=split)
-    except (ValueError, OSError, datasets.exceptions.DatasetsError) as refusal:
-        raise DataError(f"split {split!r} of task {task.name!r} cannot be read: {refusal}", where=path) from refusal
-    return {name: list(rows[name]) for name in rows.column_names}
-
-
-def _reader(path: Path) -> str:
-    if path.suffix not in FILE_READERS:
-        raise SourceError("no reader for this kind of file", given=path.name, allowed=", ".join(FILE_READERS))
-    return FILE_READERS[path.suffix]
+def _refuse_empty(part: Part, task: TaskConfig, spec: str) -> None:
+    """Refuse a split without rows, and an empty cell, which is named with its line."""
+    where = f"split {spec!r} of task {task.name!r}"
+    for column, values in part.table.items():
+        if not values:
+            raise DataError("the split is empty", allowed="at least one row", where=where)
+        row = next((row for row, value in enumerate(values) if is_missing(value)), None)
+        if row is not None:
+            raise DataError(
+                "a label is missing" if column == task.label else "a text is empty",
+                given=values[row],
+                allowed="a value in every row",
+                where=f"{part.where(row)}, column {column!r}, {where}",
+            )
 
 
-def _chosen(table: Table, columns: tuple[str, ...], task: TaskConfig) -> Table:
+def _translated(part: Part, task: TaskConfig, spec: str) -> Table:
+    """The rows with classes as the task names them, if the data set has names for them, too."""
+    names = part.class_names.get(task.label)
+    if names is None:
+        return part.table
+    where = f"column {task.label!r}, split {spec!r} of task {task.name!r}"
+    return {**part.table, task.label: task.task_head.translated(part.table[task.label], names, where=where)}
+
+
+def _tuned(task: TaskConfig, train: Table, evaluation: Table) -> tuple[Table, Table]:
+    """The two splits, or those that settings are chosen on."""
+    if task.tuning_share is None:
+        return train, evaluation
+    trained, scored = tuning(task, train)
+    return _rows(train, trained), _rows(train, scored)
+
+
+def _check_labels(task: TaskConfig, train: Table, evaluation: Table) -> None:
+    """Refuse labels that do not fit the task, or that nothing can be learned from; warn of missing classes.
+
+    Raises:
+        DataError: a label does not fit, or all are the same.
+    """
+    scored = task.train_split if task.tuning_share is not None else task.evaluation_split
+    for table, spec, is_scored in ((train, task.train_split, False), (evaluation, scored, True)):
+        where = f"column {task.label!r}, split {spec!r} of task {task.name!r}"
+        targets = task.task_head.targets(table[task.label], where=where)
+        note = task.task_head.check_targets(targets, scored=is_scored, where=where)
+        if note is not None:
+            _log.warning("%s", note)
+
+
+def _chosen(table: Table, task: TaskConfig) -> Table:
+    columns = _columns(task)
     missing = [column for column in columns if column not in table]
     if missing:
         raise DataError(
@@ -156,10 +235,10 @@ def _rows(table: Table, numbers: Sequence[int]) -> Table:
     return {column: [values[row] for row in numbers] for column, values in table.items()}
 
 
-def _digest(columns: tuple[str, ...], *tables: Table) -> str:
+def _digest(task: TaskConfig, *tables: Table) -> str:
     """The hash of the rows, not of the files, so that a mirror and the hub give the same one."""
     digest = hashlib.sha256()
-    for line in _lines(columns, *tables):
+    for line in _lines(_columns(task), *tables):
         digest.update(line.encode())
     return digest.hexdigest()
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from bertspec.config import GeneratedConfig, StudyConfig, TaskConfig
-from bertspec.errors import DataError, SourceError, Unreachable
+from bertspec.errors import DataError, Unreachable
 from bertspec.sources import Sources, tables
 from bertspec.sources.tables import Splits, tuning
 
@@ -38,7 +39,10 @@ def own(dataset: Path, **changes: object) -> TaskConfig:
 
 def test_a_folder_of_csv_files_is_a_data_set(reviews: Path, nowhere: Sources) -> None:
     splits = tables.load(own(reviews), nowhere)
-    assert splits.train == {"text": ["good train", "bad train", "fine train", "poor train"], "label": [1, 0, 1, 0]}
+    assert splits.train == {
+        "text": ["good train", "bad train", "fine train", "poor train"],
+        "label": ["1", "0", "1", "0"],
+    }
     assert splits.evaluation["text"][0] == "good validation"
     assert splits.origin.source == "folder"
 
@@ -71,8 +75,37 @@ def test_one_changed_word_changes_the_hash(reviews: Path, nowhere: Sources) -> N
     before = tables.load(own(reviews), nowhere).origin.sha256
     file = reviews / "validation.csv"
     file.write_text(file.read_text().replace("poor", "awful"))
-    tables.load.cache_clear()
     assert tables.load(own(reviews), nowhere).origin.sha256 != before
+
+
+def test_a_changed_file_with_its_old_time_stamp_is_read_anew(reviews: Path) -> None:
+    mirror = Sources(reviews.parent.parent, None)
+    tasks = {reviews.parent.name: own(Path(reviews.parent.name) / "reviews"), "folder": own(reviews)}
+    tasks["file"] = own(reviews / "train.csv", evaluation_split="train")
+    before = {name: tables.load(task, mirror).origin.sha256 for name, task in tasks.items()}
+    file = reviews / "train.csv"
+    stamp = file.stat()
+    file.write_text(file.read_text().replace(",1,", ",2,").replace(",0,", ",1,").replace(",2,", ",0,"))
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert file.stat().st_size == stamp.st_size
+    for name, task in tasks.items():
+        changed = tables.load(task, mirror)
+        assert changed.train["label"][:2] == ["0", "1"]
+        assert changed.origin.sha256 != before[name]
+
+
+def test_unchanged_rows_are_read_once(reviews: Path, nowhere: Sources) -> None:
+    assert tables.load(own(reviews), nowhere) is tables.load(own(reviews), nowhere)
+
+
+def test_reading_leaves_nothing_in_the_cache_of_the_datasets_library(
+    reviews: Path, nowhere: Sources, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    tables.load(own(reviews / "train.csv", train_split="train[:50%]", evaluation_split="train[50%:]"), nowhere)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_missing_column_is_named_with_those_that_exist(reviews: Path, nowhere: Sources) -> None:
@@ -89,15 +122,23 @@ def test_a_second_text_that_a_single_sentence_data_set_does_not_have_is_refused(
 
 
 def test_a_missing_split_is_refused(reviews: Path, nowhere: Sources) -> None:
-    with pytest.raises(DataError, match="split 'dev' of task 'reviews' cannot be read"):
+    with pytest.raises(DataError, match="no such split; given: 'dev'; allowed: train, validation; where: .*reviews"):
         tables.load(own(reviews, evaluation_split="dev"), nowhere)
 
 
 @pytest.mark.parametrize("name", ["no", "data.xlsx"])
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, nowhere: Sources, name: str) -> None:
     (tmp_path / "data.xlsx").write_text("x")
-    with pytest.raises(SourceError, match=r"does not exist|no reader for this kind of file.*\.csv"):
-        tables.load(own(tmp_path / name), nowhere)
+    with pytest.raises(DataError, match=r"does not exist|no reader for this kind of file.*\.csv"):
+        tables.load(own(tmp_path / name, evaluation_split="train"), nowhere)
+
+
+@pytest.mark.parametrize("name", ["x" * 500 + ".csv", "loop.csv", "pipe.csv", "null\0.csv"])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, nowhere: Sources, name: str) -> None:
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="does not exist|cannot be read"):
+        tables.load(own(tmp_path / name, evaluation_split="train"), nowhere)
 
 
 def test_a_data_set_of_an_unreachable_hub_is_said_to_be_unreachable(nowhere: Sources) -> None:
@@ -134,7 +175,7 @@ def test_a_tuning_split_is_another_data_set(task: TaskConfig, tuned: TaskConfig,
 
 def test_a_tuning_split_is_always_the_same(tuned: TaskConfig, nowhere: Sources) -> None:
     first = tables.load(tuned, nowhere)
-    tables.load.cache_clear()
+    tables._generated.cache_clear()
     assert tables.load(tuned, nowhere) == first
 
 
