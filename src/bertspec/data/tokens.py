@@ -19,13 +19,15 @@ from bertspec.errors import DataError
 from bertspec.files import atomic_folder
 from bertspec.sources.tables import Table
 
-__all__ = ["Examples", "Tokens", "encode", "read"]
+__all__ = ["Examples", "Tokens", "check_text", "encode", "read"]
 
 
 _log = logging.getLogger(__name__)
 
 _LAYOUT = 1
 """Increased when the meaning of a cached file changes."""
+
+_TEXTS_AT_ONCE = 10_000
 
 _ARRAYS = ("ids", "types", "offsets")
 
@@ -60,12 +62,32 @@ def read(table: Table, task: TaskConfig, split: str) -> Examples:
     )
 
 
+def check_text(value: object, *, where: str) -> str:
+    """A text that a tokenizer can read.
+
+    Raises:
+        DataError: it is missing, empty, of another type, or not Unicode.
+    """
+    if isinstance(value, str) and value.strip() and (value.isascii() or not _is_broken(value)):
+        return value
+    if not isinstance(value, str):
+        problem = "a text is missing" if value is None else f"a value of type {type(value).__name__} is no text"
+    else:
+        problem = "a text is not UTF-8, or has half of a surrogate pair" if value.strip() else "a text is empty"
+    raise DataError(problem, given=value, allowed="some text", where=where)
+
+
+def _is_broken(text: str) -> bool:
+    """Whether a text has half of a surrogate pair, as bytes that are not UTF-8 leave it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _texts(values: Sequence[Any], column: str, where: str) -> list[str]:
-    for row, value in enumerate(values):
-        if not isinstance(value, str) or not value.strip():
-            problem = "a text is empty" if isinstance(value, str) else "a text is missing"
-            raise DataError(problem, given=value, allowed="some text", where=f"row {row}, column {column!r}, {where}")
-    return list(values)
+    return [check_text(value, where=f"row {row}, column {column!r}, {where}") for row, value in enumerate(values)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +150,24 @@ def encode(tokenizer: Any, examples: Examples, *, max_length: int, key: str, cac
 
 
 def _tokenize(tokenizer: Any, examples: Examples, max_length: int) -> Tokens:
-    encoded = tokenizer(
-        examples.texts,
-        examples.pairs,
-        truncation=True,
-        max_length=max_length,
-        return_attention_mask=False,
-        return_token_type_ids=True,
-    )
-    ids = np.concatenate([np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]])
-    types = np.concatenate([np.asarray(row, dtype=np.int8) for row in encoded["token_type_ids"]])
-    lengths = [len(row) for row in encoded["input_ids"]]
-    _refuse_unknown(ids, tokenizer)
-    return Tokens(ids, types, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+    """Tokenize in parts: what the tokenizers library returns takes a kilobyte for each token."""
+    ids, types, lengths = [], [], [0]
+    for first in range(0, len(examples), _TEXTS_AT_ONCE):
+        part = slice(first, first + _TEXTS_AT_ONCE)
+        encoded = tokenizer(
+            examples.texts[part],
+            None if examples.pairs is None else examples.pairs[part],
+            truncation=True,
+            max_length=max_length,
+            return_attention_mask=False,
+            return_token_type_ids=True,
+        )
+        ids += [np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]]
+        types += [np.asarray(row, dtype=np.int8) for row in encoded["token_type_ids"]]
+        lengths += map(len, encoded["input_ids"])
+    joined = np.concatenate(ids)
+    _refuse_unknown(joined, tokenizer)
+    return Tokens(joined, np.concatenate(types), np.cumsum(lengths, dtype=np.int64))
 
 
 def _refuse_unknown(ids: NDArray[np.int32], tokenizer: Any) -> None:

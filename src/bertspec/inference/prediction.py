@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bertspec import models
 from bertspec.config import EncoderConfig, RunConfig, TaskConfig
-from bertspec.data.tokens import Examples, Tokens, encode
+from bertspec.data.tokens import Examples, Tokens, check_text, encode
 from bertspec.device import Device, choose
 from bertspec.engine import outputs
 from bertspec.errors import InvalidConfig
@@ -67,7 +67,7 @@ class Predictor:
 
         Raises:
             InvalidConfig: pairs are missing, or the task has none.
-            DataError: the tokenizer knows less than half of the texts' tokens.
+            DataError: a text is empty or not Unicode, or the tokenizer knows less than half of the texts' tokens.
         """
         task = self.config.task
         if (pairs is None) != (task.text_pair is None):
@@ -78,6 +78,8 @@ class Predictor:
             )
         if not texts:
             return []
+        for number, text in enumerate((*texts, *(pairs or ()))):
+            check_text(text, where=f"text {number % len(texts) + 1}")
         examples = Examples(list(texts), None if pairs is None else list(pairs), np.zeros(len(texts)))
         tokens = encode(self.tokenizer, examples, max_length=self.config.recipe.max_length, key="", cache=None)
         with self.device.session(0):

@@ -176,7 +176,7 @@ def test_without_texts_no_model_is_loaded(monkeypatch: pytest.MonkeyPatch, capsy
 @pytest.mark.usefixtures("trained")
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("id,sentence\n1,x\n", "the file lacks a column .* given: 'text'; allowed: id, sentence"), (None, "No such file")],
+    [("id,sentence\n1,x\n", "the file lacks a column; given: 'text'; allowed: id, sentence"), (None, "No such file")],
 )
 def test_a_file_that_does_not_fit_is_refused(
     folder: Path, content: str | None, message: str, capsys: pytest.CaptureFixture[str]

@@ -37,12 +37,13 @@ def test_texts_and_labels_keep_the_order_of_the_rows(pair: TaskConfig) -> None:
         ({"a": [], "b": [], "y": []}, "the split is empty; allowed: at least one row; where: split 'train'"),
         ({"a": ["x", " "], "b": ["v", "w"], "y": [0, 1]}, "a text is empty; given: ' '.*row 1, column 'a'"),
         ({"a": ["x", "z"], "b": ["v", None], "y": [0, 1]}, "a text is missing.*row 1, column 'b'"),
-        ({"a": ["x", 3], "b": ["v", "w"], "y": [0, 1]}, "a text is missing; given: 3"),
+        ({"a": ["x", 3], "b": ["v", "w"], "y": [0, 1]}, "a value of type int is no text; given: 3"),
+        ({"a": ["x", "\udce9"], "b": ["v", "w"], "y": [0, 1]}, "not UTF-8, or has half of a surrogate pair.*row 1"),
         ({"a": ["x"], "b": ["v"], "y": [2]}, "outside the head; given: 2; allowed: 0 to 1, or one of negative, pos"),
         ({"a": ["x"], "b": ["v"], "y": [-1]}, "outside the head; given: -1"),
         ({"a": ["x"], "b": ["v"], "y": ["neutral"]}, "outside the head; given: 'neutral'"),
         ({"a": ["x"], "b": ["v"], "y": [0.5]}, "outside the head; given: 0.5"),
-        ({"a": ["x"], "b": ["v"], "y": [None]}, "outside the head"),
+        ({"a": ["x"], "b": ["v"], "y": [None]}, "a label is missing"),
     ],
 )
 def test_a_row_that_does_not_fit_is_refused_with_its_place(
@@ -52,14 +53,17 @@ def test_a_row_that_does_not_fit_is_refused_with_its_place(
         read(table, pair, "train")
 
 
-@pytest.mark.parametrize("label", ["4.5", None, float("nan"), float("inf"), True])
+@pytest.mark.parametrize("label", ["4,5", "", None, float("nan"), float("inf"), True])
 def test_a_regression_label_is_a_finite_number(regression: TaskConfig, label: object) -> None:
     with pytest.raises(DataError, match="allowed: a finite number"):
         read({"a": ["x"], "b": ["v"], "y": [label]}, regression, "train")
 
 
 def test_numbers_to_regress_are_kept(regression: TaskConfig) -> None:
-    assert read({"a": ["x", "y"], "b": ["v", "w"], "y": [4.25, 3]}, regression, "train").labels.tolist() == [4.25, 3.0]
+    assert read({"a": ["x", "y"], "b": ["v", "w"], "y": [4.25, "3"]}, regression, "train").labels.tolist() == [
+        4.25,
+        3.0,
+    ]
 
 
 EXAMPLES = Examples(["the plot is dull .", "the cast is not witty"], ["it was .", "yet"], np.zeros(2))
@@ -85,6 +89,12 @@ def test_ids_are_those_of_the_tokenizer(tokenizer: Any) -> None:
     assert tokens.ids[tokens.offsets[1] : tokens.offsets[2]].tolist() == expected["input_ids"]
     assert tokens.types[tokens.offsets[1] : tokens.offsets[2]].tolist() == expected["token_type_ids"]
     assert len(tokens) == 2
+
+
+def test_texts_that_are_tokenized_in_parts_have_the_same_ids(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = made(tokenizer)
+    monkeypatch.setattr("bertspec.data.tokens._TEXTS_AT_ONCE", 1)
+    assert same(made(tokenizer), whole)
 
 
 def test_long_texts_are_truncated(tokenizer: Any) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
+import io
+import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertspec.cli import console, options
 
@@ -27,10 +28,11 @@ examples:
   cat new-reviews.txt | bertspec predict 3f9a
   bertspec predict 3f9a --json "the film was good ."
 
-A .csv or .tsv file has the columns that the task reads. Any other file, and standard input, has one text per line
-(for a task of pairs: two texts with a tab between them).
+A table (.csv, .tsv, .json, .jsonl, .parquet) has the columns that the task reads. Any other file, and standard input,
+has one text per line (for a task of pairs: two texts with a tab between them). Text is UTF-8; empty lines are skipped.
 
-Each line of the result: the label (or the number), its probability, the text; separated by tabs.
+Each line of the result: the label (or the number), its probability, the text; separated by tabs. A tab, a line break
+or a control character inside of them is written as \\t, \\n or \\x1b.
 --json writes one object per line: text, text_pair, label, value, probabilities.
 """
 
@@ -78,6 +80,7 @@ def rows(arguments: argparse.Namespace, task: TaskConfig) -> Iterator[Row]:
         InvalidConfig: texts and a file are given.
     """
     from bertspec.errors import DataError, InvalidConfig
+    from bertspec.sources.rows import suffix_of
 
     if arguments.text and arguments.file:
         raise InvalidConfig("texts come from the command line or from a file", given="both", allowed="one of them")
@@ -86,66 +89,89 @@ def rows(arguments: argparse.Namespace, task: TaskConfig) -> Iterator[Row]:
     elif arguments.file is None:
         if sys.stdin.isatty():
             sys.stderr.write("reading texts, one per line, until Ctrl-D\n")
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape")
         yield from _lines(sys.stdin, task, "standard input")
+    elif suffix_of(arguments.file) is not None:
+        yield from _table(arguments.file, task)
     else:
         try:
-            with arguments.file.open(encoding="utf-8-sig", newline="") as stream:
-                of_columns = arguments.file.suffix in (".csv", ".tsv")
-                yield from (_columns if of_columns else _lines)(stream, task, arguments.file)
-        except (OSError, UnicodeDecodeError, csv.Error) as refusal:
-            raise DataError(f"the file cannot be read: {refusal}", where=arguments.file) from refusal
+            with _opened(arguments.file) as stream:
+                yield from _lines(stream, task, arguments.file)
+        except OSError as refusal:
+            raise DataError(
+                f"the file cannot be read: {refusal.strerror or refusal}", where=arguments.file
+            ) from refusal
 
 
 def _given(texts: Sequence[str], task: TaskConfig) -> Iterator[Row]:
+    from bertspec.data.tokens import check_text
     from bertspec.errors import InvalidConfig
 
-    if task.text_pair is None:
-        yield from ((text, None) for text in texts)
-    elif len(texts) % 2:
+    if task.text_pair is not None and len(texts) % 2:
         raise InvalidConfig(
             f"task {task.name!r} reads pairs of texts", given=f"{len(texts)} texts", allowed="two per pair"
         )
+    checked = [check_text(text, where=f"text {number}") for number, text in enumerate(texts, start=1)]
+    if task.text_pair is None:
+        yield from ((text, None) for text in checked)
     else:
-        yield from zip(texts[::2], texts[1::2], strict=True)
+        yield from zip(checked[::2], checked[1::2], strict=True)
 
 
-def _lines(stream: Any, task: TaskConfig, where: object) -> Iterator[Row]:
+def _opened(file: Path) -> io.TextIOWrapper:
+    """The lines of a regular file, or of what the shell passes as a file, such as ``<(…)``."""
+    from bertspec.files import open_regular
+
+    content = file.open("rb") if file.is_relative_to("/dev") else open_regular(file)
+    return io.TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _lines(stream: Iterable[str], task: TaskConfig, where: object) -> Iterator[Row]:
+    from bertspec.data.tokens import check_text
     from bertspec.errors import DataError
 
     for number, line in enumerate(stream, start=1):
+        here = f"{where}, line {number}"
+        if "\0" in line:
+            raise DataError("a line has a NUL character", allowed="text that is saved as UTF-8", where=here)
         text, tab, pair = line.rstrip("\r\n").partition("\t")
-        if not text.strip():
+        if not line.strip():
             continue
-        if task.text_pair is not None and not tab:
-            raise DataError(
-                f"task {task.name!r} reads pairs of texts", given=text, allowed="two texts with a tab between them",
-                where=f"{where}, line {number}",
-            )  # fmt: skip
-        yield (text, pair) if task.text_pair is not None else (line.rstrip("\r\n"), None)
+        if task.text_pair is None:
+            yield check_text(line.rstrip("\r\n"), where=here), None
+        elif tab:
+            yield check_text(text, where=here), check_text(pair, where=here)
+        else:
+            allowed = "two texts with a tab between them"
+            raise DataError(f"task {task.name!r} reads pairs of texts", given=text, allowed=allowed, where=here)
 
 
-def _columns(stream: Any, task: TaskConfig, where: Path) -> Iterator[Row]:
-    from bertspec.errors import DataError
+def _table(file: Path, task: TaskConfig) -> list[Row]:
+    """The texts of a table; all of them are checked before the first prediction."""
+    from bertspec.data.tokens import check_text
+    from bertspec.sources import rows
 
-    reader = csv.DictReader(stream, delimiter="\t" if where.suffix == ".tsv" else ",")
-    wanted = [column for column in (task.text, task.text_pair) if column is not None]
-    missing = [column for column in wanted if column not in (reader.fieldnames or ())]
-    if missing:
-        raise DataError(
-            f"the file lacks a column that task {task.name!r} reads",
-            given=", ".join(missing),
-            allowed=", ".join(reader.fieldnames or ()),
-            where=where,
-        )
-    for row in reader:
-        yield row[task.text] or "", row[task.text_pair] if task.text_pair else None
+    columns = [column for column in (task.text, task.text_pair) if column is not None]
+    content = rows.read(file, columns, label=task.label)
+
+    def checked(column: str) -> Iterator[str]:
+        for row, value in enumerate(content.columns[column]):
+            at = f"row {row}" if content.lines is None else f"line {content.lines[row]}"
+            yield check_text(value, where=f"{file}, {at}, column {column!r}")
+
+    texts, *pairs = (checked(column) for column in columns)
+    return list(zip(texts, pairs[0] if pairs else itertools.repeat(None), strict=False))
 
 
 def _line(row: Row, prediction: Prediction, *, as_json: bool) -> str:
     import json
 
+    from bertspec.printing import printable, printable_json
+
     text, pair = row
     if as_json:
-        return json.dumps({"text": text, "text_pair": pair, **prediction.as_json()}, ensure_ascii=False)
-    words = " ".join(part for part in (text, pair) if part).replace("\t", " ").replace("\n", " ")
-    return "\t".join((*prediction.columns(), words))
+        value = {"text": text, "text_pair": pair, **prediction.as_json()}
+        return printable_json(json.dumps(value, ensure_ascii=False))
+    words = " ".join(part for part in (text, pair) if part)
+    return "\t".join(map(printable, (*prediction.columns(), words)))
