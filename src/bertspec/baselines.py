@@ -14,9 +14,11 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import field_validator
@@ -25,7 +27,7 @@ from bertspec import claims, metrics
 from bertspec.catalog import Catalog
 from bertspec.config import RunConfig
 from bertspec.errors import InvalidConfig, StoreError
-from bertspec.files import write_atomic
+from bertspec.files import read_regular, write_atomic
 from bertspec.records import FrozenRecord, layout_of, validate
 from bertspec.results import ClaimRecord, Compared, SessionRecord
 from bertspec.statistics import FEWEST_COMPARED, holm, relative_change
@@ -40,13 +42,16 @@ __all__ = [
     "compare",
     "path_of",
     "read",
+    "refusal",
     "studies_of",
     "timings_of",
     "write",
 ]
 
-LAYOUT = 1
-"""The layout of a baseline; another one is refused. It is raised when a field changes."""
+LAYOUT = 2
+"""The layout of a baseline. It is raised when a field changes."""
+_READ = (1, LAYOUT)
+"""The layouts that can be read: baselines of layout 1 have no recipes."""
 MEMORY_MARGIN = 0.05
 """The relative growth of a peak that is still allowed."""
 SPEED_MARGIN = 0.10
@@ -54,6 +59,8 @@ SPEED_MARGIN = 0.10
 
 _TWO_SIDED_95, _ONE_SIDED_95 = 1.96, 1.645
 _MIB = 2**20
+_LARGEST = 64 * _MIB
+"""Bytes of a file; a thousand studies take 1 MiB."""
 _RENAMED = {
     re.compile(r"(not: )?examples a second it trains on, as a ratio,?$"): "training speed ratio",
     re.compile(r"(not: )?examples a second it evaluates, as a ratio,?$"): "evaluation speed ratio",
@@ -61,7 +68,9 @@ _RENAMED = {
     re.compile(r"(not: )?texts of (\d+) tokens a second, as a ratio,?$"): r"throughput ratio at \2 tokens",
 }
 """Former names of timed quantities, which saved baselines may have."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_CHANGES = 3
+"""Settings of a recipe that a message names."""
 
 
 class BaselineStudy(FrozenRecord):
@@ -71,6 +80,8 @@ class BaselineStudy(FrozenRecord):
     """Names of encoder and task, and a hash of the recipe: they must be the same for two studies to be compared.
     Weights, rows and code may differ; the comparison shows whether that made the score worse."""
     title: str
+    recipe: dict[str, Any] | None = None
+    """What the hash covers: every setting that is not the default. None in a baseline of layout 1."""
     metric: str
     seeds: tuple[int, ...]
     scores: tuple[float, ...]
@@ -122,10 +133,12 @@ def path_of(name: str, root: Path) -> Path:
     """The file of a baseline.
 
     Raises:
-        InvalidConfig: the name has other characters than letters, digits, dots and hyphens.
+        InvalidConfig: the name has other characters than letters, digits, dots and hyphens, or is too long.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidConfig("a baseline's name is a word", given=name, allowed="letters, digits, dots, hyphens")
+        raise InvalidConfig(
+            "a baseline's name is a word", given=name, allowed="up to 100 letters, digits, dots, hyphens"
+        )
     return root / "baselines" / f"{name}.json"
 
 
@@ -182,14 +195,16 @@ def read(file: Path) -> Baseline:
         StoreError: the file is missing, damaged or of another version.
     """
     try:
-        text = file.read_bytes()
-    except OSError as refusal:
+        text = read_regular(file, limit=_LARGEST)
+    except FileNotFoundError as refusal:
         known = ", ".join(sorted(other.stem for other in file.parent.glob("*.json"))) or "no baseline yet"
         raise StoreError(
             "there is no such baseline", given=file.stem, allowed=f"{known} (bertspec baseline save NAME)", where=file
         ) from refusal
+    except OSError as refusal:
+        raise StoreError(f"the baseline cannot be read: {refusal.strerror}", where=file) from refusal
     layout = layout_of(text)
-    if layout not in (LAYOUT, None):
+    if layout not in (*_READ, None):
         raise StoreError(
             "the baseline has another layout; save it again",
             given=f"layout {layout}",
@@ -206,9 +221,12 @@ def _runs_of(session: SessionRecord) -> Iterable[str]:
                 yield from claim.runs
 
 
+def _recipe(config: RunConfig) -> dict[str, Any]:
+    return config.recipe.model_dump(mode="json", exclude={"threads", "precision"}, exclude_defaults=True)
+
+
 def _key(config: RunConfig) -> str:
-    recipe = config.recipe.model_dump(mode="json", exclude={"threads", "precision"}, exclude_defaults=True)
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(_recipe(config), sort_keys=True).encode()).hexdigest()[:8]
     return f"{config.encoder.name} {config.task.name} {digest}"
 
 
@@ -222,6 +240,7 @@ def _study(key: str, runs: list[StoredRun], catalog: Catalog) -> BaselineStudy:
     return BaselineStudy(
         key=key,
         title=f"{config.encoder.name} · {config.task.name} · {config.recipe.optimizer.word}",
+        recipe=_recipe(config),
         metric=metric,
         seeds=tuple(run.config.seed for run in runs),
         scores=tuple(run.result.facts.scores[metric] for run in runs),
@@ -250,13 +269,18 @@ def compare(before: Sequence[Baselined], after: Sequence[Baselined], *, level: f
     if both sides ran on the same named accelerator, which counts the tensors of one run alone. Speed: only ratios that
     were measured in turns, on the same machine. Memory and speed by Welch's t-test beyond a margin.
 
+    What the baseline has and the session has not is MISSING: a study that was not run, or under another recipe, by
+    another metric, or on too few seeds.
+
     Args:
         before: the baseline.
         after: the same quantities now; what the baseline does not have is left out.
         level: how often a build that is no worse may be called a regression, over all quantities together.
     """
     now = {(type(each), each.key): each for each in after}
-    tests = [test for old in before for test in _tests(old, now.get((type(old), old.key)))]
+    known = {(type(old), old.key) for old in before}
+    others = [each for name, each in now.items() if name not in known]
+    tests = [test for old in before for test in _tests(old, now.get((type(old), old.key)), others)]
     worse = iter(holm([test.p_value for test in tests if test.p_value is not None], level=level).tolist())
     return tuple(
         test.result.model_copy(update={"outcome": "FAIL"}) if test.p_value is not None and next(worse) else test.result
@@ -264,7 +288,27 @@ def compare(before: Sequence[Baselined], after: Sequence[Baselined], *, level: f
     )
 
 
-def _tests(old: Baselined, new: Baselined | None) -> Iterator[_Test]:
+def refusal(compared: Sequence[Compared], *, allow_missing: bool = False) -> str | None:
+    """Why a session does not pass a comparison with a baseline, in words; None if it passes.
+
+    Args:
+        compared: the result of :func:`compare`.
+        allow_missing: whether the baseline may have what the session has not.
+    """
+    counts = Counter(each.outcome for each in compared)
+    if counts["FAIL"]:
+        return f"{counts['FAIL']} of {len(compared)} quantities of the baseline became worse"
+    if allow_missing:
+        return None
+    if counts["MISSING"]:
+        return (
+            f"{counts['MISSING']} of {len(compared)} quantities of the baseline are missing from this session; "
+            "--allow-missing accepts that"
+        )
+    return None if counts["PASS"] else "nothing of the baseline could be compared; --allow-missing accepts that"
+
+
+def _tests(old: Baselined, new: Baselined | None, others: Sequence[Baselined]) -> Iterator[_Test]:
     if isinstance(old, BaselineStudy) and isinstance(new, BaselineStudy):
         yield _quality(old, new)
         if old.accelerator is not None:
@@ -273,21 +317,64 @@ def _tests(old: Baselined, new: Baselined | None) -> Iterator[_Test]:
         yield _speed(old, new)
     else:
         quantity, then = (old.metric, _mean(old.scores)) if isinstance(old, BaselineStudy) else _ratio_of(old)
-        yield _Test(
-            Compared(outcome="UNDECIDED", title=old.title, quantity=quantity, then=then, reason="it was not run")
-        )
+        reason = _why_missing(old, others)
+        yield _Test(Compared(outcome="MISSING", title=old.title, quantity=quantity, then=then, reason=reason))
+
+
+def _why_missing(old: Baselined, others: Sequence[Baselined]) -> str:
+    """Why the session has no such study or timing.
+
+    Args:
+        old: the study or the timing of the baseline.
+        others: what the session has and the baseline has not.
+    """
+    if isinstance(old, BaselineTiming):
+        return "it was not measured in this session"
+    recipes = [
+        each.recipe for each in others if isinstance(each, BaselineStudy) and _names(each.key) == _names(old.key)
+    ]
+    if not recipes:
+        return "it was not run in this session"
+    changes = min((_changes(old.recipe, recipe) for recipe in recipes), key=len)
+    more = f" and {len(changes) - _CHANGES} more" if len(changes) > _CHANGES else ""
+    what = f": {', '.join(changes[:_CHANGES])}{more}" if changes else ""
+    return f"it was run under another recipe{what}"
+
+
+def _names(key: str) -> str:
+    """The encoder and the task of a study's key, without the hash of the recipe."""
+    return key.rpartition(" ")[0]
+
+
+def _changes(old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
+    """The settings in which two recipes differ, such as ``steps 60 → 25``; empty where one is not known."""
+    if old is None or new is None:
+        return []
+    then, now = _flat(old), _flat(new)
+    names = [name for name in dict.fromkeys((*then, *now)) if then.get(name) != now.get(name)]
+    return [f"{name} {then.get(name, 'default')} → {now.get(name, 'default')}" for name in names]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def _quality(old: BaselineStudy, new: BaselineStudy) -> _Test:
     from scipy import stats  # late: it takes a second
 
     then, now = _mean(old.scores), _mean(new.scores)
-    known = Compared(outcome="UNDECIDED", title=new.title, quantity=new.metric, then=then, now=now)
+    known = Compared(outcome="UNDECIDED", title=old.title, quantity=old.metric, then=then, now=now)
+    if old.metric != new.metric:
+        missing = {"outcome": "MISSING", "now": None, "reason": f"measured by {old.metric} then, by {new.metric} now"}
+        return _Test(known.model_copy(update=missing))
     if set(old.runs) == set(new.runs):
         same = {"outcome": "PASS", "reason": "the same runs as then: nothing has changed that could change them"}
         return _Test(known.model_copy(update=same))
     if few := _too_few("seeds", len(old.scores), len(new.scores)):
-        return _Test(known.model_copy(update={"reason": few}))
+        return _Test(known.model_copy(update=few))
     worse = -1.0 if metrics.find(new.metric).better == "higher" else 1.0
     error = max(old.spread, new.spread) * math.sqrt(1 / len(old.scores) + 1 / len(new.scores))
     tested = {
@@ -306,7 +393,7 @@ def _memory(old: BaselineStudy, new: BaselineStudy) -> _Test:
         reason = f"measured on {old.accelerator} then, on {new.accelerator or 'a CPU'} now"
         return _Test(known.model_copy(update={"reason": reason}))
     if few := _too_few("seeds", len(old.peaks), len(new.peaks)):
-        return _Test(known.model_copy(update={"reason": few}))
+        return _Test(known.model_copy(update=few))
     return _beyond_margin(known, old.peaks, new.peaks, MEMORY_MARGIN)
 
 
@@ -317,7 +404,7 @@ def _speed(old: BaselineTiming, new: BaselineTiming) -> _Test:
         reason = f"measured on {old.machine} then, on {new.machine} now"
         return _Test(known.model_copy(update={"reason": reason}))
     if few := _too_few("rounds", len(old.ratios), len(new.ratios)):
-        return _Test(known.model_copy(update={"reason": few}))
+        return _Test(known.model_copy(update=few))
     return _beyond_margin(known, old.ratios, new.ratios, -SPEED_MARGIN)
 
 
@@ -336,9 +423,13 @@ def _ratio_of(timing: BaselineTiming) -> tuple[str, float]:
     return timing.quantity, float(np.exp(np.log(timing.ratios).mean()))
 
 
-def _too_few(unit: str, then: int, now: int) -> str | None:
-    enough = min(then, now) >= FEWEST_COMPARED
-    return None if enough else f"{then} {unit} then, {now} now; at least {FEWEST_COMPARED} a side are needed"
+def _too_few(unit: str, then: int, now: int) -> dict[str, str] | None:
+    """The outcome of a quantity with too few values: MISSING where the session lacks them, else UNDECIDED."""
+    if min(then, now) >= FEWEST_COMPARED:
+        return None
+    outcome: Literal["MISSING", "UNDECIDED"] = "MISSING" if now < FEWEST_COMPARED <= then else "UNDECIDED"
+    reason = f"{then} {unit} then, {now} now; at least {FEWEST_COMPARED} a side are needed"
+    return {"outcome": outcome, "reason": reason}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+import os
 import uuid
 from pathlib import Path
 
@@ -9,8 +11,8 @@ import pytest
 
 from bertspec import baselines
 from bertspec.baselines import Baseline, BaselineStudy, BaselineTiming, compare, timings_of
-from bertspec.errors import StoreError
-from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord
+from bertspec.errors import InvalidConfig, StoreError
+from bertspec.results import ClaimRecord, Compared, ScenarioRecord, SessionRecord
 
 EMPTY = Baseline(name="x", made=datetime.date(2026, 1, 1), session="s", versions={}, studies=())
 
@@ -21,7 +23,7 @@ def test_a_baseline_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_a_baseline_of_another_layout_is_to_be_saved_again(tmp_path: Path) -> None:
-    text = EMPTY.model_dump_json(indent=1).replace('"layout": 1', '"layout": 7')
+    text = EMPTY.model_dump_json(indent=1).replace(f'"layout": {baselines.LAYOUT}', '"layout": 7')
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(StoreError, match="another layout; save it again; given: 'layout 7'.*bertspec baseline save x"):
         baselines.read(tmp_path / "x.json")
@@ -87,15 +89,114 @@ def test_an_error_rate_that_rises_is_a_regression() -> None:
     assert [compare([then], [now])[0].outcome for now in (up, down)] == ["FAIL", "PASS"]
 
 
-def test_fewer_than_five_seeds_are_undecided() -> None:
+def test_fewer_than_five_seeds_now_are_missing() -> None:
     [found] = compare([scored("a", [0.9] * 5)], [scored("a", [0.1] * 3)])
-    assert found.outcome == "UNDECIDED"
+    assert found.outcome == "MISSING"
     assert "5 seeds then, 3 now; at least 5 a side" in str(found.reason)
+
+
+def test_fewer_than_five_seeds_then_are_undecided() -> None:
+    [found] = compare([scored("a", [0.9] * 3)], [scored("a", [0.1] * 5)])
+    assert found.outcome == "UNDECIDED"
+    assert "3 seeds then, 5 now; at least 5 a side" in str(found.reason)
 
 
 def test_a_study_that_was_not_run_is_named() -> None:
     [found] = compare([scored("a", [0.9] * 5)], [])
-    assert (found.outcome, found.now, found.reason) == ("UNDECIDED", None, "it was not run")
+    assert (found.outcome, found.now, found.reason) == ("MISSING", None, "it was not run in this session")
+
+
+def recipe(**settings: object) -> dict[str, object]:
+    return {"steps": 60, "batch_size": 16, "optimizer": {"algorithm": "adamw", "learning_rate": 0.001}} | settings
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "changes"),
+    [
+        (recipe(), recipe(steps=25), ": steps 60 → 25"),
+        (recipe(), recipe(clip_norm=1.0), ": clip_norm default → 1.0"),
+        (recipe(), recipe(optimizer={"algorithm": "sgd"}), ": optimizer.algorithm adamw → sgd, "),
+        (recipe(), recipe(a=1, b=2, c=3, d=4), ": a default → 1, b default → 2, c default → 3 and 1 more"),
+        (None, recipe(), ""),
+    ],
+)
+def test_a_study_under_another_recipe_is_missing_and_the_change_is_named(
+    then: dict[str, object] | None, now: dict[str, object], changes: str
+) -> None:
+    old = scored("bert task 11111111", [0.94] * 5).model_copy(update={"recipe": then})
+    new = scored("bert task 22222222", [0.68] * 5).model_copy(update={"recipe": now})
+    [found] = compare([old], [new])
+    assert (found.outcome, found.now) == ("MISSING", None)
+    assert str(found.reason).startswith(f"it was run under another recipe{changes}")
+
+
+def test_of_several_recipes_the_most_similar_one_is_named() -> None:
+    old = scored("bert task 1", [0.94] * 5).model_copy(update={"recipe": recipe()})
+    others = [
+        scored("bert task 2", [0.9] * 5).model_copy(update={"recipe": recipe(steps=9, batch_size=1)}),
+        scored("bert task 3", [0.9] * 5).model_copy(update={"recipe": recipe(batch_size=8)}),
+        scored("bert other 4", [0.9] * 5).model_copy(update={"recipe": recipe()}),
+    ]
+    [found] = compare([old], others)
+    assert found.reason == "it was run under another recipe: batch_size 16 → 8"
+
+
+def test_a_recipe_that_the_baseline_has_as_well_is_not_the_other_one() -> None:
+    one, two = scored("bert task 1", [0.94] * 5), scored("bert task 2", [0.94] * 5)
+    assert compare([one, two], [two])[0].reason == "it was not run in this session"
+
+
+def test_a_study_by_another_metric_is_missing() -> None:
+    then, now = scored("a", [0.9] * 5), scored("a", [0.9] * 5).model_copy(update={"metric": "f1"})
+    [found] = compare([then], [now])
+    assert (found.outcome, found.now) == ("MISSING", None)
+    assert found.reason == "measured by accuracy then, by f1 now"
+
+
+def compared(*outcomes: str) -> list[Compared]:
+    return [Compared.model_validate({"outcome": each, "title": "t", "quantity": "q"}) for each in outcomes]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "reason"),
+    [
+        (("PASS", "PASS"), None),
+        (("PASS", "UNDECIDED"), None),
+        (("PASS", "FAIL", "MISSING"), "1 of 3 quantities of the baseline became worse"),
+        (("PASS", "MISSING"), "1 of 2 quantities of the baseline are missing from this session; --allow-missing"),
+        (("UNDECIDED", "UNDECIDED"), "nothing of the baseline could be compared; --allow-missing"),
+        ((), "nothing of the baseline could be compared"),
+    ],
+)
+def test_a_comparison_passes_only_if_something_was_compared_and_nothing_is_worse_or_missing(
+    outcomes: tuple[str, ...], reason: str | None
+) -> None:
+    found = baselines.refusal(compared(*outcomes))
+    assert found is None if reason is None else str(found).startswith(reason)
+
+
+@pytest.mark.parametrize(("outcomes", "passes"), [(("MISSING",), True), ((), True), (("MISSING", "FAIL"), False)])
+def test_what_is_missing_may_be_allowed_and_what_is_worse_never(outcomes: tuple[str, ...], *, passes: bool) -> None:
+    assert (baselines.refusal(compared(*outcomes), allow_missing=True) is None) is passes
+
+
+def test_a_baseline_of_the_first_layout_is_still_read(tmp_path: Path) -> None:
+    study = scored("a", [0.9] * 5).model_dump(exclude={"recipe"})
+    former = EMPTY.model_copy(update={"layout": 1}).model_dump(mode="json") | {"studies": [study]}
+    (tmp_path / "x.json").write_text(json.dumps(former))
+    assert baselines.read(tmp_path / "x.json").studies[0].recipe is None
+
+
+@pytest.mark.parametrize("name", ["a" * 101, "../x", "", "a b", "\x1b"])
+def test_a_name_that_could_not_be_a_file_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match="a baseline's name is a word"):
+        baselines.path_of(name, tmp_path)
+
+
+def test_a_pipe_is_no_baseline(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.json")
+    with pytest.raises(StoreError, match="the baseline cannot be read: it is no regular file"):
+        baselines.read(tmp_path / "x.json")
 
 
 def test_a_study_that_the_baseline_does_not_know_is_left_out() -> None:
@@ -210,10 +311,13 @@ def test_a_saved_timing_under_a_former_name_is_still_compared(former: str, curre
     assert (denied.key, denied.quantity) == (new.key, f"inverse of the {current}")
 
 
-def test_ratios_of_another_machine_or_of_few_rounds_are_undecided() -> None:
+def test_ratios_of_another_machine_are_undecided_and_those_of_few_rounds_missing() -> None:
     before = [timed((1.6,) * 5)]
     assert compare(before, [timed((1.6,) * 5, "another")])[0].reason == "measured on mine then, on another now"
-    assert str(compare(before, [timed((1.6,) * 3)])[0].reason).startswith("5 rounds then, 3 now")
+    [few] = compare(before, [timed((1.6,) * 3)])
+    assert few.outcome == "MISSING"
+    assert str(few.reason).startswith("5 rounds then, 3 now")
+    assert compare(before, [])[0].reason == "it was not measured in this session"
 
 
 def test_the_correction_covers_quality_and_speed_together() -> None:

@@ -76,7 +76,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--against",
         metavar="NAME",
-        help="fail if a study is worse than in this baseline (see bertspec baseline --help)",
+        help="fail if a study is worse than in this baseline, or is missing (see bertspec baseline --help)",
+    )
+    group.addoption(
+        "--allow-missing",
+        action="store_true",
+        help="with --against: let the session pass without studies, recipes and timings that the baseline has",
     )
     group.addoption(
         "--calibrate",

@@ -171,10 +171,15 @@ class AgainstBaseline:
 
     def __post_init__(self) -> None:
         self.baseline = _read_baseline(self.config)
+        self.refusal: str | None = None
         self.recorder.baseline = f"{self.baseline.name} of {self.baseline.made}"
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Compare the session with the baseline before its record is written; a regression fails the session."""
+        """Compare the session with the baseline before its record is written.
+
+        A regression fails the session; and so does what the baseline has and the session has not, unless
+        ``--allow-missing`` accepts that.
+        """
         if hasattr(self.config, "workerinput"):
             return
         from bertspec import baselines
@@ -187,8 +192,9 @@ class AgainstBaseline:
         self.recorder.compared = baselines.compare(
             (*self.baseline.studies, *self.baseline.timings), (*studies, *baselines.timings_of(record))
         )
-        failed = any(each.outcome == "FAIL" for each in self.recorder.compared)
-        if failed and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        allowed = bool(self.config.getoption("allow_missing"))
+        self.refusal = baselines.refusal(self.recorder.compared, allow_missing=allowed)
+        if self.refusal is not None and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def left_out(self) -> list[str]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bertspec.printing import printable
+
 if TYPE_CHECKING:
     from bertspec.pytest_plugin.recording import AgainstBaseline, Recorder
     from bertspec.pytest_plugin.running import Running
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Summary", "Terminal", "bound", "cut", "fitted", "measured", "shorten", "totals", "verdict_of", "write"]
 
-_COLOURS = {"PASS": {"green": True}, "FAIL": {"red": True}, "UNDECIDED": {"yellow": True}}
+_COLOURS = {"PASS": {"green": True}, "FAIL": {"red": True}, "UNDECIDED": {"yellow": True}, "MISSING": {"red": True}}
 _HEADINGS = ("verdict", "scenario", "measured", "bound", "seeds")
 _BASELINE_HEADINGS = ("verdict", "study", "quantity", "before", "now", "change", "detectable drop")
 _SIGNS = {"at least": "≥", "at most": "≤"}
@@ -73,7 +75,10 @@ class Terminal:
             baseline=recorder.baseline,
             compared=recorder.compared,
             remarks=self.against.left_out() if self.against else (),
-            problems=[*self.running.unmet, *filter(None, [recorder.problem])],
+            problems=[
+                *self.running.unmet,
+                *filter(None, [recorder.problem, self.against.refusal if self.against else None]),
+            ],
             report=recorder.report or _report_command(config, recorder),
         )
 
@@ -142,8 +147,8 @@ class _Page:
 
     def baseline(self, summary: Summary) -> None:
         compared = summary.compared
-        worse = [each for each in compared if each.outcome == "FAIL"]
-        shown = compared if self.verbosity >= 0 else worse
+        worse, missing = ([each for each in compared if each.outcome == outcome] for outcome in ("FAIL", "MISSING"))
+        shown = compared if self.verbosity >= 0 else [*worse, *missing]
         self.reporter.write_sep("=", f"against {summary.baseline}")
         rows = [self._cells(_BASELINE_HEADINGS), *(self._cells(_baseline_row(each)) for each in shown)]
         lines = fitted(rows, width=self.width, flexible=1, dots=self._dots)
@@ -151,13 +156,15 @@ class _Page:
             self._verdict_line(line)
             if each is not None and each.reason:
                 self._line(f"{_INDENT}{_one_line(each.reason)}")
-        decided = sum(each.outcome != "UNDECIDED" for each in compared)
-        self._line(f"{decided} of {len(compared)} compared, {len(worse)} worse (Holm, 5 % over all of them)")
+        decided = sum(each.outcome in ("PASS", "FAIL") for each in compared)
+        counts = f"{len(worse)} worse" + (f", {len(missing)} missing" if missing else "")
+        self._line(f"{decided} of {len(compared)} compared, {counts} (Holm, 5 % over all of them)")
         for remark in summary.remarks:
             self._line(remark)
 
     def plain(self, text: str) -> str:
-        """The text in characters that the stream can show."""
+        """The text in characters that the stream can show; what the terminal could act on is escaped."""
+        text = printable(text)
         if not self.ascii_only:
             return text
         return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
@@ -329,7 +336,7 @@ def _needed(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _verdicts(verdicts: Sequence[str]) -> str:
-    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in _COLOURS)
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in ("PASS", "FAIL", "UNDECIDED"))
 
 
 def _counted(number: int, noun: str) -> str:

@@ -14,10 +14,10 @@ from bertspec.results import ClaimRecord, SessionRecord, SweepRecord
 
 __all__ = ["markdown"]
 
-_SIGNS = {"PASS": "✅", "FAIL": "❌", "UNDECIDED": "❔"}
+_SIGNS = {"PASS": "✅", "FAIL": "❌", "UNDECIDED": "❔", "MISSING": "❌"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", ":": "&#58;"})
-_ORDER = ("FAIL", "UNDECIDED", "PASS")
+_ORDER = ("FAIL", "MISSING", "UNDECIDED", "PASS")
 _ROWS = 200
 _SWEEPS = 5
 _TEXT_LIMIT, _CLAIMS_LIMIT = 400, 45_000

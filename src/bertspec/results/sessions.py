@@ -109,8 +109,9 @@ class ScenarioRecord(FrozenRecord):
 class Compared(FrozenRecord):
     """A quantity of this session, compared with a baseline."""
 
-    outcome: Literal["PASS", "FAIL", "UNDECIDED"]
-    """FAIL is a regression; PASS, no regression; UNDECIDED, too little to decide, with the reason."""
+    outcome: Literal["PASS", "FAIL", "UNDECIDED", "MISSING"]
+    """FAIL is a regression; PASS, no regression; UNDECIDED, not to be decided here, such as a speed on another machine;
+    MISSING, something that the baseline has and the session has not. The last two have a reason."""
     title: str
     """The study, such as ``bert-tiny · bundled/sentiment · adamw``."""
     quantity: str

@@ -31,20 +31,38 @@ def hooks(tmp_path: Path) -> AgainstBaseline:
         ("FAIL", pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
         ("PASS", pytest.ExitCode.OK, pytest.ExitCode.OK),
         ("UNDECIDED", pytest.ExitCode.OK, pytest.ExitCode.OK),
+        ("MISSING", pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
         ("FAIL", pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED),
         ("FAIL", pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERRUPTED),
     ],
 )
-def test_a_regression_fails_a_session_that_passed_otherwise(
-    outcome: Literal["PASS", "FAIL", "UNDECIDED"],
+def test_a_regression_or_a_missing_study_fails_a_session_that_passed_otherwise(
+    outcome: Literal["PASS", "FAIL", "UNDECIDED", "MISSING"],
     before: pytest.ExitCode,
     after: pytest.ExitCode,
     hooks: AgainstBaseline,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    compared = (Compared(outcome=outcome, title="bert", quantity="accuracy"),)
+    compared = tuple(Compared(outcome=each, title="bert", quantity="accuracy") for each in ("PASS", outcome))
     monkeypatch.setattr(baselines, "compare", lambda *_: compared)
     session: Any = SimpleNamespace(exitstatus=before)
     hooks.pytest_sessionfinish(session)
     assert session.exitstatus == after
     assert (hooks.recorder.baseline, hooks.recorder.compared) == ("1.0 of 2026-01-31", compared)
+
+
+def test_missing_studies_may_be_allowed(hooks: AgainstBaseline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        baselines, "compare", lambda *_: (Compared(outcome="MISSING", title="bert", quantity="accuracy"),)
+    )
+    monkeypatch.setattr(hooks.config, "getoption", {"allow_missing": True, "bertspec_store": "store"}.get)
+    session: Any = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    hooks.pytest_sessionfinish(session)
+    assert session.exitstatus == pytest.ExitCode.OK
+
+
+def test_a_comparison_of_nothing_fails_the_session_and_says_so(hooks: AgainstBaseline) -> None:
+    session: Any = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    hooks.pytest_sessionfinish(session)
+    assert session.exitstatus == pytest.ExitCode.TESTS_FAILED
+    assert str(hooks.refusal).startswith("nothing of the baseline could be compared")

@@ -125,6 +125,9 @@ WORSE = Compared(
     reason="it fell",
 )
 SAME = Compared(outcome="PASS", title="albert · task", quantity="accuracy", then=0.9, now=0.9, interval=(-0.01, 0.01))
+MISSING = Compared(
+    outcome="MISSING", title="bert · task", quantity="accuracy", then=0.9, reason="it was not run in this session"
+)
 FALLEN = [
     "verdict  study        quantity  before  now  change",
     "FAIL     bert · task  accuracy  0.9     0.8  -0.11 to -0.09",
@@ -138,10 +141,20 @@ FALLEN = [
         ((), 0, ["0 of 0 compared, 0 worse (Holm, 5 % over all of them)"]),
         ((SAME,), -1, ["1 of 1 compared, 0 worse (Holm, 5 % over all of them)"]),
         ((SAME, WORSE), -1, [*FALLEN, "2 of 2 compared, 1 worse (Holm, 5 % over all of them)"]),
+        (
+            (MISSING, SAME),
+            -1,
+            [
+                "verdict  study        quantity  before",
+                "MISSING  bert · task  accuracy  0.9",
+                "    it was not run in this session",
+                "1 of 2 compared, 0 worse, 1 missing (Holm, 5 % over all of them)",
+            ],
+        ),
         ((WORSE,), 0, [*FALLEN, "1 of 1 compared, 1 worse (Holm, 5 % over all of them)"]),
     ],
 )
-def test_a_baseline_is_a_table_of_which_quiet_shows_the_regressions(
+def test_a_baseline_is_a_table_of_which_quiet_shows_what_is_worse_or_missing(
     compared: tuple[Compared, ...], verbosity: int, lines: list[str]
 ) -> None:
     reporter: Any = Reporter(verbosity)

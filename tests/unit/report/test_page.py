@@ -176,10 +176,10 @@ def test_a_comparison_with_a_baseline_is_shown(hostile: SessionRecord, tmp_path:
         interval=(-0.12, -0.08),
         reason="spread",
     )
-    missing = Compared(outcome="UNDECIDED", title="albert", quantity="accuracy", then=0.9, reason="it was not run")
+    missing = Compared(outcome="MISSING", title="albert", quantity="accuracy", then=0.9, reason="it was not run")
     shown = hostile.model_copy(update={"against": "1.0 of 2026-01-31", "compared": (worse, missing)})
     page = html(shown, Store(tmp_path), NOWHERE)
-    assert re.findall(r'data-compared="(\w+)"', page) == ["FAIL", "UNDECIDED"]
+    assert re.findall(r'data-compared="(\w+)"', page) == ["FAIL", "MISSING"]
     assert "Against 1.0 of 2026-01-31" in page
     assert "-0.120 to -0.080" in page
     assert "i" not in Reader(page).tags

@@ -23,6 +23,8 @@ examples:
   git add baselines/1.0.json
   pytest features/ --against 1.0
 
+What the baseline has and a session has not fails the session, unless it has --allow-missing: a study that was not run, or
+under another recipe, by another metric or on too few seeds.
 A comparison needs five seeds on each side: --least-runs 5 trains them, and so does --against. A regression is a score
 that is worse than the seeds explain, with Holm's correction over the whole comparison. Peak memory is compared between
 runs on the same accelerator, with a margin of 5 %. Speed is compared only as ratios that scenarios measured in turns on
