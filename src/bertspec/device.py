@@ -20,7 +20,8 @@ from torch import Tensor
 
 from bertspec import cpus
 from bertspec.config import RecipeConfig
-from bertspec.errors import DeviceError, first_line
+from bertspec.errors import DeviceError
+from bertspec.printing import brief
 from bertspec.records import version_of
 from bertspec.results import Environment
 
@@ -219,7 +220,7 @@ def _computes_bf16_or_refuse(kind: Literal["cpu", "cuda"]) -> bool:
         return computes_bf16(kind)
     except RuntimeError as failure:  # the first call that reaches the driver
         raise DeviceError(
-            f"the CUDA device cannot be used: {first_line(failure)}", allowed="cpu", where="the device option"
+            f"the CUDA device cannot be used: {brief(failure)}", allowed="cpu", where="the device option"
         ) from failure
 
 

@@ -35,13 +35,7 @@ __all__ = [
     "UnknownName",
     "Unreachable",
     "UnsafeCheckpoint",
-    "first_line",
 ]
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, or its type if it has none."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 class BertspecError(Exception):

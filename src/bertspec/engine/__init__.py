@@ -22,7 +22,8 @@ from bertspec.engine.evaluation import evaluate, outputs
 from bertspec.engine.preparation import RunInputs, Split, prepare
 from bertspec.engine.schedules import learning_rate_at, steps_of
 from bertspec.engine.training import Progress, train
-from bertspec.errors import DeviceError, first_line
+from bertspec.errors import DeviceError
+from bertspec.printing import brief
 from bertspec.records import utc_now
 from bertspec.results import Outcomes, RunFacts, RunObserver, RunResult, Timings
 
@@ -103,13 +104,13 @@ def _device_errors_explained(config: RunConfig, device: Device) -> Iterator[None
         where = f"encoder {config.encoder.name!r} on {device.kind}"
         if device.is_out_of_memory(error):
             raise DeviceError(
-                f"the memory is too small: {first_line(error)}",
+                f"the memory is too small: {brief(error)}",
                 allowed="a smaller encoder, shorter texts, or a device with more memory",
                 where=where,
             ) from error
         if device.has_failed(error):
             raise DeviceError(
-                f"the device failed: {first_line(error)}", allowed="another device, or device cpu", where=where
+                f"the device failed: {brief(error)}", allowed="another device, or device cpu", where=where
             ) from error
         raise
 

@@ -20,7 +20,8 @@ from bertspec.engine import evaluation
 from bertspec.engine.checkpoints import Checkpoints, UnfitCheckpoint
 from bertspec.engine.preparation import RunContext, Split
 from bertspec.engine.schedules import learning_rate_at, steps_of
-from bertspec.errors import DeviceError, first_line
+from bertspec.errors import DeviceError
+from bertspec.printing import brief
 from bertspec.results import Curve, RunObserver
 
 __all__ = ["Progress", "train"]
@@ -248,7 +249,7 @@ class _Training:
             except (RuntimeError, MemoryError) as error:
                 if not self.context.device.is_out_of_memory(error):
                     raise
-                reason = first_line(error)
+                reason = brief(error)
             # Outside the handler, which holds the tensors of the failed attempt.
             self._halve_micro_batch(len(rows), where, reason)
         if self.recipe.clip_norm is not None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec.cli import console, options
-from bertspec.errors import BertspecError, first_line
+from bertspec.errors import BertspecError
+from bertspec.printing import brief
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -136,7 +137,7 @@ def _machine() -> Iterator[Finding]:
         precision = "bf16" if computes_bf16("cuda") else "fp32"
         name = torch.cuda.get_device_name()
     except RuntimeError as failure:  # the first call that reaches the driver
-        yield Finding("machine", "gpu", "broken", f"cannot be used: {first_line(failure)}")
+        yield Finding("machine", "gpu", "broken", f"cannot be used: {brief(failure)}")
         return
     yield Finding("machine", "gpu", "ok", f"{name}, {memory:.0f} GiB, {precision}")
 
