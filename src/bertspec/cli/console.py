@@ -59,9 +59,14 @@ def show_table(table: Table, *, fold: bool = False) -> None:
         show_lines(*_plain(table))
 
 
-def show_lines(*lines: str) -> None:
-    """Write lines to standard output. Tabs and newlines in them are their writer's own, and stay."""
-    sys.stdout.write("".join(f"{printable(line, keep=chr(9) + chr(10))}\n" for line in lines))
+def show_lines(*lines: str, keep: str = "") -> None:
+    """Write lines to standard output.
+
+    Args:
+        lines: the lines.
+        keep: control characters that are the writer's own, such as the tabs between columns.
+    """
+    sys.stdout.write("".join(f"{printable(line, keep=keep)}\n" for line in lines))
 
 
 def show_json(value: Any) -> None:

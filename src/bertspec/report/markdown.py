@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
+from bertspec.printing import printable
 from bertspec.report.sweeps import ranks
 from bertspec.results import ClaimRecord, SessionRecord, SweepRecord
 
@@ -40,12 +41,12 @@ def markdown(session: SessionRecord, sweeps: Sequence[SweepRecord] = ()) -> str:
     lines = [
         f"### bertspec: {counts['PASS']} PASS, {counts['FAIL']} FAIL, {counts['UNDECIDED']} UNDECIDED",
         "",
-        *(f"- ❌ {_plain(scenario.title)}: {_plain(scenario.reason or '')}" for scenario in broken),
+        *(f"- ❌ {_plain(scenario.title)}: {_prose(scenario.reason or '')}" for scenario in broken),
         *_claims(claims),
         *_against(session),
         *(line for sweep in sweeps[:_SWEEPS] for line in _ranking(sweep)),
         "",
-        *(f"- {count} not run: {_plain(reason)}" for reason, count in left_out.items()),
+        *(f"- {count} not run: {_prose(reason)}" for reason, count in left_out.items()),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -62,7 +63,7 @@ def _claims(claims: Sequence[tuple[str, ClaimRecord]]) -> Iterator[str]:
         yield f"\n… and {len(claims) - len(kept)} more claims"
     yield ""
     for rates, count in Counter(claim.pass_rates for _, claim in claims if claim.pass_rates).items():
-        yield f"- pass rates of {count} claim{'' if count == 1 else 's'}: {_plain(rates)}"
+        yield f"- pass rates of {count} claim{'' if count == 1 else 's'}: {_prose(rates)}"
 
 
 def _against(session: SessionRecord) -> Iterator[str]:
@@ -73,7 +74,7 @@ def _against(session: SessionRecord) -> Iterator[str]:
     yield from ("| | study | quantity | baseline | now | change |", "|---|---|---|---|---|---|")
     for each in sorted(session.compared, key=lambda one: _ORDER.index(one.outcome))[:_ROWS]:
         then, now = _number(each.then), _number(each.now)
-        why = f" ({_plain(each.reason)})" if each.reason else ""
+        why = f" ({_prose(each.reason)})" if each.reason else ""
         yield (
             f"| {_SIGNS[each.outcome]} {each.outcome} | {_plain(each.title)} | {_plain(each.quantity)}{why} "
             f"| {then} | {now} | {_interval(each.interval, sign='+')} |"
@@ -91,7 +92,7 @@ def _ranking(sweep: SweepRecord) -> Iterator[str]:
         yield from (f"- best: trial {each.number}, {each.score:.3f}" for each in best)
         return
     yield from (
-        f"- ❔ not a fair comparison, so no claim is judged by it: {_plain(reason)}" for reason in compared.unfair
+        f"- ❔ not a fair comparison, so no claim is judged by it: {_prose(reason)}" for reason in compared.unfair
     )
     yield from ("", f"| rank | {_plain(compared.parameter)} | trials | tuned | confirmed | interval | decades |")
     yield "|---|---|---|---|---|---|---|"
@@ -102,7 +103,7 @@ def _ranking(sweep: SweepRecord) -> Iterator[str]:
 
 def _row(title: str, claim: ClaimRecord) -> str:
     remark = claim.reason or claim.detectable_drop
-    why = f" ({_plain(remark)})" if remark else ""
+    why = f" ({_prose(remark)})" if remark else ""
     return (
         f"| {_SIGNS[claim.verdict]} {claim.verdict} | {_plain(title)} | {_plain(claim.claim)}{why} "
         f"| {_number(claim.value)} | {_interval(claim.interval)} |"
@@ -117,7 +118,13 @@ def _interval(interval: tuple[float, float] | None, *, sign: str = "") -> str:
     return "" if interval is None else f"{interval[0]:{sign}.3f} to {interval[1]:{sign}.3f}"
 
 
+def _prose(text: str) -> str:
+    """Prose, whose line breaks mean nothing, as :func:`_plain`."""
+    return _plain(" ".join(text.split()))
+
+
 def _plain(text: str) -> str:
-    """The text on one line, shortened, with every character escaped that Markdown or HTML would act on."""
-    short = textwrap.shorten(text, _TEXT_LIMIT, placeholder=" …") if len(text) > _TEXT_LIMIT else " ".join(text.split())
+    """The text on one line, shortened, with every character escaped that Markdown, HTML or a terminal would act on."""
+    shown = printable(text)
+    short = textwrap.shorten(shown, _TEXT_LIMIT, placeholder=" …") if len(shown) > _TEXT_LIMIT else shown
     return _SPECIAL.sub(r"\\\1", short).translate(_ENTITIES).replace("www.", "www&#46;")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertspec.errors import InvalidConfig
+from bertspec.printing import printable_json
 from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord, StepLine
 
 __all__ = ["PROTOCOL", "messages"]
@@ -34,7 +35,7 @@ def messages(session: SessionRecord, sources: Mapping[str, str]) -> str:
         InvalidConfig: a feature file is missing, or has changed since it was run.
     """
     lines = _Writer(session, sources).envelopes()
-    return "".join(json.dumps(envelope, ensure_ascii=False) + "\n" for envelope in lines)
+    return "".join(f"{printable_json(json.dumps(envelope, ensure_ascii=False))}\n" for envelope in lines)
 
 
 class _Writer:

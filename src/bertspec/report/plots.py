@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bertspec.printing import printable
 from bertspec.results import ClaimRecord
 from bertspec.statistics import number
 
@@ -211,19 +212,26 @@ def draw(title: str, plots: Mapping[str, Chart | ParetoPlot | RowPlot | None]) -
 
 @cache
 def templates() -> Environment:
-    """The templates of the report. Everything that they are given is escaped."""
+    """The templates of the report. All text that they are given is escaped: markup, and what a browser could act on."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("bertspec.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_escaped,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.globals.update(width=WIDTH, height=HEIGHT, left=LEFT, right=RIGHT, bottom=BOTTOM, series=SERIES)
     environment.filters["number"] = number
+    environment.filters["one_line"] = lambda text: " ".join(text.split())
     return environment
+
+
+def _escaped(value: Any) -> Any:
+    """A value as a template shows it; markup, which macros return, is escaped already."""
+    return value if hasattr(value, "__html__") or not isinstance(value, str) else printable(value)
 
 
 def claim_plot(claim: ClaimRecord) -> ClaimPlot | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bertspec.config import RunConfig
+from bertspec.printing import printable
 from bertspec.results import RunObserver, RunResult, Stop
 from bertspec.statistics import Verdict
 
@@ -106,7 +107,7 @@ class ProgressTracker(SilentTracker):
         if self.stream is None or not self.stream.isatty():
             return SilentObserver()
         title = f"{config.encoder.name} · {config.task.name} · {config.recipe.optimizer.word} · seed {config.seed}"
-        return _Bar(self.stream, self.columns, title, config.task.metrics[0])
+        return _Bar(self.stream, self.columns, printable(title), config.task.metrics[0])
 
 
 @dataclass(slots=True)

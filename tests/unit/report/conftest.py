@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bertspec.results import ClaimRecord, ScenarioRecord, SessionRecord, StepLine
@@ -47,3 +49,15 @@ def hostile() -> SessionRecord:
         versions={"torch": HOSTILE},
         scenarios=(scenario, left_out),
     )
+
+
+ACTING = "\x1b[31m\x9b2J\u202egnp\ttab\nline"
+"""What a terminal, or the reader's eye, could act on."""
+ESCAPED = r"\x1b[31m\x9b2J\u202egnp\ttab\nline"
+
+
+@pytest.fixture
+def acting(hostile: SessionRecord) -> SessionRecord:
+    """Every text in it could act on a terminal."""
+    text = hostile.model_dump_json().replace(json.dumps(HOSTILE)[1:-1], json.dumps(ACTING)[1:-1])
+    return SessionRecord.model_validate_json(text)

@@ -3,6 +3,8 @@ from __future__ import annotations
 from bertspec.report import markdown
 from bertspec.results import Compared, SessionRecord
 
+from .conftest import ESCAPED
+
 
 def test_the_claims_stand_in_a_table(hostile: SessionRecord) -> None:
     text = markdown(hostile)
@@ -71,3 +73,14 @@ def test_two_hundred_long_claims_fit_a_comment(hostile: SessionRecord) -> None:
     text = markdown(hostile.model_copy(update={"scenarios": (scenario,)}))
     assert len(text) < 65_536
     assert "more claims" in text
+
+
+def test_text_that_a_terminal_could_act_on_is_shown_escaped(acting: SessionRecord) -> None:
+    text = markdown(acting)
+    assert all(letter.isprintable() for letter in text.replace("\n", ""))
+    assert text.replace("\\\\", "\\").replace("\\[", "[").count(ESCAPED) >= 2
+
+
+def test_the_line_breaks_of_a_reason_are_spaces(hostile: SessionRecord) -> None:
+    scenario = hostile.scenarios[0].model_copy(update={"claims": (), "reason": "one\n  two"})
+    assert ": one two\n" in markdown(hostile.model_copy(update={"scenarios": (scenario,)}))

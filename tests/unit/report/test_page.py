@@ -18,6 +18,8 @@ from bertspec.sources import Sources, tables
 from bertspec.store import Store
 from bertspec.study import Session
 
+from .conftest import ESCAPED
+
 NOWHERE = Sources(None, None)
 
 
@@ -198,3 +200,9 @@ def test_a_thousand_scenarios_are_drawn_in_five_seconds_and_twenty_megabytes(
     page = html(hostile.model_copy(update={"scenarios": many}), Store(tmp_path), NOWHERE)
     assert time.perf_counter() - began < 5
     assert len(page.encode()) < 20e6
+
+
+def test_text_that_a_browser_could_act_on_is_shown_escaped(acting: SessionRecord, tmp_path: Path) -> None:
+    page = html(acting, Store(tmp_path), NOWHERE)
+    assert all(letter.isprintable() for letter in page.replace("\n", ""))
+    assert Reader(page).text.count(ESCAPED) >= 8

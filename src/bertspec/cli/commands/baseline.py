@@ -23,8 +23,8 @@ examples:
   git add baselines/1.0.json
   pytest features/ --against 1.0
 
-What the baseline has and a session has not fails the session, unless it has --allow-missing: a study that was not run, or
-under another recipe, by another metric or on too few seeds.
+What the baseline has and a session has not fails the session, unless it has --allow-missing: a study that was not run,
+or under another recipe, by another metric or on too few seeds.
 A comparison needs five seeds on each side: --least-runs 5 trains them, and so does --against. A regression is a score
 that is worse than the seeds explain, with Holm's correction over the whole comparison. Peak memory is compared between
 runs on the same accelerator, with a margin of 5 %. Speed is compared only as ratios that scenarios measured in turns on
@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from bertspec.store import Store, project_root, sessions
 
     kept, file = Store.locate(arguments.store), baselines.path_of(arguments.name, project_root())
-    record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
+    record = Path(arguments.session).resolve() if arguments.session else sessions.latest(kept.root / "sessions")
     if record is None:
         raise InvalidConfig("the store has no record of a session", allowed="pytest features/, first", where=kept.root)
     session = sessions.read(record)

@@ -67,7 +67,7 @@ def execute(arguments: argparse.Namespace) -> int:
         while part:
             pairs = [pair or "" for _, pair in part] if run.config.task.text_pair else None
             predictions = zip(part, predictor.predict([text for text, _ in part], pairs), strict=True)
-            console.show_lines(*(_line(row, each, as_json=arguments.json) for row, each in predictions))
+            console.show_lines(*(_line(row, each, as_json=arguments.json) for row, each in predictions), keep="\t")
             part = list(islice(texts, _CHUNK))
     return 0
 

@@ -54,7 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from bertspec.store.sweeps import sweeps
 
     kept = Store.locate(arguments.store)
-    record = Path(arguments.session) if arguments.session else sessions.latest(kept.root / "sessions")
+    record = Path(arguments.session).resolve() if arguments.session else sessions.latest(kept.root / "sessions")
     sources = Sources.from_environment(project_root())
     if record is not None:
         session = sessions.read(record)
@@ -70,7 +70,7 @@ def execute(arguments: argparse.Namespace) -> int:
     html = arguments.format == "html"
     text = report.html(session, kept, sources) if html else report.markdown(session, sweeps(kept.root))
     if arguments.output == "-":
-        console.show_lines(text.rstrip("\n"))
+        console.show_lines(text.rstrip("\n"), keep="\n\t")
         return 0
     target = Path(arguments.output or f"bertspec-report{_FORMATS[arguments.format]}")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertspec.arguments import int_between, seed
 from bertspec.cli import console, options
+from bertspec.printing import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -275,6 +276,7 @@ def _progress() -> Iterator[Callable[[str, int, int, str], None]]:
         yield lambda *_: None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -298,8 +300,8 @@ def _progress() -> Iterator[Callable[[str, int, int, str], None]]:
 
         def update(title: str, done: int, total: int, remark: str) -> None:
             if title not in bars:
-                bars[title] = progress.add_task(title, total=None, remark="")
-            progress.update(bars[title], total=total, completed=done, remark=remark)
+                bars[title] = progress.add_task(escape(printable(title)), total=None, remark="")
+            progress.update(bars[title], total=total, completed=done, remark=printable(remark))
 
         yield update
 
