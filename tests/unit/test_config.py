@@ -60,6 +60,8 @@ def test_a_task_that_contradicts_itself_is_refused(task: TaskConfig, changes: di
         ({"epochs": 1}, "either epochs or steps"),
         ({"steps": None}, "either epochs or steps"),
         ({"batch_size": 0}, "greater than 0"),
+        ({"threads": 0}, "greater than 0"),
+        ({"threads": 10_000}, "less than or equal to 1024"),
         ({"warmup_fraction": 1.0}, "less than 1"),
         ({"clip_norm": 0}, "greater than 0"),
         ({"precision": "fp16"}, "bf16"),

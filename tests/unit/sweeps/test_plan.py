@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from bertspec.config import SweepConfig
+from bertspec.device import Device
 from bertspec.errors import InvalidConfig
-from bertspec.results import TrialRecord
-from bertspec.sweeps.plan import Search
+from bertspec.results import Environment, TrialRecord
+from bertspec.study import Session
+from bertspec.sweeps.plan import Search, build_plan
 
 from .conftest import Read
 from .test_files import COMPARED, FACTOR
@@ -138,3 +140,16 @@ def test_without_optuna_bayes_says_what_to_install(config: SweepConfig, monkeypa
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InvalidConfig, match=r"needs Optuna.*pip install 'bertspec\[bayes\]'"):
         Search(config.model_copy(update={"method": "bayes"})).proposal(0)
+
+
+def test_another_gpu_makes_another_sweep_and_another_host_does_not(
+    config: SweepConfig, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned_on(gpu: str, threads: int) -> str:
+        facts = {"device": "cuda", "device_name": gpu, "precision": "bf16", "threads": threads}
+        environment = Environment.model_validate({**facts, "python": "3.11", "versions": {"cuda": "13.0"}})
+        monkeypatch.setattr(Device, "environment", lambda _: environment)
+        return build_plan(config, session).sha256
+
+    assert planned_on("NVIDIA H100", 4) == planned_on("NVIDIA H100", 64)
+    assert planned_on("NVIDIA H100", 4) != planned_on("NVIDIA H200", 4)
