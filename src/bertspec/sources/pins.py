@@ -6,6 +6,8 @@ refuse to start.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -14,6 +16,7 @@ import yaml
 from pydantic import Field
 
 from bertspec.config import EncoderConfig, TaskConfig
+from bertspec.documents import read_yaml
 from bertspec.errors import HashMismatch, InvalidConfig, StoreError
 from bertspec.files import write_atomic
 from bertspec.records import FrozenRecord, validate
@@ -24,6 +27,7 @@ __all__ = ["LOCK_FILE", "DataPin", "EncoderPin", "Pins"]
 LOCK_FILE = "bertspec.lock"
 """The name of the lock file, in the folder that holds the feature files."""
 
+_PROBLEM = "the lock file is not understood"
 _HEADER = "# Written by `bertspec lock`. Runs use exactly what is written here, or refuse to start.\n"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -79,17 +83,11 @@ class Pins:
             InvalidConfig: the file is not a lock file.
         """
         file = folder / LOCK_FILE
-        if not file.is_file():
+        if not os.path.lexists(file):  # anything else with that name is read or refused: it may hold a promise
             return cls()
-        try:
-            values = yaml.safe_load(file.read_text("utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as broken:
-            raise InvalidConfig(
-                f"the lock file is not understood: {' '.join(str(broken).split())}",
-                allowed="what `bertspec lock` writes",
-                where=file,
-            ) from broken
-        content = validate(_File, values, where=file, problem="the lock file is not understood")
+        values = read_yaml(file, what="the lock file", allowed="what `bertspec lock` writes")
+        content = validate(_File, values, where=file, problem=_PROBLEM)
+        _refuse_two_of_one(content, file)
         return cls(content.encoders, content.data, file)
 
     def write(self, file: Path) -> None:
@@ -171,6 +169,24 @@ class Pins:
                 where=self.file,
             )
         return pin
+
+
+def _refuse_two_of_one(content: _File, file: Path) -> None:
+    """Refuse two pins of the same checkpoint or rows: only one of them could be kept."""
+    named: Iterable[tuple[Any, ...]] = (
+        *((pin.checkpoint,) for pin in content.encoders),
+        *((pin.dataset, pin.subset, pin.splits, pin.columns) for pin in content.data),
+    )
+    seen: set[tuple[Any, ...]] = set()
+    for name in named:
+        if name in seen:
+            raise InvalidConfig(
+                f"{_PROBLEM}: it pins the same name twice",
+                given=name[0],
+                allowed="one pin for a checkpoint, and one for the columns of a data set",
+                where=file,
+            )
+        seen.add(name)
 
 
 def _key(task: TaskConfig) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ def mirror(tmp_path: Path) -> Sources:
     model, data = tmp_path / "mirror/org/model", tmp_path / "mirror/org/data"
     for folder in (model, data):
         folder.mkdir(parents=True)
-    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+    for name in ("model.safetensors", "bpe.codes", "tokenizer.json"):
         (model / name).write_text(name)
+    (model / "config.json").write_text("{}")
     (data / "train.csv").write_text("text,label\nfine,1\npoor,0\n")
     (data / "validation.csv").write_text("text,label\ngreat,1\n")
     return Sources(mirror=tmp_path / "mirror", endpoint=None)
@@ -55,10 +57,10 @@ def test_what_is_as_promised_is_used(locked: Sources) -> None:
     assert tables.load(TASK, locked).train["label"] == ["1", "0"]
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "bpe.codes"])
 def test_another_checkpoint_under_the_same_name_is_refused(locked: Sources, name: str) -> None:
     assert locked.mirror is not None
-    (locked.mirror / "org/model" / name).write_text("something else")
+    (locked.mirror / "org/model" / name).write_text('{"something": "else"}')
     with pytest.raises(HashMismatch, match="of checkpoint 'org/model' is not what the lock file promises; given: 'sha"):
         pretrained.find(ENCODER, locked)
 
@@ -86,7 +88,7 @@ def test_a_revision_that_changed_after_the_lock_is_refused(locked: Sources) -> N
 
 def test_a_new_lock_replaces_the_old_one(locked: Sources, mirror: Sources) -> None:
     assert mirror.mirror is not None
-    (mirror.mirror / "org/model/config.json").write_text("something else")
+    (mirror.mirror / "org/model/config.json").write_text('{"something": "else"}')
     files = pretrained.find(ENCODER, mirror)
     pins = locked.pins.with_encoder(ENCODER, files.origin, files.tokenizer_origin)
     assert [pin.sha256 for pin in pins.encoders] == [files.origin.sha256]
@@ -102,11 +104,36 @@ def test_folders_and_generated_tasks_are_not_locked(mirror: Sources, task: TaskC
 
 
 @pytest.mark.parametrize(
-    "content", ["encoders: [", "encoders: 3", "other: []", "encoders: [{checkpoint: a, sha256: b}]"]
+    "content",
+    [
+        "encoders: [",
+        "encoders: 3",
+        "other: []",
+        "encoders: [{checkpoint: a, sha256: b}]",
+        f"encoders: {'[' * 5000}",
+        "encoders: 2024-13-45",
+        "encoders: []\nencoders: []",
+    ],
+    ids=lambda content: content[:20],
 )
 def test_a_file_that_is_no_lock_file_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / LOCK_FILE).write_text(content)
-    with pytest.raises(InvalidConfig, match="the lock file is not understood.*bertspec.lock"):
+    with pytest.raises(InvalidConfig, match="bertspec.lock"):
+        Pins.beside(tmp_path)
+
+
+def test_two_pins_of_one_name_are_refused(locked: Sources, tmp_path: Path) -> None:
+    (pin,) = locked.pins.encoders
+    dataclasses.replace(locked.pins, encoders=(pin, pin)).write(tmp_path / LOCK_FILE)
+    with pytest.raises(InvalidConfig, match="it pins the same name twice; given: 'org/model'"):
+        Pins.beside(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "dangling"])
+def test_a_lock_file_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / LOCK_FILE
+    {"pipe": lambda: os.mkfifo(file), "folder": file.mkdir, "dangling": lambda: file.symlink_to("no")}[kind]()
+    with pytest.raises(InvalidConfig, match="bertspec.lock"):
         Pins.beside(tmp_path)
 
 
