@@ -82,8 +82,6 @@ class TaskHead(ABC):
     the others after the last attention."""
     narrows_vocabulary: ClassVar[bool] = True
     """Whether training may leave out the word embeddings that occur in no example; not where they are also outputs."""
-    new_modules: ClassVar[tuple[str, ...]] = ("classifier", "pooler", "pre_classifier", "head", "score")
-    """Names of the modules on top of the encoder, over all families. A checkpoint may lack these and no others."""
 
     @property
     @abstractmethod

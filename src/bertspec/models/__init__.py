@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,23 +16,19 @@ from torch import Tensor, nn
 
 from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.data import batches
-from bertspec.data.batches import Batch, PackedBatch, Rows
+from bertspec.data.batches import Batch, PackedBatch, PaddedBatch, Rows
 from bertspec.data.tokens import Tokens
-from bertspec.errors import InvalidConfig, SourceError, StoreError
+from bertspec.errors import InvalidConfig, StoreError
 from bertspec.heads import TaskHead
-from bertspec.models import dropout, packing
+from bertspec.models import dropout, packing, probe
+from bertspec.models.loading import build_config, load_network, load_tokenizer, on_top, quietly
+from bertspec.models.probe import Positions
 from bertspec.sources.pretrained import EncoderFiles
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["EncoderModel", "Vocabulary", "build", "build_config", "load_tokenizer"]
-
-_OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
-"""Families whose positions begin after the padding id."""
-
-_SPECIAL = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-"""The special tokens of the generated tasks' tokenizer."""
 
 
 class EncoderModel(nn.Module):
@@ -58,17 +53,20 @@ class EncoderModel(nn.Module):
         self._vocabulary: Vocabulary | None = None
         dropout.replace(network)
 
+    @functools.cached_property
+    def positions(self) -> Positions:
+        """Where the encoder's positions begin, and how many it has."""
+        return probe.positions(self.network)
+
     @property
     def longest(self) -> int | None:
         """How many tokens the encoder has positions for, or None where there is no such limit."""
-        config = self.network.config
-        positions: int | None = getattr(config, "max_position_embeddings", None)
-        return None if positions is None else positions - self._first_position
+        return self.positions.longest
 
     @property
-    def _first_position(self) -> int:
-        config = self.network.config
-        return config.pad_token_id + 1 if config.model_type in _OFFSET_POSITIONS else 0
+    def embeddings(self) -> int:
+        """How many token ids the encoder has embeddings for."""
+        return len(cast("nn.Embedding", self.network.get_input_embeddings()).weight)
 
     @property
     def packable(self) -> bool:
@@ -82,10 +80,18 @@ class EncoderModel(nn.Module):
 
     def batch(self, tokens: Tokens, rows: Rows, *, pad_id: int) -> Batch:
         """Gather examples in the form that this model reads fastest, on its device."""
-        device = next(self.parameters()).device
         if self.packs:
-            return batches.pack(tokens, rows, device=device)
-        return batches.pad(tokens, rows, pad_id=pad_id, device=device)
+            return batches.pack(tokens, rows, device=next(self.parameters()).device)
+        return self.padded(tokens, rows, pad_id=pad_id)
+
+    def padded(self, tokens: Tokens, rows: Rows, *, pad_id: int) -> PaddedBatch:
+        """Gather examples and pad them, on its device."""
+        return batches.pad(tokens, rows, pad_id=pad_id, device=next(self.parameters()).device)
+
+    def inputs(self, batch: PaddedBatch) -> dict[str, Tensor]:
+        """The arguments of the network for a padded batch."""
+        typed = {"token_type_ids": batch.token_type_ids} if self._typed else {}
+        return {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, **typed}
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of shape (batch, width of the head), in the compute type and the batch's order.
@@ -95,8 +101,7 @@ class EncoderModel(nn.Module):
         """
         if isinstance(batch, PackedBatch):
             return self._packed(batch)
-        typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids} if self._typed else {}
-        outputs: Tensor = self.network(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **typed).logits
+        outputs: Tensor = self.network(**self.inputs(batch)).logits
         return outputs
 
     def _packed(self, batch: PackedBatch) -> Tensor:
@@ -113,7 +118,7 @@ class EncoderModel(nn.Module):
         try:
             outputs: Tensor = self.network(
                 input_ids=batch.input_ids[None],
-                position_ids=batch.positions[None] + self._first_position,
+                position_ids=batch.positions[None] + self.positions.first,
                 packing=packing.Packing(batch, config.num_attention_heads),
                 **typed,
             ).logits
@@ -161,8 +166,8 @@ class EncoderModel(nn.Module):
 
     def freeze_encoder(self) -> None:
         """Train no weights but those of the modules on top of the encoder."""
-        for name, weight in self.named_parameters():
-            weight.requires_grad_(not set(name.split(".")).isdisjoint(self.task_head.new_modules))
+        for name, weight in self.network.named_parameters():
+            weight.requires_grad_(on_top(self.network, name))
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         """Write safetensors weights, configuration and tokenizer; the folder can be loaded as a checkpoint.
@@ -174,7 +179,7 @@ class EncoderModel(nn.Module):
         """
         self.widen()
         try:
-            with _quietly():
+            with quietly():
                 self.network.save_pretrained(folder)
                 tokenizer.save_pretrained(folder)
         except (OSError, SafetensorError) as refusal:
@@ -251,163 +256,5 @@ def build(
     """
     head = task.task_head
     config = build_config(encoder, files, head, tokenizer)
-    network = _new(encoder, config, head) if files.folder is None else _pretrained(files.folder, config, head)
+    network = load_network(encoder, files, config, head)
     return EncoderModel(network, head, differentiated_twice=differentiated_twice)
-
-
-def load_tokenizer(files: EncoderFiles) -> PreTrainedTokenizerBase:
-    """Load the fast tokenizer of an encoder.
-
-    Raises:
-        SourceError: the files hold no tokenizer that the library can read.
-    """
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
-    if files.folder is None:
-        special = {name: f"[{name.removesuffix('_token').upper()}]" for name in _SPECIAL}
-        new: Any = PreTrainedTokenizerFast  # the library has no types here
-        tokenizer: PreTrainedTokenizerBase = new(tokenizer_file=str(files.tokenizer), **special)
-        return tokenizer
-    try:
-        return AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as refusal:
-        raise SourceError(f"the tokenizer cannot be read: {refusal}", where=files.folder) from refusal
-
-
-def build_config(encoder: EncoderConfig, files: EncoderFiles, head: TaskHead, tokenizer: Any) -> PretrainedConfig:
-    """Build the transformers configuration of an encoder with a task head.
-
-    Args:
-        encoder: what was asked for.
-        files: where its files are.
-        head: the task head, whose width and class names the configuration takes over.
-        tokenizer: its size and special token ids go into a new architecture.
-
-    Raises:
-        InvalidConfig: the architecture has values that its family does not know.
-        SourceError: the checkpoint's configuration cannot be read.
-    """
-    config = _saved_config(files.folder, head) if files.folder is not None else _new_config(encoder, head, tokenizer)
-    if head.class_names:
-        config.id2label = dict(enumerate(head.class_names))
-        config.label2id = {name: number for number, name in enumerate(head.class_names)}
-    return config
-
-
-def _saved_config(folder: Path, head: TaskHead) -> PretrainedConfig:
-    from transformers import AutoConfig
-
-    try:
-        saved: PretrainedConfig = AutoConfig.from_pretrained(
-            folder, num_labels=head.width, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as refusal:
-        raise SourceError(f"the configuration cannot be read: {refusal}", where=folder) from refusal
-    return saved
-
-
-def _new_config(encoder: EncoderConfig, head: TaskHead, tokenizer: Any) -> PretrainedConfig:
-    from transformers import AutoConfig
-
-    known = _known_values(encoder)
-    special = {
-        "pad_token_id": tokenizer.pad_token_id,
-        "cls_token_id": tokenizer.cls_token_id,
-        "sep_token_id": tokenizer.sep_token_id,
-        "bos_token_id": tokenizer.cls_token_id,
-        "eos_token_id": tokenizer.sep_token_id,
-    }
-    return AutoConfig.for_model(
-        str(encoder.family),
-        **encoder.architecture,
-        **{name: value for name, value in special.items() if name in known},
-        vocab_size=len(tokenizer),
-        num_labels=head.width,
-    )
-
-
-def _known_values(encoder: EncoderConfig) -> set[str]:
-    """The values that the family's configuration has.
-
-    The library ignores unknown keywords silently; a misspelt one would leave a default in force.
-    """
-    from transformers import AutoConfig
-
-    family = type(AutoConfig.for_model(str(encoder.family)))
-    known = set(inspect.signature(family).parameters) | set(family.attribute_map)
-    unknown = sorted(set(encoder.architecture) - known)
-    if unknown:
-        raise InvalidConfig(
-            f"the {encoder.family} architecture has no such value",
-            given=", ".join(unknown),
-            allowed=", ".join(sorted(known)),
-            where=f"encoder {encoder.name!r}",
-        )
-    return known
-
-
-def _new(encoder: EncoderConfig, config: PretrainedConfig, head: TaskHead) -> PreTrainedModel:
-    try:
-        network: PreTrainedModel = _auto_class(head).from_config(config, dtype=torch.float32)
-    except (ValueError, TypeError) as refusal:
-        raise SourceError(
-            f"the architecture cannot be built: {refusal}", where=f"encoder {encoder.name!r}"
-        ) from refusal
-    return network
-
-
-def _pretrained(folder: Path, config: PretrainedConfig, head: TaskHead) -> PreTrainedModel:
-    try:
-        with _quietly():
-            network, loading = _auto_class(head).from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as refusal:
-        raise SourceError(f"the checkpoint cannot be loaded: {refusal}", where=folder) from refusal
-    _refuse_incomplete(loading, head, folder)
-    loaded: PreTrainedModel = network
-    return loaded
-
-
-def _auto_class(head: TaskHead) -> Any:
-    import transformers
-
-    return getattr(transformers, head.auto_class)
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Silence the library's progress bars and its warnings that the head is new."""
-    from transformers.utils import logging
-
-    reports: Any = logging  # the library has no types here
-
-    level, bars = reports.get_verbosity(), reports.is_progress_bar_enabled()
-    reports.set_verbosity_error()
-    reports.disable_progress_bar()
-    try:
-        yield
-    finally:
-        reports.set_verbosity(level)
-        if bars:
-            reports.enable_progress_bar()
-
-
-def _refuse_incomplete(loading: dict[str, Any], head: TaskHead, folder: Path) -> None:
-    mismatched = [key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"]]
-    new = [*loading["missing_keys"], *mismatched]
-    missing = sorted(key for key in new if set(key.split(".")).isdisjoint(head.new_modules))
-    if missing:
-        raise SourceError(
-            "weights of the encoder itself are missing, or have another shape",
-            given=", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else ""),
-            allowed="a checkpoint that lacks no more than its head",
-            where=folder,
-        )

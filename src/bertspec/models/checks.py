@@ -1,0 +1,208 @@
+"""Refuses, before training, what an encoder cannot read: some of it only a loaded encoder knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from bertspec.data.tokens import Tokens
+from bertspec.device import Device
+from bertspec.errors import DataError, InvalidConfig, SourceError
+from bertspec.models import probe
+from bertspec.models.loading import refused
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from bertspec.models import EncoderModel
+
+__all__ = ["Examined", "refuse_no_room", "refuse_unreadable", "refuse_without_padding", "try_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The examples of one split, as an encoder is to read them."""
+
+    tokens: Tokens
+    texts: Sequence[str]
+    where: str
+    """The split and its task."""
+    special: int = 0
+    """Special tokens that the tokenizer adds to each."""
+
+
+def refuse_no_room(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pairs: bool) -> int:
+    """Refuse a length that special tokens take up, so that all examples would be the same.
+
+    Returns:
+        The number of special tokens of each example.
+
+    Raises:
+        InvalidConfig: there is no token left for each text.
+    """
+    special: int = tokenizer.num_special_tokens_to_add(pair=pairs)
+    texts = 2 if pairs else 1
+    if max_length < special + texts:
+        what = "a pair of texts" if pairs else "a text"
+        raise InvalidConfig(
+            f"special tokens leave no room for {what}",
+            given=f"max_length {max_length}",
+            allowed=f"at least {special + texts}: {special} special tokens, and one token of each text",
+            where="the recipe",
+        )
+    return special
+
+
+def refuse_without_padding(tokenizer: PreTrainedTokenizerBase, *, encoder: str) -> None:
+    """Refuse a tokenizer that cannot pad.
+
+    Raises:
+        SourceError: it has no padding token.
+    """
+    if tokenizer.pad_token_id is None:
+        raise SourceError(
+            "the tokenizer has no padding token, so that texts of different lengths cannot share a batch",
+            allowed="a tokenizer with a pad_token",
+            where=f"encoder {encoder!r}",
+        )
+
+
+def refuse_unreadable(
+    model: EncoderModel, tokenizer: PreTrainedTokenizerBase, examined: Examined, *, encoder: str
+) -> None:
+    """Refuse examples without a token, and token ids that the encoder has no embedding for.
+
+    Args:
+        model: the encoder; its vocabulary is not narrow.
+        tokenizer: the tokenizer of these examples.
+        examined: the examples.
+        encoder: the encoder's name.
+
+    Raises:
+        DataError: the tokenizer leaves nothing of a text.
+        SourceError: an id is beyond the embeddings.
+    """
+    tokens = examined.tokens
+    empty = np.flatnonzero(tokens.lengths <= examined.special)
+    if len(empty):
+        row = int(empty[0])
+        raise DataError(
+            "the tokenizer leaves nothing of a text",
+            given=examined.texts[row],
+            allowed="a text with at least one token",
+            where=f"row {row}, {examined.where}",
+        )
+    highest, embeddings = int(tokens.ids.max()), model.embeddings
+    if highest >= embeddings:
+        raise SourceError(
+            "the tokenizer has more tokens than the encoder has embeddings",
+            given=f"token {tokenizer.convert_ids_to_tokens(highest)!r} with id {highest}",
+            allowed=f"ids below {embeddings}; resize the encoder's embeddings to its tokenizer, and save it again",
+            where=f"encoder {encoder!r}",
+        )
+
+
+def try_out(
+    model: EncoderModel, tokenizer: PreTrainedTokenizerBase, splits: Sequence[Tokens], device: Device, *, encoder: str
+) -> None:
+    """Let the encoder read its longest example and its shortest ones, before anything is trained.
+
+    No weight changes, and random numbers that are drawn are given back. Memory that is too small is left to the
+    training, which takes smaller batches.
+
+    Raises:
+        SourceError: it cannot read them, or its head reads a token that does not know the text.
+    """
+    where = f"encoder {encoder!r}"
+    try:
+        with refused("the encoder cannot read the examples of this task", where=where), probe.Lookups():
+            seen = _read(model, _extremes(splits), tokenizer.pad_token_id or 0)
+    except SourceError as refusal:
+        if isinstance(refusal.__cause__, probe.Beyond):
+            raise _beyond(model, refusal.__cause__, where) from refusal.__cause__
+        if refusal.__cause__ is not None and device.is_out_of_memory(refusal.__cause__):
+            return
+        raise
+    except MemoryError:
+        return
+    if seen.sees_only_first:
+        raise SourceError(
+            "the head reads the first token, which sees nothing but itself: every text would look the same",
+            given=model.network.config.model_type,
+            allowed="an encoder, which reads to both sides",
+            where=where,
+        )
+    _refuse_other_padding(model, tokenizer, seen, where)
+    _refuse_unmarked(tokenizer, splits, seen, where)
+
+
+def _read(model: EncoderModel, examples: Tokens, pad_id: int) -> probe.Dependence:
+    """Read the examples together, and the first alone; then observe what the outputs of the second depend on."""
+    with probe.evaluating(model.network), torch.no_grad():
+        for rows in (np.arange(len(examples)), np.arange(1)):
+            model(model.batch(examples, rows, pad_id=pad_id))
+    return probe.dependence(model.network, model.inputs(model.padded(examples, np.array([1]), pad_id=pad_id)))
+
+
+def _extremes(splits: Sequence[Tokens]) -> Tokens:
+    """The shortest example of all splits, the shortest with three tokens, and the longest."""
+    lengths = np.concatenate([tokens.lengths for tokens in splits])
+    longest = int(lengths.argmax())
+    enough = np.flatnonzero(lengths >= min(3, lengths[longest]))
+    wanted = [int(lengths.argmin()), int(enough[lengths[enough].argmin()]), longest]
+    ends = np.cumsum([len(tokens) for tokens in splits])
+    picked = []
+    for row in wanted:
+        split = int(np.searchsorted(ends, row, side="right"))
+        picked.append(splits[split].take(np.array([row - ends[split] + len(splits[split])])))
+    return Tokens(
+        np.concatenate([one.ids for one in picked]),
+        np.concatenate([one.types for one in picked]),
+        np.concatenate([[0], np.cumsum([len(one.ids) for one in picked])]).astype(np.int64),
+    )
+
+
+def _beyond(model: EncoderModel, beyond: probe.Beyond, where: str) -> SourceError:
+    address = beyond.table.data_ptr()
+    names = [name for name, weight in model.network.named_parameters() if weight.data_ptr() == address]
+    return SourceError(
+        f"an embedding table of the encoder is too small: {names[0] if names else 'one without a name'}",
+        given=f"row {beyond.row}",
+        allowed=f"rows 0 to {len(beyond.table) - 1}",
+        where=where,
+    )
+
+
+def _refuse_other_padding(
+    model: EncoderModel, tokenizer: PreTrainedTokenizerBase, seen: probe.Dependence, where: str
+) -> None:
+    """Refuse two padding tokens where the encoder's decides which token is pooled, or where positions begin."""
+    pad, own = tokenizer.pad_token_id, getattr(model.network.config, "pad_token_id", None)
+    matters = not seen.pools_first or (own is not None and model.positions.first == own + 1)
+    if own is not None and own != pad and matters:
+        raise SourceError(
+            "tokenizer and encoder have different padding tokens",
+            given=f"id {pad} in the tokenizer, id {own} in the configuration",
+            allowed="the same pad_token_id",
+            where=where,
+        )
+
+
+def _refuse_unmarked(
+    tokenizer: PreTrainedTokenizerBase, splits: Sequence[Tokens], seen: probe.Dependence, where: str
+) -> None:
+    """Refuse a tokenizer without a special token in front where the head reads the first token."""
+    first = np.concatenate([tokens.ids[tokens.offsets[:-1]] for tokens in splits])
+    adds_some = tokenizer.num_special_tokens_to_add(pair=False) > 0  # otherwise, all texts begin with the same word
+    marked = bool(np.isin(first, tokenizer.all_special_ids).all()) or (adds_some and len(np.unique(first)) == 1)
+    if seen.pools_first and not marked:
+        raise SourceError(
+            "the head reads the first token, and the tokenizer puts no special token there: it would read a word",
+            given=" ".join(tokenizer.convert_ids_to_tokens(splits[0].ids[: int(splits[0].offsets[1])].tolist()[:8])),
+            allowed="a tokenizer that adds its special tokens, such as [CLS] … [SEP]",
+            where=where,
+        )

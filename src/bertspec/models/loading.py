@@ -1,0 +1,350 @@
+"""Tokenizer, configuration and network of an encoder, by the transformers library.
+
+The files may be a stranger's, and the library may raise anything on them: that becomes a refusal in our words, with its
+cause. What the library advises is not passed on: it would run code from a checkpoint, or install what bertspec does not
+know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from bertspec import documents
+from bertspec.config import EncoderConfig
+from bertspec.errors import BertspecError, InvalidConfig, SourceError
+from bertspec.heads import TaskHead
+from bertspec.sources.pretrained import EncoderFiles
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["build_config", "load_network", "load_tokenizer", "on_top", "quietly", "refused"]
+
+_SPECIAL = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+"""The special tokens of the generated tasks' tokenizer."""
+
+_ADVICE = re.compile(
+    r"pip3? install|trust_remote_code|https?://|\b(please|you (can|could|may|should|need|must|have|are)|make sure"
+    r"|if you|we recommend|consider|try )\b",
+    re.IGNORECASE,
+)
+"""Sentences of the library that tell people what to do."""
+
+_LONGEST_CAUSE = 240
+
+
+def load_tokenizer(files: EncoderFiles) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of an encoder.
+
+    Raises:
+        SourceError: the files hold no tokenizer that the library can read, or it needs a package that is missing.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    if files.folder is None:
+        special = {name: f"[{name.removesuffix('_token').upper()}]" for name in _SPECIAL}
+        new: Any = PreTrainedTokenizerFast  # the library has no types here
+        tokenizer: PreTrainedTokenizerBase = new(tokenizer_file=str(files.tokenizer), **special)
+        return tokenizer
+    _refuse_without_package(files.folder)
+    _refuse_own_code(files.folder / "tokenizer_config.json")
+    config = _saved_config(files.folder)  # it chooses the class of the tokenizer
+    with refused("the tokenizer cannot be read", where=files.folder), quietly():
+        tokenizer = AutoTokenizer.from_pretrained(
+            files.folder, config=config, local_files_only=True, trust_remote_code=False
+        )
+        words = len(tokenizer) - len(tokenizer.all_special_tokens)
+    if words < 1:
+        raise SourceError(
+            "the tokenizer has no vocabulary", given=f"{len(tokenizer)} special tokens", where=files.folder
+        )
+    return tokenizer
+
+
+def build_config(encoder: EncoderConfig, files: EncoderFiles, head: TaskHead, tokenizer: Any) -> PretrainedConfig:
+    """Build the transformers configuration of an encoder with a task head.
+
+    Args:
+        encoder: what was asked for.
+        files: where its files are.
+        head: the task head, whose width and class names the configuration takes over.
+        tokenizer: its size and special token ids go into a new architecture.
+
+    Raises:
+        InvalidConfig: the architecture has values that its family does not know.
+        SourceError: the checkpoint's configuration cannot be read, or is not that of an encoder.
+    """
+    if files.folder is not None:
+        config = _saved_config(files.folder, num_labels=head.width)
+    else:
+        config = _new_config(encoder, head, tokenizer)
+    _refuse_other_than_encoders(config, where=files.folder or f"encoder {encoder.name!r}")
+    if head.class_names:
+        config.id2label = dict(enumerate(head.class_names))
+        config.label2id = {name: number for number, name in enumerate(head.class_names)}
+    return config
+
+
+def load_network(
+    encoder: EncoderConfig, files: EncoderFiles, config: PretrainedConfig, head: TaskHead
+) -> PreTrainedModel:
+    """Build a network with fp32 weights, from the checkpoint or new.
+
+    Raises:
+        SourceError: it cannot be built, or weights of its encoder are missing.
+    """
+    auto_class = _auto_class(config, head, where=files.folder or f"encoder {encoder.name!r}")
+    if files.folder is not None:
+        return _pretrained(files.folder, auto_class, config)
+    with refused("the architecture cannot be built", where=f"encoder {encoder.name!r}"):
+        network: PreTrainedModel = auto_class.from_config(config, dtype=torch.float32)
+    return network
+
+
+def on_top(network: PreTrainedModel, weight: str) -> bool:
+    """Whether a weight belongs to the head: it lies outside of the base model, or in the base model's pooler.
+
+    A checkpoint may lack these weights, and no others: language models have another head, and no pooler.
+
+    Args:
+        network: the network that has the weight.
+        weight: its name in the network.
+    """
+    base = network.base_model_prefix
+    if not hasattr(network, base):
+        return False
+    return not weight.startswith(f"{base}.") or "pooler" in weight.split(".")
+
+
+@contextlib.contextmanager
+def refused(problem: str, *, where: object) -> Iterator[None]:
+    """Turn whatever the library raises into a refusal that keeps the cause.
+
+    Only calls of the library belong inside: an error of ours must stay one.
+
+    Raises:
+        SourceError: the body raised something else than an error of ours, or than a lack of memory.
+    """
+    try:
+        yield
+    except (BertspecError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as failure:
+        raise SourceError(f"{problem}: {_cause(failure)}", where=where) from failure
+    except BaseException as failure:
+        if type(failure).__name__ != "PanicException":  # what Rust raises, beside Exception
+            raise
+        raise SourceError(f"{problem}: {_cause(failure)}", where=where) from failure
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Silence the library's progress bars and log lines."""
+    from transformers.utils import logging
+
+    reports: Any = logging  # the library has no types here
+
+    level, bars = reports.get_verbosity(), reports.is_progress_bar_enabled()
+    reports.set_verbosity(reports.CRITICAL)
+    reports.disable_progress_bar()
+    try:
+        yield
+    finally:
+        reports.set_verbosity(level)
+        if bars:
+            reports.enable_progress_bar()
+
+
+def _cause(failure: BaseException) -> str:
+    """What an error says, on one line, without advice."""
+    if isinstance(failure, RecursionError):
+        return "a file is nested too deeply"
+    package = re.search(r"requires the (\S+) library", str(failure)) if isinstance(failure, ImportError) else None
+    if package:
+        return f"it needs the package {package[1]}, which is not installed"
+    sentences = re.split(r"(?<=[.!?:])\s+|\n+", str(failure))
+    kept = [" ".join(sentence.split()) for sentence in sentences if sentence.strip() and not _ADVICE.search(sentence)]
+    text = (kept[0] if kept else "").rstrip(".:")
+    name = "" if text and isinstance(failure, OSError | ValueError | RuntimeError) else type(failure).__name__
+    whole = ": ".join(part for part in (name, text) if part)
+    return whole if len(whole) <= _LONGEST_CAUSE else f"{whole[:_LONGEST_CAUSE]}…"
+
+
+def _refuse_without_package(folder: Path) -> None:
+    """Refuse a tokenizer that only SentencePiece can read, where that is not installed."""
+    if (folder / "tokenizer.json").exists():
+        return
+    models = [
+        file for file in sorted(folder.glob("*.model")) if file.read_bytes()[:1] == b"\n"
+    ]  # protobuf's first field
+    missing = [package for package in ("sentencepiece", "google.protobuf") if not _is_installed(package)]
+    if models and missing:
+        raise SourceError(
+            "the tokenizer is a SentencePiece model, and the package that reads it is not installed",
+            given=models[0].name,
+            allowed="pip install 'bertspec[sentencepiece]'; or a checkpoint with tokenizer.json",
+            where=folder,
+        )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the package that holds it
+        return False
+
+
+def _refuse_own_code(file: Path) -> None:
+    """Refuse a tokenizer that only code inside the checkpoint can read."""
+    values = documents.read_json(file, error=SourceError) if file.exists() else {}
+    own = values.get("auto_map") if isinstance(values, dict) else None
+    named = own.get("AutoTokenizer") if isinstance(own, dict) else own
+    if named and not _knows_tokenizer(values.get("tokenizer_class")):
+        raise _own_code("the tokenizer", named, file)
+
+
+def _knows_tokenizer(name: Any) -> bool:
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    find: Any = tokenizer_class_from_name  # the library has no types here
+    return isinstance(name, str) and find(name) is not None
+
+
+def _own_code(what: str, named: Any, where: Path) -> SourceError:
+    return SourceError(
+        f"{what} needs code of its own, which bertspec does not run",
+        given=named if isinstance(named, str) else str(named),
+        allowed="an architecture and a tokenizer of the transformers library",
+        where=where,
+    )
+
+
+def _saved_config(folder: Path, **values: int) -> PretrainedConfig:
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    file = folder / "config.json"
+    content = documents.read_json(file, error=SourceError)
+    family: Any = content.get("model_type")
+    if family not in list(CONFIG_MAPPING):
+        if content.get("auto_map"):
+            raise _own_code("the model", content["auto_map"], file)
+        raise SourceError(
+            "the configuration names no architecture that the transformers library knows",
+            given=family,
+            allowed="a model_type such as bert, roberta or modernbert",
+            where=file,
+        )
+    with refused("the configuration cannot be read", where=file), quietly():
+        saved: PretrainedConfig = AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, **values
+        )
+    return saved
+
+
+def _new_config(encoder: EncoderConfig, head: TaskHead, tokenizer: Any) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    known = _known_values(encoder)
+    special = {
+        "pad_token_id": tokenizer.pad_token_id,
+        "cls_token_id": tokenizer.cls_token_id,
+        "sep_token_id": tokenizer.sep_token_id,
+        "bos_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+    with refused("the architecture cannot be built", where=f"encoder {encoder.name!r}"):
+        config: PretrainedConfig = AutoConfig.for_model(
+            str(encoder.family),
+            **encoder.architecture,
+            **{name: value for name, value in special.items() if name in known},
+            vocab_size=len(tokenizer),
+            num_labels=head.width,
+        )
+    return config
+
+
+def _known_values(encoder: EncoderConfig) -> set[str]:
+    """The values that the family's configuration has.
+
+    The library ignores unknown keywords silently; a misspelt one would leave a default in force.
+    """
+    from transformers import AutoConfig
+
+    family = type(AutoConfig.for_model(str(encoder.family)))
+    known = set(inspect.signature(family).parameters) | set(family.attribute_map)
+    unknown = sorted(set(encoder.architecture) - known)
+    if unknown:
+        raise InvalidConfig(
+            f"the {encoder.family} architecture has no such value",
+            given=", ".join(unknown),
+            allowed=", ".join(sorted(known)),
+            where=f"encoder {encoder.name!r}",
+        )
+    return known
+
+
+def _refuse_other_than_encoders(config: PretrainedConfig, *, where: object) -> None:
+    if getattr(config, "is_decoder", False):
+        raise SourceError(
+            "the checkpoint is a decoder: its first token, which the head reads, sees nothing but itself",
+            given="is_decoder: true",
+            allowed="an encoder, which reads to both sides",
+            where=where,
+        )
+    layers = getattr(config, "num_hidden_layers", None)
+    if isinstance(layers, int) and layers < 1:
+        raise SourceError(
+            "the encoder has no layers", given=f"num_hidden_layers: {layers}", allowed="at least 1", where=where
+        )
+
+
+def _auto_class(config: PretrainedConfig, head: TaskHead, *, where: object) -> Any:
+    """The library's class that builds the networks for a kind of task."""
+    import transformers
+
+    auto_class: Any = getattr(transformers, head.auto_class)
+    if type(config) not in auto_class._model_mapping:  # noqa: SLF001 - the library has no other way to ask
+        raise SourceError(
+            f"the transformers library has no {head.name} model of this architecture",
+            given=config.model_type,
+            allowed=f"an architecture that {head.auto_class} knows",
+            where=where,
+        )
+    return auto_class
+
+
+def _pretrained(folder: Path, auto_class: Any, config: PretrainedConfig) -> PreTrainedModel:
+    with refused("the checkpoint cannot be loaded", where=folder), quietly():
+        network, loading = auto_class.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    loaded: PreTrainedModel = network
+    _refuse_incomplete(loaded, loading, folder)
+    return loaded
+
+
+def _refuse_incomplete(network: PreTrainedModel, loading: dict[str, Any], folder: Path) -> None:
+    mismatched = [key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"]]
+    missing = sorted(key for key in (*loading["missing_keys"], *mismatched) if not on_top(network, key))
+    if missing:
+        raise SourceError(
+            "weights of the encoder itself are missing, or have another shape",
+            given=", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else ""),
+            allowed="a checkpoint that lacks no more than its head",
+            where=folder,
+        )
