@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import tokenizers
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,6 +19,7 @@ from bertspec.data.tokens import Examples, Tokens, encode, read
 from bertspec.device import Device
 from bertspec.engine.schedules import steps_of, steps_per_epoch
 from bertspec.errors import InvalidConfig
+from bertspec.models import checks
 from bertspec.results import Provenance
 from bertspec.sources.pretrained import EncoderFiles
 from bertspec.sources.tables import Splits
@@ -84,15 +85,17 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
     """Check that config, rows and encoder fit each other, and build what the run needs.
 
     Raises:
-        DataError: rows do not fit the task.
+        DataError: rows do not fit the task, or the tokenizer leaves nothing of a text.
         InvalidConfig: the recipe does not fit the task or the encoder.
-        SourceError: the checkpoint cannot be loaded.
+        SourceError: the checkpoint cannot be loaded, or cannot read the examples.
     """
     task, recipe, head = config.task, config.recipe, config.task.task_head
     loss = losses.choose(recipe.loss, head)
     optimizers.check(recipe.optimizer, schedule=recipe.schedule)
     tokenizer = models.load_tokenizer(inputs.files)
-    key = f"{inputs.files.tokenizer_origin.sha256} {tokenizers.__version__}"
+    checks.refuse_without_padding(tokenizer, encoder=config.encoder.name)
+    special = checks.refuse_no_room(tokenizer, recipe.max_length, pairs=task.text_pair is not None)
+    key = " ".join([inputs.files.tokenization, *map(version, ("tokenizers", "transformers"))])
 
     def encoded(examples: Examples) -> Tokens:
         return encode(tokenizer, examples, max_length=recipe.max_length, key=key, cache=cache)
@@ -110,6 +113,8 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
     )
     model = model.to(device.torch)
     model.refuse_longer("max_length", recipe.max_length, encoder=config.encoder.name)
+    _check(config, (train, evaluation), tokens, model, tokenizer, special)
+    checks.try_out(model, tokenizer, tokens, device, encoder=config.encoder.name)
     if model.packs and head.narrows_vocabulary and not requirements.whole_tensors:
         tokens = model.narrow(*tokens)
     if recipe.frozen_encoder:
@@ -123,6 +128,22 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
     optimizer = optimizers.build(recipe.optimizer, model, length=length)
     metric = task.metrics[0]
     return RunContext(tokenizer, model, optimizer, loss, metric, train_split, held_out, evaluation_split, device)
+
+
+def _check(
+    config: RunConfig,
+    splits: tuple[Examples, Examples],
+    tokens: tuple[Tokens, ...],
+    model: models.EncoderModel,
+    tokenizer: PreTrainedTokenizerBase,
+    special: int,
+) -> None:
+    """Refuse examples that the encoder cannot read; ``special`` is the number of special tokens of each."""
+    task = config.task
+    names = (f"split {split!r} of task {task.name!r}" for split in (task.train_split, task.evaluation_split))
+    for ids, examples, where in zip(tokens, splits, names, strict=True):
+        examined = checks.Examined(ids, examples.texts, where, special)
+        checks.refuse_unreadable(model, tokenizer, examined, encoder=config.encoder.name)
 
 
 def _split_off(train: Split, share: float, seed: int) -> tuple[Split, Split | None]:

@@ -18,6 +18,7 @@ from bertspec.device import Device, choose
 from bertspec.engine import outputs
 from bertspec.errors import InvalidConfig
 from bertspec.heads import Prediction
+from bertspec.models import checks
 from bertspec.sources import Sources, pretrained
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Predictor:
             check_text(text, where=f"text {number % len(texts) + 1}")
         examples = Examples(list(texts), None if pairs is None else list(pairs), np.zeros(len(texts)))
         tokens = encode(self.tokenizer, examples, max_length=self.config.recipe.max_length, key="", cache=None)
+        examined = checks.Examined(tokens, texts, "the texts to predict")
+        checks.refuse_unreadable(self.model, self.tokenizer, examined, encoder=self.config.encoder.name)
         with self.device.session(0):
             logits = outputs(self.model, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)
         return task.task_head.predictions(logits)
@@ -122,7 +125,10 @@ class Subject:
             DataError: the tokenizer knows less than half of its tokens.
         """
         longest = self.model.longest or len(text.encode()) + 8  # no text has more tokens than bytes
-        return encode(self.tokenizer, Examples([text], None, np.zeros(1)), max_length=longest, key="", cache=None)
+        tokens = encode(self.tokenizer, Examples([text], None, np.zeros(1)), max_length=longest, key="", cache=None)
+        examined = checks.Examined(tokens, [text], "the text to measure")
+        checks.refuse_unreadable(self.model, self.tokenizer, examined, encoder=self.name)
+        return tokens
 
     @torch.no_grad()
     def answer(self, tokens: Tokens, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -127,7 +127,7 @@ def try_out(
         if refusal.__cause__ is not None and device.is_out_of_memory(refusal.__cause__):
             return
         raise
-    except MemoryError:
+    except (MemoryError, torch.OutOfMemoryError):
         return
     if seen.sees_only_first:
         raise SourceError(

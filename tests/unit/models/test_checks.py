@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from bertspec import device
+from bertspec.config import EncoderConfig, RecipeConfig, TaskConfig
+from bertspec.data.tokens import Examples, Tokens, encode
+from bertspec.errors import DataError, InvalidConfig, SourceError
+from bertspec.models import EncoderModel, checks
+
+if TYPE_CHECKING:
+    from .conftest import Built
+
+TEXTS = ["the plot is dull .", "it was .", "although the cast was witty , the music is not bland ."]
+SMALL = {"vocab_size": 500, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+
+
+@pytest.fixture
+def cpu(recipe: RecipeConfig) -> device.Device:
+    return device.choose("cpu", recipe)
+
+
+def tokenized(tokenizer: Any, *texts: str) -> Tokens:
+    return encode(tokenizer, Examples(list(texts), None, np.zeros(len(texts))), max_length=32, key="", cache=None)
+
+
+def other(family: str, task: TaskConfig, **values: Any) -> EncoderModel:
+    """A model of another family, with new weights."""
+    torch.manual_seed(0)
+    network = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **SMALL | values))
+    return EncoderModel(network, task.task_head)
+
+
+@pytest.mark.parametrize(("pairs", "shortest"), [(False, 3), (True, 5)])
+def test_a_length_without_room_for_each_text_is_refused(
+    built: Built, encoder: EncoderConfig, *, pairs: bool, shortest: int
+) -> None:
+    _, tokenizer = built(encoder)
+    assert checks.refuse_no_room(tokenizer, shortest, pairs=pairs) == shortest - 1 - pairs
+    with pytest.raises(InvalidConfig, match=f"leave no room.*max_length {shortest - 1}'; allowed: at least {shortest}"):
+        checks.refuse_no_room(tokenizer, shortest - 1, pairs=pairs)
+
+
+def test_a_tokenizer_that_cannot_pad_is_refused(built: Built, encoder: EncoderConfig) -> None:
+    _, tokenizer = built(encoder)
+    checks.refuse_without_padding(tokenizer, encoder="micro")
+    tokenizer.pad_token = None
+    with pytest.raises(SourceError, match="the tokenizer has no padding token.*where: encoder 'micro'"):
+        checks.refuse_without_padding(tokenizer, encoder="micro")
+
+
+@pytest.mark.parametrize("special", [0, 2])
+def test_a_text_of_which_nothing_is_left_is_named(built: Built, encoder: EncoderConfig, special: int) -> None:
+    model, tokenizer = built(encoder)
+    lengths = [special + 1, special, special + 3]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    tokens = Tokens(np.full(offsets[-1], 7, np.int32), np.zeros(offsets[-1], np.int8), offsets)
+    examined = checks.Examined(tokens, ["a", "\u200b", "b"], "split 'train'", special)
+    with pytest.raises(DataError, match=r"leaves nothing of a text; given: '\\u200b'.*where: row 1, split 'train'"):
+        checks.refuse_unreadable(model, tokenizer, examined, encoder="micro")
+
+
+def test_a_token_without_an_embedding_is_named(built: Built, encoder: EncoderConfig) -> None:
+    model, tokenizer = built(encoder)
+    tokenizer.add_tokens(["keyboard"])
+    examined = checks.Examined(tokenized(tokenizer, "a keyboard"), ["a keyboard"], "")
+    with pytest.raises(SourceError, match="more tokens than the encoder has embeddings; given: \"token 'keyboard'"):
+        checks.refuse_unreadable(model, tokenizer, examined, encoder="micro")
+
+
+@pytest.mark.parametrize("name", ["albert-tiny", "bert-tiny", "distilbert-tiny", "modernbert-tiny", "roberta-tiny"])
+def test_encoders_that_can_read_their_examples_pass(name: str, built: Built, cpu: device.Device) -> None:
+    model, tokenizer = built(name)
+    before = torch.get_rng_state()
+    checks.try_out(model, tokenizer, (tokenized(tokenizer, *TEXTS), tokenized(tokenizer, "it")), cpu, encoder=name)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("family", "values", "message"),
+    [
+        ("nystromformer", {"segment_means_seq_len": 64, "num_landmarks": 8}, "cannot read the examples of this task: "),
+        ("roberta", {"pad_token_id": None}, "cannot read the examples of this task: "),
+        ("roberta", {"pad_token_id": 3}, "different padding tokens; given: 'id 0 in the tokenizer, id 3 in the conf"),
+        (
+            "gpt2",
+            {"n_embd": 16, "n_head": 2, "pad_token_id": None},
+            "Cannot handle batch sizes > 1 if no padding token",
+        ),
+        ("gpt2", {"n_embd": 16, "n_head": 2, "pad_token_id": 3}, "different padding tokens"),
+        ("flaubert", {"emb_dim": 16, "n_layers": 1, "n_heads": 2, "causal": True}, "sees nothing but itself"),
+        (
+            "bert",
+            {"max_position_embeddings": 9},
+            r"too small: bert\.embeddings\.position_embeddings\.weight; given: 'row",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 15 else "",
+)
+def test_what_only_the_loaded_encoder_knows_is_refused_before_training(
+    family: str, values: dict[str, Any], message: str, built: Built, task: TaskConfig, cpu: device.Device
+) -> None:
+    _, tokenizer = built("bert-tiny")
+    model = other(family, task, **values)
+    with pytest.raises(SourceError, match=f"{message}.*where: encoder 'other'"):
+        checks.try_out(model, tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="other")
+
+
+def test_a_first_token_that_is_a_word_is_refused_where_the_head_reads_it(
+    built: Built, task: TaskConfig, cpu: device.Device
+) -> None:
+    model, tokenizer = built("bert-tiny")
+    tokenizer._tokenizer.post_processor = None
+    tokens = [tokenized(tokenizer, *TEXTS)]
+    with pytest.raises(SourceError, match="puts no special token there: it would read a word; given: 'the plot is"):
+        checks.try_out(model, tokenizer, tokens, cpu, encoder="bert-tiny")
+    pools_all = other("modernbert", task, pad_token_id=0, classifier_pooling="mean")
+    checks.try_out(pools_all, tokenizer, tokens, cpu, encoder="modernbert")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        torch.OutOfMemoryError("CUDA out of memory"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_lack_of_memory_is_left_to_the_training(
+    failure: Exception, built: Built, cpu: device.Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = built("bert-tiny")
+
+    def full(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(model.network, "forward", full)
+    checks.try_out(model, tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="bert-tiny")
