@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -140,8 +141,8 @@ def _check(
 ) -> None:
     """Refuse examples that the encoder cannot read; ``special`` is the number of special tokens of each."""
     task = config.task
-    names = (f"split {split!r} of task {task.name!r}" for split in (task.train_split, task.evaluation_split))
-    for ids, examples, where in zip(tokens, splits, names, strict=True):
+    for ids, examples, split in zip(tokens, splits, (task.train_split, task.evaluation_split), strict=True):
+        where = functools.partial("row {2}, split {0!r} of task {1!r}".format, split, task.name)
         examined = checks.Examined(ids, examples.texts, where, special)
         checks.refuse_unreadable(model, tokenizer, examined, encoder=config.encoder.name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,8 @@ class Examined:
 
     tokens: Tokens
     texts: Sequence[str]
-    where: str
-    """The split and its task."""
+    where: Callable[[int], str]
+    """Names an example by its row."""
     special: int = 0
     """Special tokens that the tokenizer adds to each."""
 
@@ -94,7 +94,7 @@ def refuse_unreadable(
             "the tokenizer leaves nothing of a text",
             given=examined.texts[row],
             allowed="a text with at least one token",
-            where=f"row {row}, {examined.where}",
+            where=examined.where(row),
         )
     highest, embeddings = int(tokens.ids.max()), model.embeddings
     if highest >= embeddings:

@@ -19,7 +19,7 @@ import torch
 
 from bertspec import documents
 from bertspec.config import EncoderConfig
-from bertspec.errors import BertspecError, InvalidConfig, SourceError
+from bertspec.errors import BertspecError, InvalidConfig, SourceError, cut_short
 from bertspec.heads import TaskHead
 from bertspec.sources.pretrained import EncoderFiles
 
@@ -175,7 +175,7 @@ def _cause(failure: BaseException) -> str:
     text = (kept[0] if kept else "").rstrip(".:")
     name = "" if text and isinstance(failure, OSError | ValueError | RuntimeError) else type(failure).__name__
     whole = ": ".join(part for part in (name, text) if part)
-    return whole if len(whole) <= _LONGEST_CAUSE else f"{whole[:_LONGEST_CAUSE]}…"
+    return cut_short(whole, _LONGEST_CAUSE)
 
 
 def _refuse_without_package(folder: Path) -> None:
