@@ -198,6 +198,8 @@ _Round = dict[tuple[str, int], list[_Cost]]
 
 def _of_length(length: int, subjects: Sequence[Subject], grid: Grid) -> Iterator[_Part]:
     texts = [subject.texts_of(length, count=grid.batch_size) for subject in subjects]
+    for subject, tokens in zip(subjects, texts, strict=True):
+        subject.try_out(tokens)
     every = np.arange(grid.batch_size)
 
     def one(subject: Subject, tokens: Tokens) -> Callable[[int], object]:

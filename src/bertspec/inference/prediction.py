@@ -19,6 +19,7 @@ from bertspec.engine import outputs
 from bertspec.errors import InvalidConfig
 from bertspec.heads import Prediction
 from bertspec.models import checks
+from bertspec.models.loading import refused
 from bertspec.sources import Sources, pretrained
 
 if TYPE_CHECKING:
@@ -129,6 +130,18 @@ class Subject:
         examined = checks.Examined(tokens, [text], lambda _: "the text to measure")
         checks.refuse_unreadable(self.model, self.tokenizer, examined, encoder=self.name)
         return tokens
+
+    @torch.no_grad()
+    def try_out(self, tokens: Tokens) -> None:
+        """Answer one text, before anything is measured.
+
+        Raises:
+            SourceError: the encoder cannot read it.
+        """
+        length = int(tokens.lengths[0])
+        batch = self.model.batch(tokens, np.arange(1), pad_id=self.tokenizer.pad_token_id or 0)
+        with refused(f"the encoder cannot read texts of {length} tokens", where=f"encoder {self.name!r}"):
+            self.model(batch)
 
     @torch.no_grad()
     def answer(self, tokens: Tokens, rows: NDArray[np.int64]) -> NDArray[np.float32]:

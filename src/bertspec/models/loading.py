@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,13 @@ _ADVICE = re.compile(
 """Sentences of the library that tell people what to do."""
 
 _LONGEST_CAUSE = 240
+
+_MOST_LAYERS = 1_000
+
+_OF_LAYER = re.compile(r"(^|\.)(layers?|blocks?|h)\.\d+\.(?!.*(inv_freq|position_ids|masked_bias)$)")
+"""The name of a weight in one of the encoder's layers; buffers of former versions are no weights."""
+
+_log = logging.getLogger(__name__)
 
 
 def load_tokenizer(files: EncoderFiles) -> PreTrainedTokenizerBase:
@@ -300,9 +308,12 @@ def _refuse_other_than_encoders(config: PretrainedConfig, *, where: object) -> N
             where=where,
         )
     layers = getattr(config, "num_hidden_layers", None)
-    if isinstance(layers, int) and layers < 1:
+    if isinstance(layers, int) and not 1 <= layers <= _MOST_LAYERS:
         raise SourceError(
-            "the encoder has no layers", given=f"num_hidden_layers: {layers}", allowed="at least 1", where=where
+            f"the encoder has {'no' if layers < 1 else 'too many'} layers",
+            given=f"num_hidden_layers: {layers}",
+            allowed=f"1 to {_MOST_LAYERS:,}",
+            where=where,
         )
 
 
@@ -335,6 +346,7 @@ def _pretrained(folder: Path, auto_class: Any, config: PretrainedConfig) -> PreT
         )
     loaded: PreTrainedModel = network
     _refuse_incomplete(loaded, loading, folder)
+    _refuse_unread(config, loading, folder)
     return loaded
 
 
@@ -348,3 +360,16 @@ def _refuse_incomplete(network: PreTrainedModel, loading: dict[str, Any], folder
             allowed="a checkpoint that lacks no more than its head",
             where=folder,
         )
+
+
+def _refuse_unread(config: PretrainedConfig, loading: dict[str, Any], folder: Path) -> None:
+    """Refuse layers that only the checkpoint's own code would read; warn of those that the configuration leaves out."""
+    unread = sorted(key for key in loading["unexpected_keys"] if _OF_LAYER.search(key))
+    if not unread:
+        return
+    named = ", ".join(unread[:3]) + (f" and {len(unread) - 3} more" if len(unread) > 3 else "")
+    if getattr(config, "auto_map", None):
+        raise _own_code("the model", f"weights that {config.model_type} has no use for: {named}", folder)
+    _log.warning(
+        "weights in layers of the checkpoint are not used, as its configuration has it: %s (%s)", named, folder
+    )

@@ -41,19 +41,32 @@ _LOADED = f"weights in {_WEIGHTS}, or in parts that {_INDEX} names"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 _WEIGHT_FORMATS = (_SAFE, *_PICKLES, ".gguf", ".index.json", ".mlmodel", ".onnx", ".onnx_data", ".ot", ".tflite")
 _NOT_TOKENIZER = (
-    # documentation, pictures and code
+    # documentation, pictures, code and data
     ".*",
+    "*.arrow",
+    "*.csv",
     "*.gif",
+    "*.gz",
     "*.html",
+    "*.ipynb",
     "*.jpeg",
     "*.jpg",
+    "*.jsonl",
     "*.log",
     "*.md",
+    "*.parquet",
     "*.pdf",
     "*.png",
     "*.py",
     "*.rst",
+    "*.sh",
     "*.svg",
+    "*.tar",
+    "*.toml",
+    "*.tsv",
+    "*.yaml",
+    "*.yml",
+    "*.zip",
     "license*",
     "notice*",
     # configurations of other parts

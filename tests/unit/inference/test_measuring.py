@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoConfig, AutoModel
 
 from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig, RecipeConfig
 from bertspec.device import Device
-from bertspec.errors import DataError, DeviceError, InvalidConfig
+from bertspec.errors import DataError, DeviceError, InvalidConfig, SourceError
 from bertspec.inference import measuring
 from bertspec.inference.measuring import common_device, measure
 from bertspec.inference.prediction import Subject
@@ -96,6 +97,18 @@ def test_an_answer_is_that_of_the_model_on_the_padded_batch(encoder: EncoderConf
     with torch.no_grad():
         plain = subject.model.network(input_ids=torch.from_numpy(tokens.ids.astype(np.int64)).view(2, 7)).logits
     assert subject.answer(tokens, np.arange(2)) == pytest.approx(plain.numpy(), abs=1e-5)
+
+
+def test_an_encoder_that_cannot_read_the_texts_is_refused_before_anything_is_measured(
+    encoder: EncoderConfig, tmp_path: Path
+) -> None:
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    fixed = {"num_landmarks": 8, "segment_means_seq_len": 64}  # it reads texts of 64 tokens only
+    config = AutoConfig.for_model("nystromformer", vocab_size=500, **small, **fixed)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    Subject.load(encoder, Sources(None, None), DEVICE).tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(SourceError, match="cannot read texts of 5 tokens: .*where: encoder 'fixed'"):
+        measured(EncoderConfig(name="fixed", checkpoint=str(tmp_path)))
 
 
 def test_a_text_is_tokenised_in_every_call(encoder: EncoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:

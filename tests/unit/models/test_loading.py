@@ -51,6 +51,7 @@ def load(folder: Path, task: TaskConfig) -> models.EncoderModel:
         ({"hidden_size": "big"}, "the configuration cannot be read: .*hidden_size"),
         ({"hidden_size": -4}, "cannot be"),
         ({"num_hidden_layers": 0}, "the encoder has no layers; given: 'num_hidden_layers: 0'"),
+        ({"num_hidden_layers": 10**9}, "the encoder has too many layers"),
         ({"is_decoder": True}, "the checkpoint is a decoder: its first token, which the head reads, sees nothing but"),
         ({"model_type": "no-such"}, "names no architecture that the transformers library knows; given: 'no-such'"),
         ({"model_type": None}, "names no architecture"),
@@ -110,6 +111,21 @@ def test_a_sentencepiece_model_without_its_package_says_what_to_install(
     (saved / "spm.model").write_bytes(b"\n\x0e\n\x05<unk>")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SourceError, match=r"given: 'spm\.model'; allowed: pip install 'bertspec\[sentencepiece\]'"):
+        load(saved, task)
+
+
+def test_layers_that_the_configuration_leaves_out_are_told(
+    saved: Path, task: TaskConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = load_file(saved / "model.safetensors")
+    more = {
+        name.replace("layer.0", "layer.1"): weight.clone() for name, weight in weights.items() if ".layer.0." in name
+    }
+    save_file(weights | more, saved / "model.safetensors", {"format": "pt"})
+    load(saved, task)
+    assert "weights in layers of the checkpoint are not used" in caplog.text
+    edit(saved / "config.json", auto_map={"AutoModel": "modeling_own.Own"})
+    with pytest.raises(SourceError, match=r"needs code of its own.*weights that bert has no use for: .*layer\.1"):
         load(saved, task)
 
 
