@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import math
+import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from bertspec import metrics
 from bertspec.config import REFUSED, EncoderConfig, OptimizerConfig, RecipeConfig, StudyConfig, TaskConfig
-from bertspec.errors import FormerName, InvalidConfig, UnknownName
-from bertspec.records import validate
+from bertspec.documents import Document, Keys, load_yaml
+from bertspec.errors import FormerName, InvalidConfig, UnknownName, cut_short
+from bertspec.records import did_you_mean, validate
 from bertspec.sources.rows import suffix_of
 
 __all__ = ["PLAN_FIELDS", "Catalog"]
@@ -29,6 +28,8 @@ _YAML = (".yaml", ".yml")
 _STARTS = ("pretrained", "from_scratch")
 _BESIDE = {"schedule", "warmup_fraction"}
 """The fields of a recipe that an optimizer's config may set."""
+_ON_THE_HUB = "a model of the hub as OWNER/NAME, such as google-bert/bert-base-uncased"
+_A_TASK = "a YAML file with dataset: {}, and its columns and classes: text:, label:, head:, labels: and metrics:"
 
 PLAN_FIELDS = (
     "encoder",
@@ -70,12 +71,13 @@ class Catalog:
         """
         file = self._find("encoders", _name("encoder", word))
         if file is not None:
-            values = _read(file)
-            return validate(EncoderConfig, {"name": word, **_local(values, "checkpoint", file)}, where=file)
+            document, values = _read(file)
+            return validate(EncoderConfig, {"name": word, **_local(values, "checkpoint", file)}, where=document.where)
         if _is_path(word) or "/" in word:
-            checkpoint = str(Path(word).expanduser().absolute()) if _is_path(word) else word
+            checkpoint = str(_absolute(word)) if _is_path(word) else word
             return EncoderConfig(name=word, checkpoint=checkpoint)
-        raise UnknownName("encoder", word, self.names("encoders"), where=self._where("encoders"))
+        known, where = self.names("encoders"), self._where("encoders")
+        raise UnknownName("encoder", word, known, where=where, otherwise=_ON_THE_HUB)
 
     def task(self, word: str, changes: Mapping[str, Any] | None = None) -> TaskConfig:
         """The task of that name, or of that YAML file.
@@ -89,16 +91,19 @@ class Catalog:
             InvalidConfig: its file does not describe a task, or a metric does not fit its head.
         """
         file = self._find("tasks", _name("task", word))
-        values: dict[str, Any]
+        document = Document(f"the task {word!r}")
         if file is not None:
-            values = _local(_read(file), "dataset", file)
+            document, values = _read(file)
+            values = _local(values, "dataset", file)
         elif changes and (_is_local(word) or "/" in word):
-            values = {"dataset": str(Path(word).expanduser().absolute()) if _is_local(word) else word}
+            values = {"dataset": str(_absolute(word)) if _is_local(word) else word}
         else:
-            raise UnknownName("task", word, self.names("tasks"), where=self._where("tasks"))
-        where, changed = file or f"the task {word!r}", f"the fields of the task {word!r} that are set"
-        values = {"name": _stem(word), **_renamed(values, where), **_renamed(changes or {}, changed)}
-        task = validate(TaskConfig, values, where=where)
+            otherwise = _A_TASK.format(word) if _is_local(word) or "/" in word else None
+            known, where = self.names("tasks"), self._where("tasks")
+            raise UnknownName("task", word, known, where=where, otherwise=otherwise)
+        changed = f"the fields of the task {word!r} that are set"
+        values = {"name": _stem(word), **_renamed(values, document.name), **_renamed(changes or {}, changed)}
+        task = validate(TaskConfig, values, where=_where(document, changes))
         metrics.check(task)
         return task
 
@@ -120,7 +125,7 @@ class Catalog:
             if word in REFUSED:
                 raise InvalidConfig(REFUSED[word], given=word, allowed=", ".join(self.names("optimizers")))
             raise UnknownName("optimizer", word, self.names("optimizers"), where=self._where("optimizers"))
-        values = _read(file)
+        document, values = _read(file)
         rate = values.get("learning_rate")
         if isinstance(rate, Mapping):
             if set(rate) != set(_STARTS):
@@ -128,7 +133,7 @@ class Catalog:
                     "the learning rates are not understood",
                     given=dict(rate),
                     allowed="one number, or " + " and ".join(_STARTS),
-                    where=file,
+                    where=document.where(("learning_rate",)),
                 )
             values["learning_rate"] = rate[_STARTS[encoder.from_scratch]]
         beside = values.pop("recipe", {})
@@ -137,10 +142,10 @@ class Catalog:
                 "an optimizer decides no such field of a recipe",
                 given=beside,
                 allowed=", ".join(sorted(_BESIDE)),
-                where=file,
+                where=document.where(("recipe",)),
             )
         stem = _stem(word)
-        return validate(OptimizerConfig, {"name": stem, "algorithm": stem, **values}, where=file), beside
+        return validate(OptimizerConfig, {"name": stem, "algorithm": stem, **values}, where=document.where), beside
 
     def recipe(
         self,
@@ -168,7 +173,7 @@ class Catalog:
         file = self._find("recipes", _name("recipe", word))
         if file is None:
             raise UnknownName("recipe", word, self.names("recipes"), where=self._where("recipes"))
-        values = _read(file)
+        document, values = _read(file)
         if optimizer is None and "optimizer" not in values:
             raise InvalidConfig("optimizer is missing", where=file)
         config, beside = self._optimizer(values["optimizer"] if optimizer is None else optimizer, encoder)
@@ -181,8 +186,7 @@ class Catalog:
             target[field] = _changed(target.get(field), value)
             if field in ("epochs", "steps"):
                 values.pop("steps" if field == "epochs" else "epochs", None)
-        set_here = f", with {', '.join(changes)} set by the caller" if changes else ""
-        return validate(RecipeConfig, {**values, "optimizer": chosen}, where=f"{file}{set_here}")
+        return validate(RecipeConfig, {**values, "optimizer": chosen}, where=_where(document, changes))
 
     def plan(self, **fields: Any) -> StudyConfig:
         """The study that these fields describe. Everything that is trained was planned here.
@@ -246,14 +250,14 @@ class Catalog:
 
     def _find(self, kind: Kind, word: str) -> Path | None:
         if word.endswith(_YAML):
-            file = Path(word).expanduser().absolute()
-            if not file.is_file():
+            file = _absolute(word)
+            if not os.path.lexists(file):
                 raise UnknownName(f"{kind[:-1]} file", word, self.names(kind))
             return file
         if not _WORD.fullmatch(word):
             return None
         candidates = [folder / kind / f"{word}{suffix}" for folder in self.folders for suffix in _YAML]
-        return next((file for file in candidates if file.is_file()), None)
+        return next((file for file in candidates if os.path.lexists(file)), None)
 
     def _where(self, kind: Kind) -> str:
         return " and ".join(str(folder / kind) for folder in self.folders)
@@ -273,10 +277,8 @@ def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_fields(given: Mapping[str, Any]) -> None:
     problems = [f"{word} is missing" for word in ("encoder", "task") if word not in given]
-    for name in given:
-        if name not in PLAN_FIELDS:
-            close = difflib.get_close_matches(name, PLAN_FIELDS, n=1, cutoff=0.6)
-            problems.append(f"{name} is not a known field" + (f" (did you mean {close[0]}?)" if close else ""))
+    unknown = [name for name in given if name not in PLAN_FIELDS]
+    problems += [f"{cut_short(name)} is not a known field{did_you_mean(name, PLAN_FIELDS)}" for name in unknown]
     if problems:
         problem = f"a fine-tuning is not described by these fields: {' and '.join(problems)}"
         raise InvalidConfig(problem, given=", ".join(given), allowed=", ".join(PLAN_FIELDS))
@@ -285,6 +287,8 @@ def _check_fields(given: Mapping[str, Any]) -> None:
 def _name(kind: str, word: object) -> str:
     if not isinstance(word, str):
         raise InvalidConfig(f"{kind} is a name", given=word)
+    if "\0" in word:
+        raise InvalidConfig(f"the name of the {kind} has a null character", given=word)
     return word
 
 
@@ -300,6 +304,17 @@ def _factor(factor: object, changes: Mapping[str, Any]) -> float:
     return factor
 
 
+def _absolute(word: str) -> Path:
+    return _expanded(word).absolute()
+
+
+def _expanded(word: str) -> Path:
+    try:
+        return Path(word).expanduser()
+    except RuntimeError as cause:
+        raise InvalidConfig("nobody here has this home folder", given=word) from cause
+
+
 def _is_path(word: str) -> bool:
     return word.startswith((".", "/", "~"))
 
@@ -312,14 +327,23 @@ def _stem(word: str) -> str:
     return Path(word).stem if word.endswith(_YAML) else word
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(file.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as broken:
-        raise InvalidConfig(f"the file is not YAML: {broken}", where=file) from broken
+def _read(file: Path) -> tuple[Document, dict[str, Any]]:
+    document = load_yaml(file)
+    values = document.value
     if not isinstance(values, dict):
         raise InvalidConfig("the file holds no fields", given=type(values).__name__, allowed="field: value", where=file)
-    return values
+    return document, values
+
+
+def _where(document: Document, changes: Mapping[str, Any] | None) -> Callable[[Keys], str]:
+    """What holds a value: the line of the document, or the caller that set it."""
+
+    def where(keys: Keys) -> str:
+        if not changes:
+            return document.where(keys)
+        return f"{document.name}, with {', '.join(changes)} set by the caller"
+
+    return where
 
 
 def _renamed(values: Mapping[str, Any], where: object) -> Mapping[str, Any]:
@@ -335,7 +359,7 @@ def _local(values: dict[str, Any], field: str, file: Path) -> dict[str, Any]:
     """A relative path in a config is relative to that config."""
     given = values.get(field)
     if isinstance(given, str) and _is_local(given):
-        values[field] = str((file.parent / Path(given).expanduser()).resolve())
+        values[field] = os.path.realpath(file.parent / _expanded(given))
     return values
 
 

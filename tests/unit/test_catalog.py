@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def test_a_name_cannot_leave_its_folder(own: Catalog, word: str) -> None:
         ("dataset: x\nhead: regression\nmetrics: [pearson]\n", "text is missing"),
         ("dataset: x\ntext: t\nhead: regression\nmetrics: [persson]\n", "did you mean pearson"),
         ("dataset: x\ntext: t\nhead: regression\nmetrics: [accuracy]\n", "does not fit a regression head"),
-        ("!!python/object/apply:os.system ['true']", "not YAML"),
+        ("!!python/object/apply:os.system ['true']", "no text, number, true, false"),
     ],
 )
 def test_a_broken_config_is_refused_with_its_file(own: Catalog, text: str, message: str) -> None:
@@ -240,7 +241,7 @@ def test_configs_are_as_good_as_names() -> None:
         ({"task": "bundled/sentiment"}, "encoder is missing; given: 'task'; allowed: encoder, task, recipe"),
         (
             {"encoder": "bert-tiny", "stepz": 3},
-            "task is missing and stepz is not a known field (did you mean steps?); given: 'encoder, stepz'",
+            "task is missing and stepz is not a known field: did you mean steps?; given: 'encoder, stepz'",
         ),
         ({**TINY, "colour.shade": "red"}, "colour is not a known field"),
         ({**TINY, "algorithm": "sgd"}, "algorithm is not a known field"),
@@ -285,3 +286,101 @@ def test_every_field_of_an_optimizer_may_be_set() -> None:
 
 def test_a_tuning_share_is_a_field_of_the_task() -> None:
     assert PACKAGED.plan(**TINY, tuning_share=0.2).task.tuning_share == 0.2
+
+
+TASK = "dataset: ./d.csv\ntext: t\nhead: classification\nmetrics: [accuracy]\n"
+
+
+@pytest.mark.parametrize("labels", ["[no, yes]", "[off, on]", "[true, false]", "[a, y, No]"])
+def test_labels_that_yaml_reads_as_truth_values_are_refused_with_the_quoted_form(own: Catalog, labels: str) -> None:
+    (own.folders[0] / "tasks" / "mine.yaml").write_text(f"{TASK}labels: {labels}\n")
+    with pytest.raises(
+        InvalidConfig, match=r"labels\.\d: .*text in quotes; without them, YAML.*mine.yaml, line 5, labels"
+    ):
+        own.task("mine")
+
+
+@pytest.mark.parametrize("labels", ["[1, 2]", "[0.0, 1.0]", "[null, a]", "[~, a]"])
+def test_labels_that_are_no_text_are_refused_with_the_quoted_form(own: Catalog, labels: str) -> None:
+    (own.folders[0] / "tasks" / "mine.yaml").write_text(f"{TASK}labels: {labels}\n")
+    with pytest.raises(InvalidConfig, match=r"labels\.0: .*allowed: text in quotes.*mine.yaml, line 5, labels"):
+        own.task("mine")
+
+
+def test_labels_in_quotes_are_text(own: Catalog) -> None:
+    (own.folders[0] / "tasks" / "mine.yaml").write_text(f"{TASK}labels: ['no', \"yes\", '1', 'null']\n")
+    assert own.task("mine").labels == ("no", "yes", "1", "null")
+
+
+def test_a_value_at_fault_is_named_with_its_line(own: Catalog) -> None:
+    (own.folders[0] / "encoders" / "mine.yaml").write_text("family: bert\narchitecture:\n  hidden_size: [1]\n")
+    with pytest.raises(InvalidConfig, match=r"mine.yaml, line 3, architecture.hidden_size"):
+        own.encoder("mine")
+
+
+def test_an_unknown_field_is_answered_with_the_closest(own: Catalog) -> None:
+    recipe = (own.folders[1] / "recipes" / "from-scratch.yaml").read_text("utf-8")
+    (own.folders[0] / "recipes" / "mine.yaml").write_text(f"{recipe}\nepoch: 3\n")
+    with pytest.raises(InvalidConfig, match="epoch is not a known field: did you mean epochs?"):
+        own.recipe("mine", encoder=own.encoder("bert-tiny"))
+
+
+def test_a_name_without_its_owner_is_answered_with_the_form_of_a_hub_id(own: Catalog) -> None:
+    with pytest.raises(UnknownName, match="; or a model of the hub as OWNER/NAME, such as google-bert/"):
+        own.encoder("gpt2")
+
+
+@pytest.mark.parametrize("word", ["reviews.csv", "./reviews.jsonl", "org/reviews"])
+def test_rows_without_a_description_are_answered_with_what_a_task_needs(own: Catalog, word: str) -> None:
+    with pytest.raises(UnknownName, match=f"; or a YAML file with dataset: {re.escape(word)}, and its columns"):
+        own.task(word)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "task", "recipe", "optimizer"])
+def test_a_long_name_is_unknown_and_shortened(own: Catalog, kind: str) -> None:
+    look_up = {
+        "encoder": own.encoder,
+        "task": own.task,
+        "recipe": lambda word: own.recipe(word, encoder=own.encoder("bert-tiny")),
+        "optimizer": lambda word: own.optimizer(word, own.encoder("bert-tiny")),
+    }
+    with pytest.raises(UnknownName) as refusal:
+        look_up[kind]("a" * 5000)
+    assert len(str(refusal.value)) < 2000
+
+
+def test_what_is_no_regular_file_is_no_config(own: Catalog) -> None:
+    folder = own.folders[0] / "tasks"
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "loop.yaml").symlink_to("loop.yaml")
+    for word in ("pipe", str(folder / "pipe.yaml"), "loop", str(folder / "loop.yaml")):
+        with pytest.raises(InvalidConfig, match="cannot be read: (it is no regular file|Too many levels)"):
+            own.task(word)
+
+
+def test_a_path_that_leads_nowhere_is_no_error_of_ours(own: Catalog) -> None:
+    folder = own.folders[0] / "tasks"
+    (folder / "loop").symlink_to("loop")
+    (folder / "mine.yaml").write_text(f"{TASK.replace('./d.csv', './loop/d.csv')}labels: [a, b]\n")
+    assert own.task("mine").dataset.endswith("/loop/d.csv")
+    for look_up in (own.encoder, own.task):
+        with pytest.raises(InvalidConfig, match="nobody here has this home folder"):
+            look_up("~nobody-of-that-name/x.yaml")
+        with pytest.raises(InvalidConfig, match="has a null character"):
+            look_up("./a\0b")
+
+
+def test_limits_of_a_study_are_stated(own: Catalog) -> None:
+    def plan(**fields: object) -> object:
+        return own.plan(encoder="bert-tiny", task="bundled/sentiment", **fields)
+
+    assert plan(steps=10_000_000)
+    for fields, message in (
+        ({"steps": 10_000_001}, "steps: input should be less than or equal to 10000000"),
+        ({"steps": 10**30}, "steps: input should be less than or equal to 10000000"),
+        ({"seeds": range(1001)}, "seeds: tuple should have at most 1000 items"),
+        ({"max_length": 10**12}, "max_length: input should be less than or equal to 1000000"),
+        ({"batch_size": 10**30}, "batch_size: input should be less than or equal to 10000000"),
+    ):
+        with pytest.raises(InvalidConfig, match=message):
+            plan(**fields)

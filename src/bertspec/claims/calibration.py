@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 from bertspec import metrics, study
 from bertspec.catalog import Catalog
 from bertspec.config import RunConfig, StudyConfig
+from bertspec.documents import read_yaml
 from bertspec.errors import InvalidConfig
 from bertspec.files import write_atomic
 from bertspec.records import FrozenRecord, validate
@@ -287,13 +288,7 @@ def _stem(config: StudyConfig | RunConfig) -> str:
 
 def _read(file: Path) -> Record:
     problem = "the calibration record cannot be read"
-    try:
-        values = yaml.safe_load(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as damage:
-        first = str(damage).splitlines()[0]
-        raise InvalidConfig(
-            f"{problem}: {first}", where=file, allowed="a file that bertspec calibrate wrote"
-        ) from damage
+    values = read_yaml(file, what="the calibration record", allowed="a file that bertspec calibrate wrote")
     return validate(Record, values, where=file, problem=problem)
 
 

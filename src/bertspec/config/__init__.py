@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bertspec.config.sweeps import (
     DISTRIBUTIONS,
+    MOST_TRIALS,
     OWN,
     HyperbandConfig,
     MetricConfig,
@@ -15,6 +16,8 @@ from bertspec.config.sweeps import (
     TuningConfig,
 )
 from bertspec.config.training import (
+    MOST_SEEDS,
+    MOST_STEPS,
     REFUSED,
     AveragingConfig,
     EmaConfig,
@@ -31,6 +34,9 @@ from bertspec.records import Setting
 
 __all__ = [
     "DISTRIBUTIONS",
+    "MOST_SEEDS",
+    "MOST_STEPS",
+    "MOST_TRIALS",
     "OWN",
     "REFUSED",
     "AveragingConfig",

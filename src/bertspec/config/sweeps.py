@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from bertspec.config.training import check_seeds
+from bertspec.config.training import MOST_SEEDS, Seed, check_seeds
 from bertspec.errors import InvalidConfig
-from bertspec.records import FiniteRecord, Setting, refuse, validate
+from bertspec.records import FiniteRecord, Setting, did_you_mean, refuse, validate
 
 __all__ = [
     "DISTRIBUTIONS",
+    "MOST_TRIALS",
     "OWN",
     "HyperbandConfig",
     "MetricConfig",
     "ParameterConfig",
     "SweepConfig",
     "TuningConfig",
-    "did_you_mean",
 ]
 
 Method = Literal["grid", "random", "bayes"]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+MOST_TRIALS = 10_000
+"""The most trials of a sweep that runs here."""
+
+Iterations = Annotated[int, Field(gt=0, le=1_000_000_000)]
 Number = int | float
 Value = bool | int | float | str | None | list[Any] | dict[str, Any]
 
@@ -35,8 +38,12 @@ _TAIL = 1e-4
 """Unbounded distributions are cut here: values beyond would be drawn once in ten thousand trials."""
 _DIGITS = 12
 """Significant digits of a drawn value; the last bits of a power would make equal trials look different."""
+_MOST_COUNTED = 10_000
+"""Whole numbers of a longer range are drawn without listing them."""
 _LARGEST_EXPONENT = 100
 """Above it, the value itself was meant, not its logarithm."""
+_LARGEST = 2**62
+"""The largest end of a range; beyond, differences of two ends are no longer exact, or no numbers at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +175,22 @@ class ParameterConfig(FiniteRecord):
         return self.values is not None and len(self.values) > 1
 
     @property
-    def choices(self) -> tuple[Any, ...] | None:
+    def choices(self) -> Sequence[Any] | None:
         """All its values in their order; ``None`` where they cannot be counted."""
         if self.kind == "int_uniform":
-            return tuple(range(int(self.min or 0), int(self.max or 0) + 1))
+            whole = range(int(self.min or 0), int(self.max or 0) + 1)
+            return whole if len(whole) > _MOST_COUNTED else tuple(whole)
         return (self.value,) if self.kind == "constant" else self.values
 
     @property
     def varies(self) -> bool:
         """Whether two trials may differ in it."""
         return self.choices is None or len(self.choices) > 1
+
+    @property
+    def exponents(self) -> bool:
+        """Whether the ends of its range are exponents of e."""
+        return self.kind in _TABLE and "exponents" in _TABLE[self.kind].ends
 
     @property
     def base_ends(self) -> tuple[float, float]:
@@ -199,15 +212,18 @@ class ParameterConfig(FiniteRecord):
         assert row.base is not None  # noqa: S101 - all others have choices
         drawn = row.base.quantile(self, share)
         if row.log:
-            drawn = math.exp(drawn)
-        if "q" in row.optional:
+            drawn = _exp(drawn)
+        if "q" in row.optional and math.isfinite(drawn / self.q):
             drawn = round(drawn / self.q) * self.q
         return float(f"{drawn:.{_DIGITS}g}")
 
     def share_below(self, value: Any) -> float:
         """The share of the distribution below a drawn value; for a listed value, the middle of its own share."""
         if self.choices is not None:
-            weights, at = self._weights, self.choices.index(value)
+            at = self.choices.index(value)
+            if len(self.choices) > _MOST_COUNTED and self.probabilities is None:
+                return (at + 0.5) / len(self.choices)
+            weights = self._weights
             return sum(weights[:at]) + weights[at] / 2
         row, drawn = _TABLE[self.kind], float(value)
         assert row.base is not None  # noqa: S101 - all others have choices
@@ -229,6 +245,9 @@ class ParameterConfig(FiniteRecord):
         return self.probabilities or (1 / count,) * count
 
     def _index(self, share: float) -> int:
+        count = len(self.choices or ())
+        if count > _MOST_COUNTED and self.probabilities is None:
+            return min(int(share * count), count - 1)
         passed = 0.0
         for at, weight in enumerate(self._weights):
             passed += weight
@@ -279,7 +298,8 @@ class ParameterConfig(FiniteRecord):
         return self
 
     def _check_values(self, values: tuple[Any, ...]) -> None:
-        if any(_same(one, two) for at, one in enumerate(values) for two in values[:at]):
+        twice = [value for value, times in Counter(map(_key, values)).items() if times > 1]
+        if twice:
             refuse("a value is listed twice", ("values",), given=list(values))
         if self.probabilities is None:
             return
@@ -291,13 +311,15 @@ class ParameterConfig(FiniteRecord):
 
     def _check_ends(self, low: Number, high: Number) -> None:
         given, ends = f"min {low}, max {high}", _TABLE[self.kind].ends
+        if max(abs(low), abs(high)) > _LARGEST:
+            refuse("the range is too wide", ("max",), given=given, allowed=f"ends from {-_LARGEST} to {_LARGEST}")
         if low >= high:
             refuse("min is not below max", ("min",), given=given)
         if ends == "whole" and not (isinstance(low, int) and isinstance(high, int)):
             refuse("int_uniform needs whole numbers as its ends", ("min",), given=given)
         if ends == "values" and low <= 0:
             refuse(f"min must be above zero for {self.kind}", ("min",), given=low)
-        if "exponents" in ends and max(-low, high) > _LARGEST_EXPONENT:
+        if "exponents" in ends and (max(-low, high) > _LARGEST_EXPONENT or 0 < low < high <= 1):
             refuse(
                 f"the ends of {self.kind} are exponents of e",
                 ("max",),
@@ -346,13 +368,13 @@ class HyperbandConfig(FiniteRecord):
     """
 
     type: Literal["hyperband"]
-    min_iter: PositiveInt | None = None
+    min_iter: Iterations | None = None
     """The first bracket; the others are its multiples by powers of eta."""
-    max_iter: PositiveInt | None = None
+    max_iter: Iterations | None = None
     """The brackets are this number divided by powers of eta, ``s`` of them."""
-    s: PositiveInt | None = None
+    s: Annotated[int, Field(gt=0, le=100)] | None = None
     """The number of brackets, with ``max_iter``."""
-    eta: Annotated[float, Field(gt=1)] = 3
+    eta: Annotated[float, Field(ge=1.01, le=1000)] = 3
     strict: bool = False
     """Whether a trial is judged by its value at the bracket alone, and not by its best so far."""
 
@@ -388,11 +410,11 @@ class ControllerConfig(FiniteRecord):
 class TuningConfig(FiniteRecord):
     """The sweep's settings beyond W&B's schema. Each is a parameter with a ``value``, so that W&B agents see it."""
 
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (201, 202)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS)] = (201, 202)
     """The seeds of every trial; its score is the mean over them."""
     tuning_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """The share of the training rows on which trials are scored, and not trained."""
-    confirmation_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
+    confirmation_seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS)] = (1, 2, 3, 4, 5)
     """The seeds on which the best trials are run again, scored on the evaluation split; none may be a tuning seed.
 
     Five are run first, and up to ten where contenders are still tied; with fewer than five, nothing is ranked.
@@ -442,8 +464,8 @@ class SweepConfig(FiniteRecord):
     metric: MetricConfig | None = None
     """What decides which trial is best; ``None`` takes the task's main metric."""
     early_terminate: HyperbandConfig | None = None
-    run_cap: PositiveInt | None = None
-    """The number of trials, over all contenders."""
+    run_cap: Annotated[int, Field(gt=0, le=MOST_TRIALS)] | None = None
+    """The number of trials, over all contenders; up to 10,000."""
     controller: ControllerConfig | None = None
 
     @property
@@ -477,7 +499,7 @@ class SweepConfig(FiniteRecord):
         return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
     def planned(self, trials_each: int | None = None) -> int:
-        """The number of trials that the sweep is to have.
+        """The number of trials that the sweep is to have; a grid may have more than can be run here.
 
         Args:
             trials_each: for each contender, instead of the file's ``run_cap``.
@@ -572,12 +594,17 @@ class SweepConfig(FiniteRecord):
             )
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message: the closest known word, or nothing."""
-    closest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f": did you mean {closest[0]}?" if closest else ""
+def _key(value: Any) -> Hashable:
+    """What two values have in common that are the same choice: 1 and 1.0 are, 1 and true are not."""
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return isinstance(value, bool), value
 
 
-def _same(one: Any, two: Any) -> bool:
-    """Whether they are the same choice: 1 and 1.0 are, 1 and true are not."""
-    return bool(one == two) and isinstance(one, bool) == isinstance(two, bool)
+def _exp(value: float) -> float:
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +22,8 @@ from bertspec.heads import TaskHead
 from bertspec.records import FiniteRecord, Setting, refuse
 
 __all__ = [
+    "MOST_SEEDS",
+    "MOST_STEPS",
     "REFUSED",
     "AveragingConfig",
     "EmaConfig",
@@ -36,6 +39,16 @@ __all__ = [
 ]
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+MOST_SEEDS = 1_000
+"""The most seeds of a study; more are a typing error."""
+MOST_STEPS = 10_000_000
+"""The most optimizer steps of a run; their loss curve takes 160 MB."""
+MOST_ROWS = 10_000_000
+"""The most rows of a generated split."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
+Rows = Annotated[int, Field(gt=0, le=MOST_ROWS)]
 
 REFUSED: Mapping[str, str] = MappingProxyType(
     {
@@ -155,9 +168,9 @@ class EncoderConfig(FiniteRecord):
 class GeneratedConfig(FiniteRecord):
     """How many rows a generated task has, and how noisy their labels are."""
 
-    train_rows: PositiveInt
+    train_rows: Rows
     """Rows of the training split."""
-    evaluation_rows: PositiveInt
+    evaluation_rows: Rows
     """Rows of the evaluation split."""
     label_noise: Annotated[float, Field(ge=0, lt=0.5)]
     """The probability that a label is flipped; the best attainable accuracy is one minus this."""
@@ -239,13 +252,13 @@ class RecipeConfig(FiniteRecord):
     """The update rule with its learning rate."""
     epochs: PositiveFloat | None = None
     """Passes over the training split; a fraction stops inside a pass."""
-    steps: PositiveInt | None = None
-    """Optimizer steps, whatever the size of the training split."""
-    batch_size: PositiveInt
+    steps: Steps | None = None
+    """Optimizer steps, whatever the size of the training split; up to 10,000,000."""
+    batch_size: Annotated[int, Field(gt=0, le=MOST_ROWS)]
     """Examples per optimizer step."""
     micro_batch: PositiveInt | None = None
     """Examples per backward pass, whose gradients add up to those of the batch; None means all at once."""
-    max_length: Annotated[int, Field(ge=4)]
+    max_length: Annotated[int, Field(ge=4, le=1_000_000)]
     """Tokens per example, special tokens included; longer texts are truncated."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)]
     """The share of the steps over which the learning rate rises linearly from zero."""
@@ -304,7 +317,7 @@ class RunConfig(FiniteRecord):
     encoder: EncoderConfig
     task: TaskConfig
     recipe: RecipeConfig
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     """Decides the new weights, the order of the rows and the dropout."""
 
 
@@ -314,8 +327,8 @@ class StudyConfig(FiniteRecord):
     encoder: EncoderConfig
     task: TaskConfig
     recipe: RecipeConfig
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
-    """The seeds, in the order in which they are run."""
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS)]
+    """The seeds, in the order in which they are run; up to 1,000."""
 
     @property
     def title(self) -> str:
@@ -338,6 +351,6 @@ class StudyConfig(FiniteRecord):
 
 def check_seeds(field: str, seeds: tuple[int, ...]) -> None:
     """Refuse, inside a validator, seeds of which one stands twice."""
-    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    twice = sorted(seed for seed, times in Counter(seeds).items() if times > 1)
     if twice:
         refuse(f"{field} {twice} stand twice; a seed counts once", (field,), given=list(seeds))

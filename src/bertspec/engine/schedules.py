@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bertspec.config import RecipeConfig, SwaConfig
+from bertspec.config import MOST_STEPS, RecipeConfig, SwaConfig
+from bertspec.errors import InvalidConfig
 
 __all__ = ["learning_rate_at", "steps_of", "steps_per_epoch"]
 
@@ -19,11 +20,20 @@ def steps_per_epoch(recipe: RecipeConfig, examples: int) -> int:
 
 
 def steps_of(recipe: RecipeConfig, examples: int) -> int:
-    """Optimizer steps of a recipe on a training split of this many examples."""
+    """Optimizer steps of a recipe on a training split of this many examples.
+
+    Raises:
+        InvalidConfig: its epochs are too many.
+    """
     if recipe.steps is not None:
         return recipe.steps
     assert recipe.epochs is not None  # noqa: S101 - a recipe has one of the two
-    return max(1, round(recipe.epochs * steps_per_epoch(recipe, examples)))
+    per_epoch = steps_per_epoch(recipe, examples)
+    steps = recipe.epochs * per_epoch
+    if steps > MOST_STEPS:
+        allowed = f"at most {MOST_STEPS:,} steps; an epoch has {per_epoch:,}"
+        raise InvalidConfig("the recipe has too many epochs", given=recipe.epochs, allowed=allowed)
+    return max(1, round(steps))
 
 
 def learning_rate_at(step: int, total: int, recipe: RecipeConfig) -> float:

@@ -55,13 +55,12 @@ def train(
         UnfitCheckpoint: the checkpoint is not one of this run; nothing was trained.
     """
     total = steps_of(recipe, len(context.train.tokens))
-    rates = np.array([learning_rate_at(step, total, recipe) for step in range(1, total + 1)])
     progress = Progress(loss=np.empty(total), rate=np.empty(total), micro_batch=recipe.micro_batch or recipe.batch_size)
     training = _Training(recipe, context, progress, checkpoints)
     training.resume()
     observer.started(total)
     try:
-        for step in training.steps(seed, rates):
+        for step in training.steps(seed):
             progress.report(observer, step)
             if progress.stopped is not None:
                 break
@@ -184,11 +183,12 @@ class _Training:
                 raise
             raise UnfitCheckpoint(misfit) from misfit
 
-    def steps(self, seed: int, rates: NDArray[np.float64]) -> Iterator[int]:
+    def steps(self, seed: int) -> Iterator[int]:
         """Take every step, and yield its number; steps from before an interruption are yielded and not repeated."""
         yield from range(1, self.progress.step + 1)
-        for rows in self._batches_to_come(seed, len(rates)):
-            self._step(rows, float(rates[self.progress.step]))
+        total = len(self.progress.loss)
+        for rows in self._batches_to_come(seed, total):
+            self._step(rows, learning_rate_at(self.progress.step + 1, total, self.recipe))
             yield self.progress.step
 
     def _batches_to_come(self, seed: int, total: int) -> Iterator[NDArray[np.int64]]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
-
-import yaml
 
 from bertspec import metrics
 from bertspec.catalog import PLAN_FIELDS
 from bertspec.config import OWN, MetricConfig, StudyConfig, SweepConfig
-from bertspec.config.sweeps import did_you_mean
+from bertspec.documents import Document, Keys, load_yaml
 from bertspec.errors import BertspecError, InvalidConfig
-from bertspec.records import Keys, validate
+from bertspec.records import did_you_mean, validate
 from bertspec.study import Session
 from bertspec.sweeps.trial import LOSS
 
@@ -23,23 +20,26 @@ __all__ = ["NAMES", "load", "parse", "read"]
 
 _NESTED = ("settings", "averaging")
 """The parameters that have parameters nested in them."""
+_RATES = ("learning_rate", "weight_decay")
+"""Parameters that nobody searches above 1."""
+_BETWEEN = 0.38196601125
+"""The share of a range at which a value between its ends is tried: no round number."""
 NAMES = tuple(name for name in PLAN_FIELDS if name not in (*OWN, *_NESTED))
 """The parameters that a trial may have, besides those nested in ``settings`` and ``averaging``."""
-_MERGE = "tag:yaml.org,2002:merge"
 
 
 def read(word: str, session: Session) -> SweepConfig:
     """Read and check the sweep of that name (``configs/sweeps/NAME.yaml``) or file, and fill in its name and metric.
 
-    Every listed value, and both ends of every range, are tried with the first value of each other parameter.
+    Every listed value, both ends of every range and a value between them are tried with the first value of each other
+    parameter.
 
     Raises:
         UnknownName: no sweep has that name.
         InvalidConfig: the file is not YAML, or something in it is not supported, not known or not allowed.
     """
     file = session.catalog.sweep(word)
-    values, lines = _composed(file)
-    return _Document(str(file), lines).checked(values, session, name=file.stem)
+    return _Reader(_loaded(file)).checked(session, name=file.stem)
 
 
 def load(file: Path) -> SweepConfig:
@@ -48,8 +48,7 @@ def load(file: Path) -> SweepConfig:
     Raises:
         InvalidConfig: the file is not YAML, or does not follow W&B's schema.
     """
-    values, lines = _composed(file)
-    return _Document(str(file), lines).structured(values, name=file.stem)
+    return _Reader(_loaded(file)).structured(name=file.stem)
 
 
 def parse(values: Mapping[str, Any], session: Session, *, name: str, where: object) -> SweepConfig:
@@ -64,22 +63,21 @@ def parse(values: Mapping[str, Any], session: Session, *, name: str, where: obje
     Raises:
         InvalidConfig: something in it is not supported, not known or not allowed.
     """
-    return _Document(str(where)).checked(values, session, name=name)
+    return _Reader(Document(str(where), values)).checked(session, name=name)
 
 
 @dataclass(frozen=True, slots=True)
-class _Document:
-    """A file and the line of each of its keys; all errors are raised here."""
+class _Reader:
+    """Reads a sweep from a document, and raises every error with the line at fault."""
 
-    name: str
-    lines: Mapping[Keys, int] = field(default_factory=dict)
+    document: Document
 
-    def structured(self, values: Any, *, name: str) -> SweepConfig:
-        config = validate(SweepConfig, values, where=self.where)
+    def structured(self, *, name: str) -> SweepConfig:
+        config = validate(SweepConfig, self.document.value, where=self.document.where)
         return config if config.name else config.model_copy(update={"name": name})
 
-    def checked(self, values: Any, session: Session, *, name: str) -> SweepConfig:
-        return _Check(self.structured(values, name=name), session, self).checked()
+    def checked(self, session: Session, *, name: str) -> SweepConfig:
+        return _Check(self.structured(name=name), session, self).checked()
 
     def refuse(
         self,
@@ -90,13 +88,7 @@ class _Document:
         allowed: str | None = None,
         cause: Exception | None = None,
     ) -> NoReturn:
-        raise InvalidConfig(problem, given=given, allowed=allowed, where=self.where(path)) from cause
-
-    def where(self, path: Keys) -> str:
-        """The file, the line of the nearest key above that is in the file, and the path of keys."""
-        known = (self.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.lines)
-        line = next((f", line {number}" for number in known), "")
-        return f"{self.name}{line}" + (f", {'.'.join(map(str, path))}" if path else "")
+        raise InvalidConfig(problem, given=given, allowed=allowed, where=self.document.where(path)) from cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +97,16 @@ class _Check:
 
     config: SweepConfig
     session: Session
-    document: _Document
+    reader: _Reader
 
     def checked(self) -> SweepConfig:
-        config, document = self.config, self.document
+        config = self.config
         self._check_names()
         self._check_searched()
         base = {name: self._extremes(name)[0][1] for name in config.searched}
         plan = self._first_plan(base)
         for name in config.searched:
-            for path, value in self._extremes(name):
-                try:
-                    self._plan({**base, name: value})
-                except BertspecError as refusal:
-                    document.refuse(refusal.problem, path, given=value, allowed=refusal.allowed, cause=refusal)
+            self._check_values(name, base)
         metric = self._metric(plan)
         if config.early_terminate is not None:
             self._check_evaluations(metric, plan, "hyperband", ("early_terminate",))
@@ -134,9 +122,9 @@ class _Check:
             path = self._path(name)
             if top not in known:
                 problem = f"unknown parameter{did_you_mean(top, known)}"
-                self.document.refuse(problem, path, given=name, allowed=", ".join(known))
+                self.reader.refuse(problem, path, given=name, allowed=", ".join(known))
             if bool(dot) != (top in _NESTED) or "." in below:
-                self.document.refuse(
+                self.reader.refuse(
                     "only settings and averaging have parameters nested in them, one level deep",
                     path,
                     given=name,
@@ -144,22 +132,62 @@ class _Check:
                 )
 
     def _check_searched(self) -> None:
-        config, document = self.config, self.document
+        config, reader = self.config, self.reader
         if config.method != "grid" and not any(parameter.varies for parameter in config.searched.values()):
-            document.refuse(
+            reader.refuse(
                 "nothing is searched: every trial would be the same",
                 ("parameters",),
                 allowed="values, or a range, for at least one parameter",
             )
         for word in ("encoder", "task"):
             if word not in config.searched:
-                document.refuse(f"the sweep lacks its {word}", ("parameters",), allowed=f"{word}: {{value: NAME}}")
+                reader.refuse(f"the sweep lacks its {word}", ("parameters",), allowed=f"{word}: {{value: NAME}}")
         if config.searched["task"].several:
-            document.refuse(
+            reader.refuse(
                 "a sweep has one task: scores on different tasks cannot be compared",
                 ("parameters", "task"),
                 allowed="one value",
             )
+
+    def _check_values(self, name: str, base: Mapping[str, Any]) -> None:
+        """Refuse a listed value, an end of a range, or a value between the ends that no study could have."""
+        parameter = self.config.searched[name]
+        if name in _RATES and parameter.exponents and parameter.quantile(0.0) > 1:
+            self._refuse_exponents(name, f"{parameter.quantile(0.0):g} to {parameter.quantile(1.0):g}")
+        for path, value in self._extremes(name):
+            refusal = self._refusal({**base, name: value})
+            if refusal is not None and parameter.exponents:
+                self._refuse_exponents(name, value, refusal)
+            if refusal is not None:
+                self.reader.refuse(refusal.problem, path, given=value, allowed=refusal.allowed, cause=refusal)
+        if parameter.choices is None:
+            value = parameter.quantile(_BETWEEN)
+            refusal = self._refusal({**base, name: value})
+            if refusal is not None:
+                self.reader.refuse(
+                    f"{refusal.problem}, between the ends of {name}",
+                    self._path(name),
+                    given=value,
+                    allowed="whole numbers for both ends, q_uniform, or values: a list",
+                    cause=refusal,
+                )
+
+    def _refuse_exponents(self, name: str, given: object, cause: Exception | None = None) -> NoReturn:
+        kind = self.config.searched[name].kind
+        self.reader.refuse(
+            f"no {name} can be drawn: the ends of {kind} are exponents of e",
+            self._path(name),
+            given=given,
+            allowed=f"{kind}_values, whose ends are the values themselves",
+            cause=cause,
+        )
+
+    def _refusal(self, parameters: Mapping[str, Any]) -> BertspecError | None:
+        try:
+            self._plan(parameters)
+        except BertspecError as refusal:
+            return refusal
+        return None
 
     def _first_plan(self, base: Mapping[str, Any]) -> StudyConfig:
         """The study of every parameter's first value."""
@@ -167,9 +195,11 @@ class _Check:
             return self._plan(base)
         except BertspecError as refusal:
             name = self._at_fault(base)
+            if name is not None and self.config.searched[name].exponents:
+                self._refuse_exponents(name, base[name], refusal)
             path = ("parameters",) if name is None else self._extremes(name)[0][0]
             given = None if name is None else base[name]
-            self.document.refuse(refusal.problem, path, given=given, allowed=refusal.allowed, cause=refusal)
+            self.reader.refuse(refusal.problem, path, given=given, allowed=refusal.allowed, cause=refusal)
 
     def _at_fault(self, base: Mapping[str, Any]) -> str | None:
         """The parameter that the study can be planned without; an encoder and a task are looked up instead."""
@@ -193,11 +223,11 @@ class _Check:
         known = (*plan.task.metrics, LOSS)
         if given.name not in known:
             problem = f"{plan.task.name} does not measure this metric{did_you_mean(given.name, known)}"
-            self.document.refuse(problem, ("metric", "name"), given=given.name, allowed=", ".join(known))
+            self.reader.refuse(problem, ("metric", "name"), given=given.name, allowed=", ".join(known))
         lower = given.name == LOSS or metrics.find(given.name).better == "lower"
         if lower != (given.goal == "minimize"):
             default = "goal" not in given.model_fields_set
-            self.document.refuse(
+            self.reader.refuse(
                 f"this goal looks for the worst {given.name}{' (minimize is the default of W&B)' if default else ''}",
                 ("metric", "name" if default else "goal"),
                 given=given.goal,
@@ -207,13 +237,13 @@ class _Check:
 
     def _check_evaluations(self, metric: MetricConfig, plan: StudyConfig, what: str, path: Keys) -> None:
         if plan.recipe.evaluate_every is None:
-            self.document.refuse(
+            self.reader.refuse(
                 f"{what} needs evaluations during training, and this sweep has none",
                 path,
                 allowed="the parameter evaluate_every, such as evaluate_every: {value: 20}",
             )
         if metric.name != plan.task.metrics[0]:
-            self.document.refuse(
+            self.reader.refuse(
                 f"{what} needs the task's main metric, and this sweep is decided by another",
                 ("metric", "name"),
                 given=metric.name,
@@ -224,7 +254,7 @@ class _Check:
         try:
             metrics.check_bound(metric.name, target)
         except BertspecError as refusal:
-            self.document.refuse(
+            self.reader.refuse(
                 refusal.problem, ("parameters", "target"), given=target, allowed=refusal.allowed, cause=refusal
             )
 
@@ -254,61 +284,8 @@ def _succeeds(act: Callable[[Any], object], argument: object) -> bool:
     return True
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe, with YAML 1.2's numbers: ``1e-5`` is a number, where YAML 1.1 reads a word."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def _composed(file: Path) -> tuple[Any, dict[Keys, int]]:
-    try:
-        loader = _Loader(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as broken:
-        raise InvalidConfig(f"the sweep file cannot be read: {str(broken).splitlines()[0]}", where=file) from broken
-    try:
-        root = loader.get_single_node()
-        if root is None:
-            raise InvalidConfig("the sweep file is empty", allowed="method: and parameters:", where=file)
-        lines = dict(_lines(root, (), file, set()))
-        return loader.construct_document(root), lines
-    except yaml.YAMLError as broken:
-        mark = getattr(broken, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(broken, "problem", None) or str(broken).splitlines()[0]
-        raise InvalidConfig(f"the sweep file is not YAML: {problem}", where=f"{file}{line}") from broken
-    except RecursionError as broken:
-        raise InvalidConfig("the sweep file is nested without end", where=file) from broken
-    finally:
-        loader.dispose()
-
-
-def _lines(node: yaml.Node, path: Keys, file: Path, seen: set[int]) -> Iterator[tuple[Keys, int]]:
-    """Every key with its line, from 1. A repeated key is refused, because YAML would keep only the last.
-
-    A node that an alias repeats is walked once, however often it is repeated.
-    """
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        _refuse_repeated_keys(node, file)
-        for key, value in node.value:
-            if key.tag != _MERGE:
-                yield (*path, str(key.value)), key.start_mark.line + 1
-                yield from _lines(value, (*path, str(key.value)), file, seen)
-    elif isinstance(node, yaml.SequenceNode):
-        for at, item in enumerate(node.value):
-            yield (*path, at), item.start_mark.line + 1
-            yield from _lines(item, (*path, at), file, seen)
-
-
-def _refuse_repeated_keys(node: yaml.MappingNode, file: Path) -> None:
-    lines: dict[str, int] = {}
-    for key, _ in node.value:
-        name, line = str(key.value), key.start_mark.line + 1
-        if name in lines:
-            raise InvalidConfig("a key is repeated", given=name, where=f"{file}, line {line}, and line {lines[name]}")
-        lines[name] = line
+def _loaded(file: Path) -> Document:
+    document = load_yaml(file, what="the sweep file")
+    if document.value is None:
+        raise InvalidConfig("the sweep file is empty", allowed="method: and parameters:", where=file)
+    return document

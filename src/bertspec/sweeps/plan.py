@@ -8,7 +8,6 @@ of each is drawn alike. So budgets are equal, and in a random search the contend
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import random
 import zlib
@@ -17,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec import study
-from bertspec.config import MetricConfig, ParameterConfig, StudyConfig, SweepConfig
-from bertspec.errors import InvalidConfig
+from bertspec.config import MOST_TRIALS, MetricConfig, ParameterConfig, StudyConfig, SweepConfig
+from bertspec.errors import BertspecError, InvalidConfig
 from bertspec.results import TrialRecord
 from bertspec.study import Session
 
@@ -55,23 +54,32 @@ class SweepPlan:
         return self.config.name or "sweep"
 
     def parameters(self, proposal: Proposal) -> Mapping[str, Any]:
-        """A trial's parameters, with the sweep's own that it needs."""
+        """A trial's parameters, with the sweep's own that it is checked by."""
         tuning = self.config.tuning
-        return {**proposal.parameters, "seeds": tuning.seeds, "tuning_share": tuning.tuning_share}
+        own = {name: getattr(tuning, name) for name in ("seeds", "confirmation_seeds", "tuning_share")}
+        return {**proposal.parameters, **own}
 
 
 def trial_count(config: SweepConfig, trials_each: int | None = None) -> int:
     """The number of trials that a sweep is to have.
 
     Raises:
-        InvalidConfig: neither the file nor ``trials_each`` gives a number.
+        InvalidConfig: neither the file nor ``trials_each`` gives a number, or the number is above 10,000.
     """
     try:
-        return config.planned(trials_each)
+        count = config.planned(trials_each)
     except ValueError as endless:
         raise InvalidConfig(
             str(endless), allowed="run_cap: N in the file, or --trials N", where=f"sweep {config.name}"
         ) from endless
+    if count > MOST_TRIALS:
+        raise InvalidConfig(
+            "the sweep has too many trials",
+            given=f"{count:,}",
+            allowed=f"up to {MOST_TRIALS:,}: run_cap: N in the file, or --trials N",
+            where=f"sweep {config.name}",
+        )
+    return count
 
 
 def build_plan(config: SweepConfig, session: Session, *, seed: int = 0, trials_each: int | None = None) -> SweepPlan:
@@ -113,7 +121,16 @@ def build_plan(config: SweepConfig, session: Session, *, seed: int = 0, trials_e
 
 def _study(proposal: Proposal, config: SweepConfig, session: Session) -> StudyConfig:
     tuning = config.tuning
-    return session.catalog.plan(**proposal.parameters, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+    try:
+        return session.catalog.plan(**proposal.parameters, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
+    except BertspecError as refusal:
+        varied = [name for name, parameter in config.searched.items() if parameter.varies]
+        raise InvalidConfig(
+            refusal.problem,
+            given=", ".join(f"{name} {proposal.parameters[name]}" for name in varied),
+            allowed=refusal.allowed,
+            where=f"sweep {config.name}, trial {proposal.number + 1}",
+        ) from refusal
 
 
 def _named_studies(search: Search, session: Session) -> Iterator[StudyConfig]:
@@ -185,8 +202,7 @@ class Search:
         turn = number // max(1, len(contenders))
         free = {name: parameter for name, parameter in self.config.searched.items() if name != compared}
         if self.config.method == "grid":
-            grid = itertools.product(*(parameter.choices or () for parameter in free.values()))
-            return dict(zip(free, next(itertools.islice(grid, turn, None)), strict=True))
+            return _grid_point(free, turn)
         if self.config.method == "random":
             return {name: parameter.quantile(self._share(name, turn)) for name, parameter in free.items()}
         contender = contenders[number % len(contenders)] if contenders else None
@@ -197,6 +213,16 @@ class Search:
     def _share(self, name: str, turn: int) -> float:
         """A number from 0 to 1 for each parameter by its name, so that adding a parameter changes no other."""
         return random.Random(f"{self.seed} {turn} {name}").random()  # noqa: S311 - reproducible, not secret
+
+
+def _grid_point(parameters: Mapping[str, ParameterConfig], number: int) -> dict[str, Any]:
+    """The point of a grid by its number, from 0; the last parameter varies first."""
+    point: dict[str, Any] = {}
+    for name, parameter in reversed(list(parameters.items())):
+        choices = parameter.choices or ()
+        number, at = divmod(number, len(choices))
+        point[name] = choices[at]
+    return {name: point[name] for name in parameters}
 
 
 def _suggested(

@@ -95,8 +95,8 @@ class _Schedule:
         """The trials that are neither done nor started; empty once one has reached the target."""
         if self._target_reached():
             return []
-        done = {each.number for each in self.record.trials}
-        return [number for number in range(self.plan.planned) if number not in done | self.started]
+        over = self.started.union(each.number for each in self.record.trials)
+        return [number for number in range(self.plan.planned) if number not in over]
 
     def next(self) -> Job | None:
         """Start the next trial."""

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from typing import Any
 
 import pytest
 
-from bertspec.config import DISTRIBUTIONS, ParameterConfig
+from bertspec.config import DISTRIBUTIONS, HyperbandConfig, ParameterConfig
 
 FIELDS: dict[str, dict[str, Any]] = {
     "constant": {"value": 3},
@@ -96,3 +97,48 @@ def test_probabilities_are_obeyed() -> None:
 def test_a_value_that_has_no_probability_is_never_drawn() -> None:
     certain = ParameterConfig.model_validate({"values": ["a", "b", "c"], "probabilities": [0.5, 0.5, 0]})
     assert certain.quantile(1.0) == "b"
+
+
+@pytest.mark.parametrize("most", [9_999, 1_000_000_000])
+def test_whole_numbers_of_any_range_are_drawn_in_equal_shares(most: int) -> None:
+    drawn = ParameterConfig.model_validate({"min": 0, "max": most})
+    assert [drawn.quantile(share) for share in (0.0, 0.5, 1.0)] == [0, (most + 1) // 2, most]
+    assert drawn.share_below(most // 4) == pytest.approx(0.25, abs=1e-3)
+    assert drawn.choices is not None
+    assert len(drawn.choices) == most + 1
+
+
+def test_the_shares_of_a_short_range_are_added_up_as_they_always_were() -> None:
+    drawn = ParameterConfig.model_validate({"min": 0, "max": 9})
+    assert drawn.quantile(0.3) == 2  # 0.1 + 0.1 + 0.1 is above 0.3
+    assert drawn.share_below(3) == 0.1 + 0.1 + 0.1 + 0.1 / 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"distribution": "log_normal", "mu": 2000.0, "sigma": 1.0},
+        {"distribution": "q_log_normal", "mu": 2000.0, "sigma": 1.0},
+        {"distribution": "q_uniform", "min": 0.0, "max": 1e18, "q": 1e-300},
+    ],
+)
+def test_what_is_too_large_for_a_number_is_infinite(fields: dict[str, Any]) -> None:
+    assert ParameterConfig.model_validate(fields).quantile(1.0) >= 1e18
+
+
+def test_many_values_are_compared_in_linear_time() -> None:
+    began = time.monotonic()
+    ParameterConfig.model_validate({"values": list(range(100_000))})
+    assert time.monotonic() - began < 10
+    with pytest.raises(ValueError, match="a value is listed twice"):
+        ParameterConfig.model_validate({"values": [[1], [2], [1]]})
+    assert ParameterConfig.model_validate({"values": [1, True]}).values == (1, True)
+    with pytest.raises(ValueError, match="a value is listed twice"):
+        ParameterConfig.model_validate({"values": [1, 2.5, 1.0]})
+
+
+def test_brackets_take_no_time_however_many_iterations_there_are() -> None:
+    slow = HyperbandConfig.model_validate({"type": "hyperband", "min_iter": 1, "eta": 1.01})
+    assert len(slow.brackets(1_000_000_000)) < 3000
+    with pytest.raises(ValueError, match="less than or equal to 100"):
+        HyperbandConfig.model_validate({"type": "hyperband", "max_iter": 81, "s": 10**9})

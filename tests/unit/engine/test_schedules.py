@@ -12,6 +12,7 @@ from torch.optim import lr_scheduler, swa_utils
 
 from bertspec import engine
 from bertspec.config import RecipeConfig
+from bertspec.errors import InvalidConfig
 
 TOTAL, PEAK = 40, 2.0
 
@@ -108,3 +109,11 @@ def test_the_averaging_phase_has_torchs_swa_rate(
 @pytest.mark.parametrize("averaging", [{"kind": "ema"}, {"kind": "swa", "learning_rate_share": None}])
 def test_an_average_without_a_rate_of_its_own_leaves_the_schedule(recipe: RecipeConfig, averaging: Any) -> None:
     assert scheduled(recipe, averaging=averaging) == scheduled(recipe)
+
+
+def test_epochs_without_end_are_refused(recipe: RecipeConfig) -> None:
+    endless = RecipeConfig.model_validate(recipe.model_dump() | {"steps": None, "epochs": 1e300})
+    with pytest.raises(
+        InvalidConfig, match="too many epochs; given: 1e.300; allowed: at most 10,000,000 steps; an epoch"
+    ):
+        engine.steps_of(endless, 1000)

@@ -264,9 +264,74 @@ REFUSED = {
         "needs the task's main metric",
         "accuracy",
     ),
-    "a key twice": ("run_cap: 6", "run_cap: 6\nrun_cap: 9", 6, "a key is repeated", ""),
+    "a key twice": ("run_cap: 6", "run_cap: 6\nrun_cap: 9", 6, "repeats a key", ""),
+    "exponents meant as values": (
+        "learning_rate_factor:\n" + FACTOR,
+        "learning_rate: {distribution: log_uniform, min: 0.0001, max: 0.1}\n",
+        12,
+        "the ends of log_uniform are exponents of e",
+        "log_uniform_values",
+    ),
+    "exponents of a rate above 1": (
+        "learning_rate_factor:\n" + FACTOR,
+        "learning_rate: {distribution: q_log_uniform, min: 0.5, max: 2.5}\n",
+        12,
+        "no learning_rate can be drawn: the ends of q_log_uniform are exponents of e",
+        "q_log_uniform_values",
+    ),
+    "exponents of a share": (
+        "learning_rate_factor:\n" + FACTOR,
+        "warmup_fraction: {distribution: log_uniform, min: 0, max: 0.2}\n",
+        12,
+        "no warmup_fraction can be drawn: the ends of log_uniform are exponents of e",
+        "log_uniform_values",
+    ),
+    "ends of which one is not whole": (
+        FACTOR,
+        FACTOR + "  batch_size: {min: 8, max: 32.0}\n",
+        16,
+        "a fractional part, between the ends of batch_size",
+        "whole numbers for both ends",
+    ),
+    "a range too wide": (
+        "steps: {value: 4}",
+        "steps: {min: 1, max: 5000000000000000000}",
+        9,
+        "the range is too wide",
+        "4611686018427387904",
+    ),
+    "steps without end": (
+        "steps: {value: 4}",
+        "steps: {min: 1, max: 1000000000}",
+        9,
+        "steps: input should be less than or equal to 10000000; given: 1000000000",
+        "",
+    ),
+    "trials without end": (
+        "run_cap: 6",
+        "run_cap: 1000000000000",
+        5,
+        "run_cap: input should be less than or equal to 10000; given: 1000000000000",
+        "",
+    ),
+    "brackets without end": (
+        "run_cap: 6",
+        "run_cap: 6\nearly_terminate: {type: hyperband, min_iter: 1, eta: 1.0000001}",
+        6,
+        "eta: input should be greater than or equal to 1.01",
+        "",
+    ),
+    "seeds without end": (
+        "steps: {value: 4}",
+        f"seeds: {{value: [{', '.join(map(str, range(1001, 2102)))}]}}",
+        9,
+        "seeds: tuple should have at most 1000 items",
+        "",
+    ),
+    "a date for a number": ("value: 4", "value: 2024-13-45", 9, "has a date", ""),
+    "a number in base 8": ("value: 4", "value: 010", 9, "read differently", ""),
     "no YAML": ("run_cap: 6", "run_cap: [6", 6, "not YAML", ""),
-    "code": ("run_cap: 6", "run_cap: !!python/object/apply:os.system [ls]", 5, "not YAML", ""),
+    "code": ("run_cap: 6", "run_cap: !!python/object/apply:os.system [ls]", 5, "no text, number, true, false", ""),
 }
 
 
@@ -338,5 +403,5 @@ def test_yaml_that_is_valid_and_meaningless_is_refused(read: Read, text: str) ->
 
 def test_aliases_of_aliases_take_no_time(read: Read) -> None:
     laughs = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
-    with pytest.raises(InvalidConfig, match="unknown key"):
+    with pytest.raises(InvalidConfig, match="more than 1,000,000 characters once its aliases"):
         read(f"a0: &a0 [1, 2]\n{laughs}")

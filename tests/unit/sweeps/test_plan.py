@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from bertspec.config import SweepConfig
+from bertspec.config import ParameterConfig, SweepConfig
 from bertspec.device import Device
 from bertspec.errors import InvalidConfig
 from bertspec.results import Environment, TrialRecord
 from bertspec.study import Session
-from bertspec.sweeps.plan import Search, build_plan
+from bertspec.sweeps import trial
+from bertspec.sweeps.plan import Search, build_plan, trial_count
 
 from .conftest import Read
 from .test_files import COMPARED, FACTOR
@@ -153,3 +154,42 @@ def test_another_gpu_makes_another_sweep_and_another_host_does_not(
 
     assert planned_on("NVIDIA H100", 4) == planned_on("NVIDIA H100", 64)
     assert planned_on("NVIDIA H100", 4) != planned_on("NVIDIA H200", 4)
+
+
+def test_a_grid_without_end_is_enumerated_without_listing_it(read: Read) -> None:
+    grid = read(old=COMPARED, new="  batch_size: {min: 1, max: 10000000}\n").model_copy(update={"method": "grid"})
+    parameters = {**grid.parameters, "learning_rate_factor": ParameterConfig.model_validate({"values": [0.5, 1]})}
+    search = Search(grid.model_copy(update={"parameters": parameters}))
+    drawn = [search.proposal(number).parameters for number in (0, 1, 2, 19_999_999)]
+    assert [(each["batch_size"], each["learning_rate_factor"]) for each in drawn] == [
+        (1, 0.5), (1, 1), (2, 0.5), (10_000_000, 1)
+    ]  # fmt: skip
+
+
+def test_more_trials_than_can_be_run_are_refused(read: Read) -> None:
+    grid = read(old=COMPARED, new="  batch_size: {min: 1, max: 1000000}\n")
+    grid = grid.model_copy(update={"method": "grid", "run_cap": None})
+    fixed = {**grid.parameters, "learning_rate_factor": ParameterConfig(value=1)}
+    with pytest.raises(InvalidConfig, match="too many trials; given: '1,000,000'; allowed: up to 10,000: run_cap: N"):
+        trial_count(grid.model_copy(update={"parameters": fixed}))
+    with pytest.raises(InvalidConfig, match="too many trials; given: '30,003'"):
+        trial_count(read(), 10_001)
+
+
+def test_a_trial_is_checked_by_the_confirmation_seeds_of_its_sweep(read: Read, session: Session) -> None:
+    config = read(old="  steps: {value: 4}", new="  seeds: {value: [1]}\n  confirmation_seeds: {value: [2, 3]}")
+    plan = build_plan(config, session)
+    tuning = trial.tuning_of(plan.parameters(plan.search.proposal(0)))
+    assert (tuning.seeds, tuning.confirmation_seeds) == ((1,), (2, 3))
+
+
+def test_values_that_do_not_go_together_are_refused_with_the_trial(read: Read, session: Session) -> None:
+    config = read(
+        old=COMPARED,
+        new="  batch_size: {values: [32, 8]}\n  micro_batch: {values: [8, 16]}\n",
+    ).model_copy(update={"method": "grid", "run_cap": None})
+    fixed = {**config.parameters, "learning_rate_factor": ParameterConfig(value=1)}
+    with pytest.raises(
+        InvalidConfig, match=r"micro_batch 16 is a part of a batch.*given: .batch_size 8, micro_batch 16.*, trial 4"
+    ):
+        build_plan(config.model_copy(update={"parameters": fixed}), session)
