@@ -102,6 +102,7 @@ def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
     )
     logging.basicConfig(handlers=[handler])
     logging.getLogger("bertspec").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(arguments.verbose, 2)])
+    _check_current_folder()
     with warnings.catch_warnings():
         warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
         status: int = arguments.execute(arguments)
@@ -114,6 +115,14 @@ class _EscapingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record), keep=_LINES)
+
+
+def _check_current_folder() -> None:
+    """Refuse to run in a folder that was deleted: every relative path would fail, with a message about another file."""
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd() is the same call
+    except FileNotFoundError as gone:
+        raise StoreError("the current folder was deleted", allowed="cd to a folder that exists") from gone
 
 
 def _show_warning(

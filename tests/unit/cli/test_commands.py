@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bertspec.cli import main
+from bertspec.cli.commands import build_parser, parse
 from bertspec.optimizers import ALGORITHMS
 from bertspec.study import Study
 
@@ -228,3 +230,16 @@ def test_a_folder_below_uses_the_store_above(trained: Study, folder: Path, capsy
     os.chdir(folder / "deep" / "down")
     main(["list", "runs"])
     assert trained.runs[0].fingerprint[:12] in output(capsys)
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [("--lr", "--learning-rate"), ("--epoch", "--epochs"), ("--seed=3", "--seeds"), ("--wd", "--weight-decay")],
+)
+def test_an_unknown_option_is_answered_with_the_closest(
+    capsys: pytest.CaptureFixture[str], option: str, meant: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse(build_parser(), ["run", "--encoder", "x", "--task", "y", option], argparse.Namespace())
+    assert left.value.code == 2
+    assert f"did you mean {meant}?" in capsys.readouterr().err

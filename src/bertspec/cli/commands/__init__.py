@@ -27,9 +27,23 @@ from bertspec.cli.commands import (
 )
 from bertspec.printing import printable
 
+from bertspec.records import did_you_mean
+
 __all__ = ["COMMANDS", "build_parser", "parse"]
 
 COMMANDS = (run, sweep, trial, listing, show, predict, measure, report, calibrate, baseline, lock, sync, doctor)
+
+_OTHERWISE_CALLED = {
+    "--lr": "--learning-rate",
+    "--wd": "--weight-decay",
+    "--bs": "--batch-size",
+    "--model": "--encoder",
+    "--dataset": "--task",
+    "--data": "--task",
+    "--warmup": "--warmup-fraction",
+    "--scheduler": "--schedule",
+}
+"""Options by the names that other programs give them."""
 
 _EPILOG = """\
 examples:
@@ -76,7 +90,9 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, arguments
     """Parse a command line. A command with the default ``further`` also gets the words that are not its options."""
     _, further = parser.parse_known_args(argv, arguments)
     if further and not hasattr(arguments, "further"):
-        parser.error(f"unrecognized arguments: {' '.join(further)}")
+        first = next((word for word in further if word.startswith("-")), further[0]).partition("=")[0]
+        meant = did_you_mean(_OTHERWISE_CALLED.get(first, first), arguments.options)
+        parser.error(f"unrecognized arguments: {' '.join(further)}{meant}")
     arguments.further = further
 
 
@@ -91,7 +107,7 @@ def _add(commands: Any, module: Any) -> None:
     )
     module.add_arguments(own)
     _common(own, default=argparse.SUPPRESS)
-    own.set_defaults(execute=module.execute)
+    own.set_defaults(execute=module.execute, options=tuple(own._option_string_actions))  # noqa: SLF001 - no public name
 
 
 def _common(parser: argparse.ArgumentParser, *, default: Any) -> None:
