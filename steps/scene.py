@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from pytest_bdd.parsers import StepParser
 
 from bertspec import claims, metrics, study
 from bertspec.config import EncoderConfig, RunConfig, StudyConfig, SweepConfig, TaskConfig
-from bertspec.errors import BertspecError, InvalidConfig
+from bertspec.errors import BertspecError, InvalidConfig, UnknownName
 from bertspec.inference import measuring
 from bertspec.inference.records import Grid, Turns
 from bertspec.results import ClaimRecord, RunObserver
@@ -39,6 +40,7 @@ __all__ = [
     "expect_mean",
     "expect_nothing",
     "expect_ranking",
+    "expect_ratio",
     "expectations",
     "refused",
     "then_claims",
@@ -80,6 +82,14 @@ class Expectation:
     """Refuses the claim if no sweep could settle it."""
     target: float | None = None
     """The score that it says a sweep's runs reach."""
+    lead: float | None = None
+    """How much of the metric it says one study is ahead of another."""
+    multiple: float | None = None
+    """How many times another study's metric it says that of a study is."""
+    pair: tuple[str, str] | None = None
+    """The names of the two studies that it compares."""
+    step: object = None
+    """The step of its line, which its errors are blamed on."""
 
     def check_study(self, config: StudyConfig, session: Session, *, calibrating: bool) -> None:
         """Refuse a claim that the study could never settle.
@@ -91,10 +101,35 @@ class Expectation:
         if self.metric is None:
             return
         metrics.check(config.task.model_copy(update={"metrics": (self.metric,)}))
-        for bound in self.bounds:
-            metrics.check_bound(self.metric, bound)
+        self._check_numbers(self.metric)
         if self.calibrated and not calibrating:
             claims.require(config, session, (self.metric,))
+
+    def check_pair(self, names: Sequence[str]) -> None:
+        """Refuse a comparison of studies of which one is missing.
+
+        Raises:
+            UnknownName: no study has that name.
+            InvalidConfig: a study is compared with itself.
+        """
+        for name in self.pair or ():
+            if name not in names:
+                raise UnknownName("study", name, names)
+        if self.pair is not None and self.pair[0] == self.pair[1]:
+            raise InvalidConfig("a study is compared with itself", given=self.pair[0])
+
+    def _check_numbers(self, metric: str) -> None:
+        for bound in self.bounds:
+            metrics.check_bound(metric, bound)
+        if len(self.bounds) == 2 and not self.bounds[0] < self.bounds[1]:
+            low, high = self.bounds
+            raise InvalidConfig(
+                "the range is empty", given=f"between {low:g} and {high:g}", allowed="the lower bound first"
+            )
+        if self.lead is not None:
+            metrics.check_lead(metric, self.lead)
+        if self.multiple is not None and not 0 < self.multiple < math.inf:
+            raise InvalidConfig("the factor is not a positive number", given=self.multiple, allowed="such as 1.2")
 
     def check_sweep(self, config: SweepConfig, session: Session) -> None:
         """Refuse a claim that the sweep could never settle.
@@ -175,9 +210,22 @@ def expect_at_record(metric: str) -> Expectation:
     return Expectation(metric, calibrated=True, quality=True)
 
 
-def expect_contrast(metric: str, **_: object) -> Expectation:
+def expect_contrast(
+    metric: str, first: str, second: str, bound: float | None = None, factor: float | None = None
+) -> Expectation:
     """For a line that compares the means of two studies; one of them is claimed to be good."""
-    return Expectation(metric, quality=True)
+    return Expectation(metric, lead=bound, multiple=factor, pair=(first, second), quality=True)
+
+
+def expect_ratio(*, bound: float, **_: object) -> Expectation:
+    """For a line about a ratio of speeds.
+
+    Raises:
+        InvalidConfig: every ratio is at least zero, and none is at most zero.
+    """
+    if bound <= 0:
+        raise InvalidConfig("the factor is not a positive number", given=bound, allowed="such as 1.2")
+    return Expectation()
 
 
 def expect_ranking(refuse: Callable[..., None]) -> Callable[..., Expectation]:
@@ -224,9 +272,35 @@ class Recipe:
             optimizer=optimizer,
             **self.changes,
         )
-        for each in self.expected:
-            each.check_study(plan, session, calibrating=bool(self.policy.reference))
+        self.check(lambda each: each.check_study(plan, session, calibrating=bool(self.policy.reference)))
         return plan
+
+    def plans(
+        self, session: Session, encoder: EncoderConfig, task: TaskConfig, names: Sequence[str], seeds: Sequence[int]
+    ) -> dict[str, StudyConfig]:
+        """The studies of a When line that compares optimizers, by the optimizers' names; see :meth:`plan`.
+
+        Raises:
+            UnknownName: as above, or a claim compares another study.
+            InvalidConfig: as above, or a study would be compared with itself.
+        """
+        if len(set(names)) < len(names):
+            raise InvalidConfig("an optimizer is compared with itself", given=names[0])
+        self.check(lambda each: each.check_pair(names))
+        return {name: self.plan(session, encoder, task, name, seeds) for name in names}
+
+    def check(self, check: Callable[[Expectation], None]) -> None:
+        """Check what each Then line claims.
+
+        Raises:
+            BertspecError: the first refusal; its ``blamed`` is the step of the line.
+        """
+        for each in self.expected:
+            try:
+                check(each)
+            except BertspecError as refusal:
+                vars(refusal)["blamed"] = each.step
+                raise
 
     def measure(self, session: Session, encoders: Sequence[EncoderConfig], grid: Grid, benchmark: Benchmark) -> Turns:
         """Let encoders answer in turns, with the precision and threads of this recipe, or of their own.

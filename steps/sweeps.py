@@ -69,8 +69,7 @@ def compared(config: SweepConfig, recipe: Recipe, session: Session, trials_each:
         BertspecError: a trial failed; finished trials are kept.
     """
     _check_budget(config, trials_each)
-    for each in recipe.expected:
-        each.check_sweep(config, session)
+    recipe.check(lambda each: each.check_sweep(config, session))
     shifted = _shifted(config, recipe.policy.shift)
     return comparison.begin(shifted, runner.run(shifted, session, trials_each=trials_each, wait=True), session)
 

@@ -16,6 +16,7 @@ from bertspec.study.timing import Act
 from bertspec.sweeps.comparison import Comparison
 from bertspec.tracking import find_run, sampled_steps
 
+from .arguments import number
 from .arguments import rule as a_rule
 from .scene import (
     Claims,
@@ -26,6 +27,7 @@ from .scene import (
     expect_mean,
     expect_nothing,
     expect_ranking,
+    expect_ratio,
     then_claims,
 )
 
@@ -119,8 +121,8 @@ def one_is_at_least_times_the_other(
         r'"(?P<first>.+)" (?P<act>trains on|evaluates) at least (?P<bound>[\d.]+) times as many '
         r'examples a second as "(?P<second>.+)"'
     ),
-    expect_nothing,
-    converters={"bound": float},
+    expect_ratio,
+    converters={"bound": number},
 )
 def one_is_faster(act: Act, first: str, second: str, bound: float, timing: Timing, claims: Claims) -> None:
     """The median of the rounds' ratios."""
@@ -133,8 +135,8 @@ def one_is_faster(act: Act, first: str, second: str, bound: float, timing: Timin
         r'"(?P<first>.+)" answers one text of (?P<length>\d+) tokens in at most (?P<bound>[\d.]+) times the time of '
         r'"(?P<second>.+)", at the (?P<percentile>50|95|99)th percentile'
     ),
-    expect_nothing,
-    converters={"length": int, "bound": float, "percentile": int},
+    expect_ratio,
+    converters={"length": int, "bound": number, "percentile": int},
 )
 def one_answers_sooner(
     first: str, second: str, length: int, percentile: Percentile, bound: float, turns: Turns, claims: Claims
@@ -149,8 +151,8 @@ def one_answers_sooner(
         r'"(?P<first>.+)" answers at least (?P<bound>[\d.]+) times as many texts of (?P<length>\d+) tokens '
         r'a second as "(?P<second>.+)"'
     ),
-    expect_nothing,
-    converters={"length": int, "bound": float},
+    expect_ratio,
+    converters={"length": int, "bound": number},
 )
 def one_answers_more(first: str, second: str, length: int, bound: float, turns: Turns, claims: Claims) -> None:
     """The median of the rounds' ratios of texts a second, in batches of 32."""
@@ -201,7 +203,7 @@ def it_needs_at_most_the_steps(
         r"of the learning rate"
     ),
     expect_ranking(rankings.check_sensitivity),
-    converters={"tolerance": float, "decades": float},
+    converters={"tolerance": number, "decades": number},
 )
 def it_stays_near_its_best(name: str, tolerance: float, decades: float, comparison: Comparison, claims: Claims) -> None:
     """The width of the learning rates around its best trial, on the tuning split."""

@@ -42,7 +42,7 @@ def it_is_fine_tuned_with_both(
     bertspec_session: Session,
 ) -> dict[str, Study]:
     """Two studies that differ in their optimizer."""
-    plans = {name: recipe.plan(bertspec_session, encoder, task, name, seeds(numbers)) for name in (first, second)}
+    plans = recipe.plans(bertspec_session, encoder, task, (first, second), seeds(numbers))
     return {name: studies.run(plan, bertspec_session) for name, plan in plans.items()}
 
 
@@ -102,10 +102,8 @@ def they_answer_in_turns(
 @when("a fine-tuning is asked for with", target_fixture="refusal")
 def a_fine_tuning_is_asked_for(datatable: list[list[str]], bertspec_session: Session) -> Refusal:
     """A fine-tuning that should be refused; its error is kept."""
-    asked = fields(datatable)
-    return refused(
-        lambda: studies.run(bertspec_session.catalog.plan(**asked), bertspec_session), bertspec_session.store.count
-    )
+    session = bertspec_session
+    return refused(lambda: studies.run(session.catalog.plan(**fields(datatable)), session), session.store.count)
 
 
 @when(parsers.parse('the sweep "{name}" runs with {trials:d} trials each'), target_fixture="comparison")

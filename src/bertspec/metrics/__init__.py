@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bertspec.config import TaskConfig
 from bertspec.errors import InvalidConfig, UnknownName
 
-__all__ = ["METRICS", "Metric", "check", "check_bound", "find", "register", "score"]
+__all__ = ["METRICS", "Metric", "check", "check_bound", "check_lead", "find", "register", "score"]
 
 Array = NDArray[np.float64]
 
@@ -159,6 +159,20 @@ def check_bound(name: str, bound: float) -> None:
         raise InvalidConfig(
             f"{metric.title} can never be {bound:g}", given=bound, allowed=f"{metric.lowest:g} to {metric.highest:g}"
         )
+
+
+def check_lead(name: str, lead: float) -> None:
+    """Refuse a difference of two scores that is wider than the metric's range.
+
+    Raises:
+        UnknownName: no metric has that name.
+        InvalidConfig: two scores can never differ by so much.
+    """
+    metric = find(name)
+    width = metric.highest - metric.lowest
+    if not -width <= lead <= width:
+        problem = f"two scores in {metric.title} can never differ by {lead:g}"
+        raise InvalidConfig(problem, given=lead, allowed=f"{-width:g} to {width:g}")
 
 
 def score(name: str, references: Array, predictions: Array) -> float:

@@ -13,8 +13,9 @@ from pytest_bdd import scenario
 from pytest_bdd.exceptions import GherkinParseError, StepDefinitionNotFoundError
 
 from bertspec.errors import BertspecError
-from bertspec.pytest_plugin import capabilities, definitions, gherkin
-from bertspec.pytest_plugin.definitions import AnyStep
+from bertspec.files import read_regular
+from bertspec.pytest_plugin import capabilities, definitions, gherkin, usage
+from bertspec.pytest_plugin.definitions import LARGEST, AnyStep, Line
 from bertspec.pytest_plugin.gherkin import Example, Problem, Unreadable
 from bertspec.pytest_plugin.internals import (
     Definition,
@@ -63,6 +64,14 @@ class ScenarioItem(pytest.Function):
     def steps(self) -> list[Step]:
         """The steps as they will run, including those of the backgrounds."""
         return self.template.render(self.example.values).steps
+
+    @property
+    def lines(self) -> Iterator[AnyStep]:
+        """The steps as :attr:`steps` has them, without their tables: copying these would take most of a collection."""
+        return (
+            Line(step.type, gherkin.fill(step.name, self.example.values), step.keyword, step.line_number)
+            for step in self.template.steps
+        )
 
     def listchain(self) -> list[Any]:
         """Return the nodes above; without folders while ``-k`` selects, as their names do not describe a scenario."""
@@ -123,8 +132,13 @@ class FeatureFile(pytest.Module):
         examples = list(gherkin.examples(document))
         self._refuse(gherkin.clashes(examples))
         items = list(self._items(parsed, examples))
+        known = self.definitions()
+        first = {item.template.name: item for item in reversed(items)}
+        self._refuse(
+            problem for item in first.values() for problem in usage.problems(item.template, item.example, known)
+        )
         if not self.config.getoption("check_steps"):
-            self._refuse(definitions.ambiguous((step for item in items for step in item.steps), self.definitions()))
+            self._refuse(definitions.ambiguous((step for item in items for step in item.lines), known))
         return items
 
     def definitions(self) -> list[Definition]:
@@ -138,9 +152,12 @@ class FeatureFile(pytest.Module):
         return str(self.path) if shown.startswith("..") else Path(shown).as_posix()
 
     def _items(self, parsed: Feature, examples: list[Example]) -> Iterator[ScenarioItem]:
+        runs: dict[str, Callable[..., object]] = {}  # pytest-bdd goes through all rows of an outline each time
         for example in examples:
-            run = scenario(self.path.name, example.scenario.title, features_base_dir=str(self.path.parent))(_no_body)
-            template = parsed.scenarios[example.scenario.title]
+            title = example.scenario.title
+            if title not in runs:
+                runs[title] = scenario(self.path.name, title, features_base_dir=str(self.path.parent))(_no_body)
+            run, template = runs[title], parsed.scenarios[title]
             yield ScenarioItem.from_parent(
                 self, name=example.name, callobj=_test_function(run, example), example=example, template=template
             )
@@ -164,9 +181,11 @@ def deselect_bound(session: pytest.Session, items: list[pytest.Item]) -> None:
     if any(definitions.may_be_ours(path) for path in {path for path, _ in bound}):
         # The feature files may lie in a folder that pytest was not asked to collect.
         definitions.load(session.config)
-    twice = [item for item in items if isinstance(item, ScenarioItem) and _key(item.template) in bound]
+    twice = (
+        {item for item in items if isinstance(item, ScenarioItem) and _key(item.template) in bound} if bound else set()
+    )
     if twice:
-        session.config.hook.pytest_deselected(items=twice)
+        session.config.hook.pytest_deselected(items=[item for item in items if item in twice])
         items[:] = [item for item in items if item not in twice]
 
 
@@ -197,7 +216,7 @@ def _failure_message(item: ScenarioItem, step: AnyStep | None, error: BaseExcept
     if isinstance(error, BertspecError):
         return str(error)
     if step is not None and isinstance(error, StepDefinitionNotFoundError):
-        return "undefined step" + definitions.close_matches(step, item.feature_file.definitions())
+        return "undefined step" + definitions.advice(step, item.feature_file.definitions())
     if step is not None and isinstance(error, pytest.FixtureLookupError):
         return _missing_fixture(error.argname, item)
     if step is not None and step.type == "then" and isinstance(error, AssertionError):
@@ -250,7 +269,9 @@ def _test_function(run: Callable[..., object], example: Example) -> Callable[[py
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_regular(path, limit=LARGEST).decode("utf-8")
+    except OSError as error:
+        raise Unreadable(Problem(1, f"the file cannot be read: {error.strerror}")) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise Unreadable(Problem(line, "the file is not UTF-8")) from None

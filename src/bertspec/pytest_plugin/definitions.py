@@ -11,21 +11,26 @@ import fnmatch
 import importlib.util
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from bertspec.files import read_regular
 from bertspec.pytest_plugin.gherkin import Problem
 from bertspec.pytest_plugin.internals import Definition, definitions_in
 
 __all__ = [
     "KEY_WORDS",
+    "LARGEST",
     "MODULES",
     "AnyStep",
+    "Line",
+    "advice",
     "ambiguous",
-    "close_matches",
     "feature_files_in",
     "givers",
     "in_sight",
@@ -47,10 +52,31 @@ KEY_WORDS = ("bertspec", "encoder", "fine-tun", "trials each")
 """Every feature file of ours holds one of these. Our other lines could stand in anyone's file:
 ``Given the task "buy milk"``, ``Then its price is at least 5``."""
 
+LARGEST = 10_000_000
+"""The most bytes of a feature file."""
+
 _SUFFIX = ".feature"
 _PLACEHOLDER = re.compile(r"<[^<>]+>")
 _LONGEST_KEYWORD = 3  # words, as in "Étant donné que"
+_ODD = re.compile("[\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff\u201c-\u201f\u00ab\u00bb]")
+"""Spaces, invisible characters and quotation marks that look like those of a step, and are not."""
+_PLAIN = dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"')
+_BOUNDS = {
+    "at least": r"is (?:over|above|more than|greater than|larger than|not below|no less than|>=?)|exceeds|reaches",
+    "at most": r"is (?:under|below|less than|smaller than|not above|no more than|<=?)",
+}
+"""What people write for a bound, by our words for it."""
 _VALUE = re.compile(r"\{[^{}]*\}|\"[^\"]*\"|\(\?P<[^()]*\)|[-+]?\d[\d.,]*")
+
+
+@dataclass(slots=True)
+class Line:
+    """The line of a step, without its table."""
+
+    type: str
+    name: str
+    keyword: str
+    line_number: int
 
 
 class AnyStep(Protocol):
@@ -139,7 +165,7 @@ def undefined(steps: Iterable[AnyStep], definitions: Sequence[Definition]) -> It
     for step in steps:
         if not any(d.matches(step.type, step.name) for d in definitions):
             text = f"undefined step: {step.keyword} {step.name}"
-            yield Problem(step.line_number, text + close_matches(step, definitions))
+            yield Problem(step.line_number, text + advice(step, definitions))
 
 
 def ambiguous(steps: Iterable[AnyStep], definitions: Sequence[Definition]) -> Iterator[Problem]:
@@ -147,7 +173,11 @@ def ambiguous(steps: Iterable[AnyStep], definitions: Sequence[Definition]) -> It
 
     The same pattern in a conftest nearer to the feature file, or in place of one of ours, overrides and is no error.
     """
+    seen: set[tuple[str, str, int]] = set()  # the rows of an outline repeat most lines
     for step in steps:
+        if (step.type, step.name, step.line_number) in seen:
+            continue
+        seen.add((step.type, step.name, step.line_number))
         matching = [d for d in definitions if d.matches(step.type, step.name)]
         levels = {(d.visible_from, d.module) for d in matching}
         if len({d.pattern for d in matching}) > 1 or len(levels) < len(matching):
@@ -156,8 +186,28 @@ def ambiguous(steps: Iterable[AnyStep], definitions: Sequence[Definition]) -> It
             yield Problem(step.line_number, text)
 
 
-def close_matches(step: AnyStep, definitions: Sequence[Definition]) -> str:
-    """Return the patterns similar to a step, as the end of a message; empty if there are none."""
+def advice(step: AnyStep, definitions: Sequence[Definition]) -> str:
+    """Return what to write instead of an undefined step, as the end of a message; empty if that is unknown."""
+    odd = _ODD.search(step.name)
+    if odd:
+        name = unicodedata.name(odd[0], "a control character").lower()
+        return (
+            f"; it has the character U+{ord(odd[0]):04X} ({name}): write {_PLAIN.get(odd[0], 'a plain space')} instead"
+        )
+    return _reworded(step, definitions) or _close_matches(step, definitions)
+
+
+def _reworded(step: AnyStep, definitions: Sequence[Definition]) -> str:
+    """The step in our words for a bound, if they make it a step that is defined."""
+    for meant, words in _BOUNDS.items():
+        text, count = re.subn(rf"\b(?:{words})(?=\s)", f"is {meant}", step.name, count=1)
+        for candidate in (text, f"its {text}") if count else ():
+            if any(d.matches(step.type, candidate) for d in definitions):
+                return f"; did you mean '{step.keyword} {candidate}'?"
+    return ""
+
+
+def _close_matches(step: AnyStep, definitions: Sequence[Definition]) -> str:
     known = {_skeleton(d.pattern): d.pattern for d in definitions if d.kind in (None, step.type)}
     close = difflib.get_close_matches(_skeleton(step.name), known, n=3, cutoff=0.6)
     if not close:
@@ -172,8 +222,8 @@ def givers(name: str, definitions: Sequence[Definition]) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8", errors="replace").splitlines()
-    except OSError:  # a dangling link, or a file without read permission
+        return read_regular(path, limit=LARGEST).decode("utf-8", errors="replace").splitlines()
+    except OSError:  # a dangling link, a pipe, or a file without read permission
         return []
 
 

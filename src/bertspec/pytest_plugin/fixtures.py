@@ -6,7 +6,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature,
     for step in scenario.steps:
         if step.type == "then":
             try:
-                expected += expectations([step.name])
+                expected += [replace(each, step=step) for each in expectations([step.name])]
             except BertspecError:
                 request.node.stash[FAILED_STEP] = step
                 raise

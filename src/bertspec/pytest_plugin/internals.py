@@ -51,6 +51,8 @@ class Definition:
     """File and line of its function."""
     gives: str | None = None
     """The name of its ``target_fixture``."""
+    arguments: frozenset[str] = frozenset()
+    """The names of its function's arguments."""
 
     def matches(self, kind: str, text: str) -> bool:
         """Return whether the definition matches a step."""
@@ -144,4 +146,5 @@ def _definition(context: StepFunctionContext, *, visible_from: str) -> Definitio
         visible_from=visible_from,
         where=f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function),
         gives=context.target_fixture,
+        arguments=frozenset(inspect.signature(function).parameters),
     )

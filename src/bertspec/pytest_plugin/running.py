@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
-from bertspec.errors import BertspecError, Unreachable
-from bertspec.pytest_plugin import internals
+from bertspec.errors import BertspecError, InvalidConfig, Unreachable
+from bertspec.pytest_plugin import internals, usage
 from bertspec.pytest_plugin.capabilities import REMOTE, Machine
 from bertspec.pytest_plugin.collection import FAILED_STEP, SELECTING, FeatureFile, ScenarioItem, deselect_bound
 from bertspec.pytest_plugin.definitions import AnyStep, ambiguous, undefined
+from bertspec.pytest_plugin.gherkin import Problem
 
 if TYPE_CHECKING:
     from pytest_bdd.parser import Feature, Scenario
@@ -89,20 +90,22 @@ class Running:
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_bdd_before_scenario(self, request: pytest.FixtureRequest, scenario: Any) -> None:
-        """Fail a scenario with an undefined step before an earlier step trains for minutes."""
+        """Fail a scenario with an undefined step, or without a Then, before anything trains for minutes."""
         item = request.node
         if not isinstance(item, ScenarioItem):
             return
         definitions = item.feature_file.definitions()
+        if usage.claims_nothing(scenario.steps, definitions):
+            raise InvalidConfig(usage.NO_THEN, where=f"{item.feature_file.shown_path}:{item.template.line_number}")
         for step in scenario.steps:
             if any(undefined([step], definitions)):
                 item.stash[FAILED_STEP] = step
                 raise StepDefinitionNotFoundError(f"Step definition is not found: {step}")
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
-    def pytest_bdd_step_error(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
-        """Record at which step a scenario failed."""
-        request.node.stash[FAILED_STEP] = step
+    def pytest_bdd_step_error(self, request: pytest.FixtureRequest, step: AnyStep, exception: Exception) -> None:
+        """Record at which step a scenario failed: the one that ran, or the Then line that it refused."""
+        request.node.stash[FAILED_STEP] = vars(exception).get("blamed") or step
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_bdd_step_func_lookup_error(self, request: pytest.FixtureRequest, step: AnyStep) -> None:
@@ -214,9 +217,9 @@ class Calibrating:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep the scenarios that claim a quality: sabotaged, timed and refused ones have no calibration record."""
-        kept = [item for item in items if isinstance(item, ScenarioItem) and _claims_quality(item)]
+        kept = {item for item in items if isinstance(item, ScenarioItem) and _claims_quality(item)}
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+        items[:] = [item for item in items if item in kept]
 
     @pytest.hookimpl(trylast=True)  # the Then steps are checked first
     def pytest_bdd_before_scenario(self, scenario: Scenario) -> None:
@@ -287,9 +290,15 @@ def _step_problems(file: FeatureFile, scenarios: Sequence[ScenarioItem]) -> list
     definitions = file.definitions()
     steps = [step for item in scenarios for step in item.steps]
     by_line: dict[int, str] = {}
-    for problem in (*undefined(steps, definitions), *ambiguous(steps, definitions)):
+    for problem in (*undefined(steps, definitions), *ambiguous(steps, definitions), *_without_then(scenarios)):
         by_line.setdefault(problem.line, f"{file.shown_path}:{problem.line}: {problem.text}")
     return [by_line[line] for line in sorted(by_line)]
+
+
+def _without_then(scenarios: Sequence[ScenarioItem]) -> Generator[Problem]:
+    for item in scenarios:
+        if usage.claims_nothing(item.steps, item.feature_file.definitions()):
+            yield Problem(item.template.line_number, usage.NO_THEN)
 
 
 def _claims_quality(item: ScenarioItem) -> bool:

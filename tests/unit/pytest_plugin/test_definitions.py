@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,3 +94,46 @@ def test_what_anybody_could_write_is_not_ours(line: str, tmp_path: Path) -> None
     file = tmp_path / "others.feature"
     file.write_text(f"Feature: Others\n  Scenario: One\n    {line}\n")
     assert not may_be_ours(file)
+
+
+BOUND = defined("its {metric} is at least {bound:g}", kind="then")
+HIGHEST = defined("its {metric} is at most {bound:g}", kind="then")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("accuracy is over 0.9", "its accuracy is at least 0.9"),
+        ("its accuracy is above 0.9", "its accuracy is at least 0.9"),
+        ("its accuracy is >= 0.9", "its accuracy is at least 0.9"),
+        ("its macro F1 is greater than 0.9", "its macro F1 is at least 0.9"),
+        ("its error rate is below 0.1", "its error rate is at most 0.1"),
+        ("accuracy is < 0.1", "its accuracy is at most 0.1"),
+    ],
+)
+def test_a_bound_in_other_words_is_answered_with_ours(text: str, meant: str) -> None:
+    [problem] = undefined([Line(text, type="then", keyword="Then")], [BOUND, HIGHEST])
+    assert problem.text == f"undefined step: Then {text}; did you mean 'Then {meant}'?"
+
+
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        ('the\u00a0encoder "x"', "U+00A0 (no-break space): write a plain space instead"),
+        ('the \u200bencoder "x"', "U+200B (zero width space): write a plain space instead"),
+        ("the encoder \u201cx\u201d", 'U+201C (left double quotation mark): write " instead'),
+    ],
+)
+def test_a_character_that_looks_like_another_is_named(text: str, odd: str) -> None:
+    [problem] = undefined([Line(text)], [ENCODER])
+    assert problem.text.endswith(f"; it has the character {odd}")
+
+
+def test_a_line_that_rows_repeat_is_matched_once() -> None:
+    greedy = defined("the {thing}", module="conftest", visible_from="features")
+    assert len(list(ambiguous([Line('the encoder "x"')] * 1000, [ENCODER, greedy]))) == 1
+
+
+def test_a_pipe_with_the_name_of_a_feature_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.feature")
+    assert not may_be_ours(tmp_path / "pipe.feature")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bertspec.steps.scene import (
     Claims,
@@ -110,7 +112,7 @@ def test_a_promised_metric_is_checked_when_the_study_is_planned(
     session: Session, encoder: EncoderConfig, task: TaskConfig, metric: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        Recipe(expected=(expect_contrast(metric),)).plan(session, encoder, task, "adamw", (1,))
+        Recipe(expected=(expect_contrast(metric, "adamw", "sgd"),)).plan(session, encoder, task, "adamw", (1,))
 
 
 @pytest.mark.parametrize("bound", [90.0, -0.1])
@@ -160,3 +162,43 @@ def test_a_training_that_ends_before_its_interruption_is_refused(session: Sessio
     plan = study_config.model_copy(update={"seeds": (1,)})
     with pytest.raises(InvalidConfig, match="training ends before the step at which it is to be cut off; given: 9"):
         cut_off_and_resumed(plan, session, step=9, every=4)
+
+
+@pytest.mark.parametrize(
+    ("pair", "error", "message"),
+    [
+        (("adamw", "sgdd"), UnknownName, "unknown study; given: 'sgdd'; allowed: did you mean sgd"),
+        (("sgd", "sgd"), InvalidConfig, "a study is compared with itself; given: 'sgd'"),
+    ],
+)
+def test_a_comparison_of_a_study_that_is_not_run_is_refused_before_training(
+    session: Session,
+    encoder: EncoderConfig,
+    task: TaskConfig,
+    pair: tuple[str, str],
+    error: type[Exception],
+    message: str,
+) -> None:
+    recipe = Recipe(expected=(expect_contrast("accuracy", *pair, bound=0.1),))
+    with pytest.raises(error, match=message):
+        recipe.plans(session, encoder, task, ("adamw", "sgd"), (1,))
+
+
+def test_an_optimizer_is_not_compared_with_itself(session: Session, encoder: EncoderConfig, task: TaskConfig) -> None:
+    with pytest.raises(InvalidConfig, match="an optimizer is compared with itself"):
+        Recipe().plans(session, encoder, task, ("sgd", "sgd"), (1,))
+
+
+def test_two_studies_are_planned_by_their_optimizers(
+    session: Session, encoder: EncoderConfig, task: TaskConfig
+) -> None:
+    recipe = Recipe(expected=(expect_contrast("accuracy", "adamw", "sgd", bound=0.1),))
+    plans = recipe.plans(session, encoder, task, ("adamw", "sgd"), (1,))
+    assert {name: plan.recipe.optimizer.word for name, plan in plans.items()} == {"adamw": "adamw", "sgd": "sgd"}
+
+
+def test_a_refused_claim_is_blamed_on_its_own_step(session: Session, encoder: EncoderConfig, task: TaskConfig) -> None:
+    fine, bad = expect_mean("at least")("accuracy", bound=0.5), expect_mean("at least")("accuracy", bound=90)
+    with pytest.raises(InvalidConfig) as refusal:
+        Recipe(expected=(replace(fine, step="1"), replace(bad, step="2"))).plan(session, encoder, task, "adamw", (1,))
+    assert vars(refusal.value)["blamed"] == "2"

@@ -59,6 +59,14 @@ def test_a_line_of_no_step_claims_nothing() -> None:
         ('the acuracy of "adamw" exceeds that of "sgd" by at least 0.1', UnknownName, "did you mean accuracy"),
         ('the acuracy of "adamw" is at least 1.2 times that of "sgd"', UnknownName, "did you mean accuracy"),
         ("it is at its calibrated accuracy", InvalidConfig, "has no calibrated accuracy"),
+        ("its accuracy is at most inf", InvalidConfig, "accuracy can never be inf"),
+        ("its accuracy is at least nan", InvalidConfig, "accuracy can never be nan"),
+        ("its accuracy is between 0.9 and 0.1", InvalidConfig, "the range is empty; given: 'between 0.9 and 0.1'"),
+        ("its accuracy is between 0.5 and 0.5", InvalidConfig, "the range is empty"),
+        ('the accuracy of "adamw" exceeds that of "sgd" by at least 90', InvalidConfig, "can never differ by 90"),
+        ('the accuracy of "adamw" exceeds that of "sgd" by at least inf', InvalidConfig, "can never differ by inf"),
+        ('the accuracy of "adamw" is at least inf times that of "sgd"', InvalidConfig, "not a positive number"),
+        ('the accuracy of "adamw" is at least 0 times that of "sgd"', InvalidConfig, "not a positive number"),
     ],
 )
 def test_a_claim_that_no_study_could_settle_is_refused_before_training(
@@ -94,3 +102,21 @@ def load_reworded(former: str, reworded: str) -> None:
     module = ModuleType("bertspec.steps.reworded")
     module.__package__ = then.__package__
     exec(compile(source.replace(former, reworded), str(then.__file__), "exec"), vars(module))  # noqa: S102 - our own
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"a" trains on at least 0 times as many examples a second as "b"',
+        '"a" answers one text of 8 tokens in at most 0 times the time of "b", at the 50th percentile',
+        '"a" answers at least 0.0 times as many texts of 8 tokens a second as "b"',
+    ],
+)
+def test_a_ratio_that_every_pair_or_none_has_is_refused(line: str) -> None:
+    with pytest.raises(InvalidConfig, match="the factor is not a positive number"):
+        expectations([line])
+
+
+def test_a_bound_that_is_no_number_is_refused() -> None:
+    with pytest.raises(InvalidConfig, match="this is not a number; given: '1.2.3'"):
+        expectations(['"a" trains on at least 1.2.3 times as many examples a second as "b"'])
