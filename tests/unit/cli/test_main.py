@@ -162,7 +162,7 @@ def test_a_folder_that_was_deleted_meanwhile_is_no_bug(
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert cli.main(["list", "encoders"]) == 3
-    assert "FileNotFoundError" in capsys.readouterr().err
+    assert "error: the current folder was deleted" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default::bertspec.errors.FormerName")

@@ -26,7 +26,6 @@ from bertspec.cli.commands import (
     trial,
 )
 from bertspec.printing import printable
-
 from bertspec.records import did_you_mean
 
 __all__ = ["COMMANDS", "build_parser", "parse"]
