@@ -2,7 +2,7 @@
 
 As a script it serves: one JSON object per line comes in (a command), one goes out (its exit status). A child runs
 ``python -m MODULE ARGUMENTS`` in the folder and the environment that the command names. It has a process of its own
-and its own bertspec, imported afresh; torch, transformers, wandb, scikit-learn and pandas are there already. What those
+and its own bertspec, imported afresh; torch, transformers, wandb and pandas are there already. What those
 read from the environment when they are imported, such as ``HF_HUB_OFFLINE``, the server's own environment decides.
 """
 
@@ -25,7 +25,6 @@ _PATIENCE_S = 900
 _LARGE = (
     "pandas",
     "scipy.stats",
-    "sklearn.metrics",
     "torch",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.bert.modeling_bert",

@@ -98,16 +98,14 @@ def _show_styled(table: Table, *, fold: bool) -> None:
 
 def _plain(table: Table) -> Iterator[str]:
     """The lines of a table as rich draws them, without styles."""
-    from rich.cells import cell_len
-
     header = [table.columns] * any(table.columns)
     rows = [*header, *(cells for cells, _ in table.rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     right = [name in table.numbers for name in table.columns]
 
     def line(cells: tuple[str, ...]) -> str:
         padded = (
-            " " * (width - cell_len(cell)) + cell if number else cell + " " * (width - cell_len(cell))
+            " " * (width - _width(cell)) + cell if number else cell + " " * (width - _width(cell))
             for cell, width, number in zip(cells, widths, right, strict=True)
         )
         return _GAP.join(padded).rstrip()
@@ -119,3 +117,12 @@ def _plain(table: Table) -> Iterator[str]:
         yield line(cells)
         if number in table.sections and number < len(table.rows) - 1:
             yield ""
+
+
+def _width(cell: str) -> int:
+    """The columns of a terminal that a cell takes."""
+    if cell.isascii():
+        return len(cell)
+    from rich.cells import cell_len
+
+    return cell_len(cell)

@@ -1,7 +1,7 @@
 """Scores of predictions against references, as functions over arrays.
 
-:mod:`bertspec.metrics.modules` offers the same functions as ``evaluate`` metrics. scikit-learn and scipy take two
-seconds to import, so the first score imports them: naming and checking metrics is instant.
+:mod:`bertspec.metrics.modules` offers the same functions as ``evaluate`` metrics. scipy takes a second
+to import, so the first correlation imports it.
 """
 
 from __future__ import annotations
@@ -54,21 +54,34 @@ def _error_rate(references: Array, predictions: Array) -> float:
 
 
 def _f1(references: Array, predictions: Array) -> float:
-    from sklearn import metrics as sk
-
-    return float(sk.f1_score(references, predictions, zero_division=0.0))
+    labels, true, predicted, hits = _counts(references, predictions)
+    return float(_f1_of(true, predicted, hits)[labels == 1].sum())  # 0 if no row has or gets class 1
 
 
 def _macro_f1(references: Array, predictions: Array) -> float:
-    from sklearn import metrics as sk
-
-    return float(sk.f1_score(references, predictions, average="macro", zero_division=0.0))
+    _, true, predicted, hits = _counts(references, predictions)
+    return float(_f1_of(true, predicted, hits).mean())
 
 
 def _matthews(references: Array, predictions: Array) -> float:
-    from sklearn import metrics as sk
+    """For any number of classes (Gorodkin, 2004); 0 where one side has one class only."""
+    _, true, predicted, hits = _counts(references, predictions)
+    rows = true.sum()
+    product = (rows**2 - predicted @ predicted) * (rows**2 - true @ true)
+    return 0.0 if product == 0 else float((hits.sum() * rows - true @ predicted) / np.sqrt(product))
 
-    return float(sk.matthews_corrcoef(references, predictions))
+
+def _f1_of(true: Array, predicted: Array, hits: Array) -> Array:
+    return 2 * hits / (true + predicted)
+
+
+def _counts(references: Array, predictions: Array) -> tuple[Array, Array, Array, Array]:
+    """The classes that a row has or gets; and for each the rows that have it, that get it, and that do both."""
+    labels, codes = np.unique(np.concatenate((references, predictions)), return_inverse=True)
+    true, predicted = np.split(codes, 2)
+    counted = (np.bincount(each, minlength=len(labels)) for each in (true, predicted, true[true == predicted]))
+    have, get, both = (each.astype(np.float64) for each in counted)
+    return labels, have, get, both
 
 
 def _pearson(references: Array, predictions: Array) -> float:

@@ -35,9 +35,9 @@ from bertspec.files import (
 )
 from bertspec.printing import brief, printable
 from bertspec.store import runs
-from bertspec.store.runs import LAYOUT, OtherLayout, RunRecord, StoredRun, layout_in
+from bertspec.store.runs import LAYOUT, OtherLayout, RunSummary, StoredRun, layout_in
 
-__all__ = ["RunRecord", "Store", "StoredRun", "project_root", "store_folder"]
+__all__ = ["RunSummary", "Store", "StoredRun", "project_root", "store_folder"]
 
 _log = logging.getLogger(__name__)
 
@@ -188,34 +188,30 @@ class Store:
 
     def select(self, *, encoder: str | None = None, task: str | None = None) -> list[StoredRun]:
         """The finished runs of an encoder, of a task, or all of them; the newest last."""
-        records = self.records(encoder=encoder, task=task)
-        return [run for record in records if (run := self.get(record.fingerprint)) is not None]
+        listed = self.summaries(encoder=encoder, task=task)
+        return [run for each in listed if (run := self.get(each.fingerprint)) is not None]
 
-    def records(self, *, encoder: str | None = None, task: str | None = None) -> list[RunRecord]:
-        """The records of the finished runs of an encoder, of a task, or of all; the newest last.
+    def summaries(self, *, encoder: str | None = None, task: str | None = None) -> list[RunSummary]:
+        """What a list shows of the finished runs of an encoder, of a task, or of all; the newest last.
 
-        No arrays are read: a record's scores are those that were recorded. What cannot be read is left out with a
-        warning, and stays where it is.
+        No arrays are read: the scores are those that were recorded. What cannot be read is left out with a warning, and
+        stays where it is.
 
         Raises:
             StoreError: the folder of the runs is a link or a file.
         """
-        every = self._scanned()
-        chosen = (record for record in every if encoder in (None, record.config.encoder.name))
-        return sorted(
-            (record for record in chosen if task in (None, record.config.task.name)),
-            key=lambda record: (record.facts.finished, record.config.encoder.name, record.config.seed),
-        )
+        chosen = (each for each in self._scanned() if encoder in (None, each.encoder) and task in (None, each.task))
+        return sorted(chosen, key=lambda each: (each.finished, each.encoder, each.seed))
 
-    def problem(self, record: RunRecord, metrics: tuple[str, ...] | None = None) -> str | None:
+    def problem(self, fingerprint: str, metrics: tuple[str, ...] | None = None) -> str | None:
         """What is wrong with the arrays of a run, or with its scores beside them; None if nothing is.
 
         Args:
-            record: the record of the run.
+            fingerprint: the run.
             metrics: the scores to recompute; ``None`` takes all.
         """
         try:
-            return runs.read(self.folder(record.fingerprint), record.fingerprint).disagreement(metrics)
+            return runs.read(self.folder(fingerprint), fingerprint).disagreement(metrics)
         except (OtherLayout, *runs.DAMAGE) as damage:
             return f"damaged: {brief(damage)}"
 
@@ -253,8 +249,8 @@ class Store:
         return run
 
     def _latest(self) -> StoredRun | None:
-        ordered = sorted(self._scanned(), key=lambda record: record.facts.finished, reverse=True)
-        return next((run for record in ordered if (run := self._read(record.fingerprint)) is not None), None)
+        ordered = sorted(self._scanned(), key=lambda each: each.finished, reverse=True)
+        return next((run for each in ordered if (run := self._read(each.fingerprint)) is not None), None)
 
     def _only(self, word: str, names: list[str]) -> StoredRun:
         """The only run whose fingerprint begins with a word.
@@ -290,12 +286,12 @@ class Store:
             self._set_aside(folder, damage)
         return None
 
-    def _scanned(self) -> list[RunRecord]:
-        """Every record that can be read; a warning counts the others."""
-        records, unread, others = list[RunRecord](), list[str](), False
+    def _scanned(self) -> list[RunSummary]:
+        """The summary of every run that can be read; a warning counts the others."""
+        read, unread, others = list[RunSummary](), list[str](), False
         for folder in self._folders():
             try:
-                records.append(runs.read_record(folder, _fingerprint(folder)))
+                read.append(runs.read_summary(folder, _fingerprint(folder)))
             except OtherLayout:
                 others = True
             except runs.DAMAGE as damage:
@@ -305,7 +301,7 @@ class Store:
         if unread:
             more = f", and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
             _warn_once(f"stored runs that cannot be read are left out: {', '.join(unread[:_NAMED])}{more}")
-        return records
+        return read
 
     def _folders(self) -> Iterator[Path]:
         """The folders of finished runs, in no order; drafts and what a killed writer left are none."""

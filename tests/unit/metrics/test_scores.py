@@ -4,6 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as sk
 
 from bertspec import heads, metrics
 from bertspec.config import TaskConfig
@@ -78,3 +81,19 @@ def test_a_name_is_registered_for_one_metric_only() -> None:
 @pytest.mark.parametrize("name", heads.HEADS)
 def test_every_metric_that_a_head_names_is_known(name: str) -> None:
     assert set(heads.find(name).metrics) <= set(metrics.METRICS)
+
+
+CLASSES = st.integers(1, 6).flatmap(
+    lambda count: st.lists(st.tuples(*[st.integers(0, count - 1)] * 2), min_size=1, max_size=60)
+)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(CLASSES)
+def test_the_scores_of_classes_are_those_of_scikit_learn_to_the_bit(pairs: list[tuple[int, int]]) -> None:
+    references, predictions = np.array(pairs, dtype=np.float64).T
+    macro = sk.f1_score(references, predictions, average="macro", zero_division=0.0)
+    assert metrics.score("macro_f1", references, predictions) == macro
+    assert metrics.score("matthews", references, predictions) == sk.matthews_corrcoef(references, predictions)
+    if references.max() <= 1 >= predictions.max():
+        assert metrics.score("f1", references, predictions) == sk.f1_score(references, predictions, zero_division=0.0)

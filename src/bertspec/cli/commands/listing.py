@@ -10,7 +10,7 @@ from bertspec.cli import console, options
 
 if TYPE_CHECKING:
     from bertspec.catalog import Catalog
-    from bertspec.store import RunRecord, Store
+    from bertspec.store import RunSummary, Store
 
 __all__ = ["EPILOG", "HELP", "NAME", "add_arguments", "describe", "execute"]
 
@@ -92,7 +92,7 @@ def _list_runs(arguments: argparse.Namespace, filters: dict[str, str]) -> int:
     from bertspec.store import Store
 
     store = Store.locate(arguments.store)
-    runs = store.records(**filters)
+    runs = store.summaries(**filters)
     problems = _problems(runs, store, arguments)
     if arguments.json:
         console.show_json(
@@ -108,41 +108,33 @@ def _list_runs(arguments: argparse.Namespace, filters: dict[str, str]) -> int:
     return 1 if arguments.check and any(problems) else 0
 
 
-def _problems(runs: list[RunRecord], store: Store, arguments: argparse.Namespace) -> list[str | None]:
+def _problems(runs: list[RunSummary], store: Store, arguments: argparse.Namespace) -> list[str | None]:
     """What is wrong with the outputs of each run, or with its scores beside them."""
     if len(runs) > _CHECKED and not arguments.check:
         _log.warning("%d runs: their scores are not compared with their stored outputs; --check does it", len(runs))
         return [None] * len(runs)
     whole = arguments.json or arguments.check
-    return [store.problem(run, None if whole else run.config.task.metrics[:1]) for run in runs]
+    return [store.problem(run.fingerprint, None if whole else run.metrics[:1]) for run in runs]
 
 
-def _facts(run: RunRecord) -> dict[str, Any]:
-    config, facts = run.config, run.facts
-    return {
-        "fingerprint": run.fingerprint,
-        "encoder": config.encoder.name,
-        "task": config.task.name,
-        "optimizer": config.recipe.optimizer.word,
-        "seed": config.seed,
-        "scores": facts.scores,
-        "device": facts.environment.device,
-        "finished": facts.finished,
-    }
+def _facts(run: RunSummary) -> dict[str, Any]:
+    return {name: value for name, value in run._asdict().items() if name != "metrics"}
 
 
-def _show_runs(runs: list[RunRecord], problems: list[str | None]) -> None:
+def _show_runs(runs: list[RunSummary], problems: list[str | None]) -> None:
     names = ("run", "encoder", "task", "optimizer", "seed", "score", "device", "finished")
     table = console.table(*names, *["problem"] * any(problems), numbers=("seed",))
     for run, problem in zip(runs, problems, strict=True):
-        facts, metric = _facts(run), run.config.task.metrics[0]
+        metric = run.metrics[0]
         table.add_row(
-            facts["fingerprint"][:12],
-            *(facts[name] for name in ("encoder", "task", "optimizer")),
-            str(facts["seed"]),
-            f"{metric} {facts['scores'][metric]:.4f}",
-            facts["device"],
-            facts["finished"].replace("T", " ").removesuffix("+00:00"),
+            run.fingerprint[:12],
+            run.encoder,
+            run.task,
+            run.optimizer,
+            str(run.seed),
+            f"{metric} {run.scores[metric]:.4f}",
+            run.device,
+            run.finished.replace("T", " ").removesuffix("+00:00"),
             *[problem or ""] * any(problems),
         )
     console.show_table(table)
