@@ -51,7 +51,8 @@ def printable_json(document: str) -> str:
 
 def brief(message: object) -> str:
     """The first line of a message, escaped, and cut to 300 characters: it may quote any text."""
-    line = printable((str(message).strip() or type(message).__name__).partition("\n")[0])
+    words = message.strerror if isinstance(message, OSError) else None
+    line = printable((words or str(message).strip() or type(message).__name__).partition("\n")[0])
     return line if len(line) <= _BRIEF else line[: _BRIEF - 1] + "…"
 
 

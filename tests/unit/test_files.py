@@ -2,11 +2,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bertspec.files import atomic_folder, restore_folder, sha256, write_atomic
+from bertspec.files import (
+    NotRegular,
+    atomic_folder,
+    create,
+    own_folder,
+    read_regular,
+    remove,
+    restore_folder,
+    sha256,
+    unlink_irregular,
+    write_atomic,
+)
 
 
 def test_a_file_is_written_with_its_folder_and_replaces_an_older_one(tmp_path: Path) -> None:
@@ -65,3 +77,98 @@ def test_a_folder_that_was_half_replaced_is_restored(tmp_path: Path) -> None:
     (tmp_path / ".old-folder").mkdir()
     restore_folder(tmp_path / "folder")
     assert (tmp_path / "folder").is_dir()
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Path]:
+    """A file and a folder of somebody else; whatever a test does, they stay as they are."""
+    folder = tmp_path / "victim"
+    folder.mkdir()
+    (folder / "file").write_text("precious")
+    yield folder
+    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [("file", "precious")]
+
+
+def test_a_link_where_a_file_is_written_is_replaced_and_its_target_stays(tmp_path: Path, victim: Path) -> None:
+    for name in ("file.txt", f".file.txt.{os.getpid()}.draft"):
+        (tmp_path / name).symlink_to(victim / "file")
+    write_atomic(tmp_path / "file.txt", "ours")
+    assert not (tmp_path / "file.txt").is_symlink()
+    assert (tmp_path / "file.txt").read_text() == "ours"
+
+
+def test_a_new_file_replaces_a_link_or_a_pipe(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / "link").symlink_to(victim / "file")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with create(tmp_path / name) as stream:
+            stream.write(b"ours")
+        assert (tmp_path / name).read_bytes() == b"ours"
+
+
+@pytest.mark.parametrize("name", [".draft-folder", ".old-folder", "folder"])
+@pytest.mark.parametrize("target", ["victim", "nothing"])
+def test_a_link_where_a_folder_is_written_is_replaced_and_its_target_stays(
+    name: str, target: str, tmp_path: Path, victim: Path
+) -> None:
+    (tmp_path / name).symlink_to(tmp_path / target)
+    with atomic_folder(tmp_path / "folder") as draft:
+        (draft / "ours").touch()
+    assert not (tmp_path / "folder").is_symlink()
+    assert [each.name for each in tmp_path.iterdir() if each != victim] == ["folder"]
+
+
+def test_a_link_is_not_restored(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / ".old-folder").symlink_to(victim)
+    restore_folder(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+def test_only_a_link_is_removed_and_not_its_target(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / "link").symlink_to(victim)
+    remove(tmp_path / "link")
+    assert [each.name for each in tmp_path.iterdir()] == ["victim"]
+
+
+def test_a_link_leads_to_a_file_only_where_that_is_wanted(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / "link").symlink_to(victim / "file")
+    assert read_regular(tmp_path / "link", limit=8) == b"precious"
+    with pytest.raises(NotRegular, match="it is a symbolic link"):
+        read_regular(tmp_path / "link", limit=8, follow=False)
+
+
+def test_what_is_no_file_is_not_read_and_nobody_waits(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in ((tmp_path / "pipe", "no regular file"), (tmp_path, "a folder"), (Path("/dev/zero"), "no")):
+        with pytest.raises(NotRegular, match=reason):
+            read_regular(path, limit=8)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OSError, match="symbolic link"):
+        read_regular(tmp_path / "loop", limit=8)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(NotRegular, match="it has more than 8 bytes"):
+        read_regular(tmp_path / "sparse", limit=8)
+
+
+def test_a_file_without_a_size_is_read_to_its_end() -> None:
+    assert read_regular(Path("/proc/self/status"), limit=1 << 20).count(b"\n") > 10
+
+
+def test_a_folder_of_a_store_is_neither_a_link_nor_a_file(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / "link").symlink_to(victim)
+    for path, reason in ((tmp_path / "link", "is a symbolic link"), (victim / "file", "is a file")):
+        with pytest.raises(OSError, match=reason):
+            own_folder(path)
+    assert own_folder(tmp_path / "new") == tmp_path / "new"
+
+
+def test_only_what_is_neither_a_file_nor_a_folder_is_unlinked(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / "link").symlink_to(victim / "file")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "link", tmp_path / "pipe", victim, victim / "file", tmp_path / "nothing"):
+        unlink_irregular(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["victim"]

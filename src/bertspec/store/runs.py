@@ -275,10 +275,8 @@ def _record_bytes(folder: Path) -> bytes:
 
 def _layout(content: bytes) -> int | None:
     """The layout of a record, wherever in it that stands; None for no record."""
-    if (first := layout_of(content[:64])) is not None:
-        return first
     try:
-        layout = from_json(content)["layout"]
+        layout = layout_of(content[:64]) or from_json(content)["layout"]
     except (ValueError, LookupError, TypeError):
         return None
     return layout if type(layout) is int and 0 <= layout < _LAYOUTS else None
@@ -305,7 +303,10 @@ def _array(content: bytes, kind: type[np.generic]) -> NDArray[Any]:
     stream = io.BytesIO(content)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError("an array of arrays.npz has another version")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER)
+    try:
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER)
+    except Exception as damage:  # errors of many types: the header is Python code
+        raise ValueError("an array of arrays.npz has no header") from damage
     if dtype != kind or math.prod(shape) * dtype.itemsize != len(content) - stream.tell() or min(shape, default=0) < 0:
         raise ValueError("an array of arrays.npz has another type or size than its header says")
     stream.seek(0)

@@ -135,11 +135,11 @@ def test_a_short_and_a_long_table_have_the_same_columns(rows: int, monkeypatch: 
     assert len(lines) == 2 + 2 * rows - 1
 
 
-def test_ten_thousand_rows_are_written_within_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_thousand_rows_take_less_than_a_second(capsys: pytest.CaptureFixture[str]) -> None:
     shown = console.table("a", "b", "c")
     for number in range(10_000):
         shown.add_row("word", str(number), "another")
-    began = time.perf_counter()
+    began = time.process_time()  # not the clock: other processes take their share
     console.show_table(shown)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert capsys.readouterr().out.count("\n") == 10_002
