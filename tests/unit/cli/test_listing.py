@@ -89,3 +89,65 @@ def test_a_sweep_is_told_by_what_it_varies(folder: Path, capsys: pytest.CaptureF
     lines = output(capsys, "sweeps").splitlines()
     assert any(line.split(maxsplit=1) == ["mine", "grid, 2 trials: 2 optimizers"] for line in lines)
     assert any(line.startswith("other") and "broken: " in line and "line 1" in line for line in lines)
+
+
+def forge(store: Store, fingerprint: str, **scores: float) -> None:
+    """Record other scores than the outputs give."""
+    file = store.folder(fingerprint) / "run.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["facts"]["scores"] |= scores
+    file.write_text(json.dumps(content), "utf-8")
+
+
+LIE = "accuracy 1.0000 is recorded, and the outputs give 0.7000"
+
+
+def test_a_score_that_the_outputs_do_not_give_is_reported_beside_its_run(
+    kept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forge(kept, NEW, accuracy=1.0)
+    head, _, honest, forged = output(capsys, "runs").splitlines()
+    assert head.split()[-1] == "problem"
+    assert forged.endswith(LIE)
+    assert "outputs" not in honest
+    assert [each["problem"] for each in json.loads(output(capsys, "runs", "--json"))] == [None, LIE]
+
+
+def test_a_check_covers_every_score_and_answers_with_its_exit_status(
+    kept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["list", "runs", "--check"]) == 0
+    forge(kept, NEW, f1=0.5)
+    assert "problem" not in output(capsys, "runs")  # it shows the main metric only
+    assert cli.main(["list", "runs", "--check"]) == 1
+    assert "f1 0.5000 is recorded, and the outputs give 0.2500" in capsys.readouterr().out
+
+
+def test_many_runs_are_listed_unchecked_and_that_is_said(
+    kept: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listing, "_CHECKED", 1)
+    forge(kept, NEW, accuracy=1.0)
+    assert "problem" not in output(capsys, "runs")
+    assert "2 runs: their scores are not compared with their stored outputs; --check does it" in caplog.text
+    assert cli.main(["list", "runs", "--check"]) == 1
+
+
+def test_names_that_a_terminal_could_act_on_are_listed_escaped(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    file = kept.folder(NEW) / "run.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["config"]["task"]["name"] = "\x1b]0;title\x07\u202e\n"
+    file.write_text(json.dumps(content), "utf-8")
+    text = output(capsys, "runs")
+    assert r"\x1b]0;title\x07\u202e\n" in text
+    assert all(letter.isprintable() for letter in text.replace("\n", ""))
+
+
+@pytest.mark.parametrize(
+    "words", ["list runs", "show latest", "run --encoder bert-tiny --task bundled/sentiment --seeds 1"]
+)
+def test_a_file_in_place_of_the_runs_is_refused(folder: Path, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / ".bertspec").mkdir()
+    (folder / ".bertspec" / "runs").write_text("x")
+    assert cli.main(words.split()) == 3
+    assert "error: a folder of the store is a file; given: " in capsys.readouterr().err

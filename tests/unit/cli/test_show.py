@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bertspec import cli
 from bertspec.cli.commands import show
-from bertspec.store import Store
+from bertspec.results import Curve
+from bertspec.store import Store, StoredRun
 
 from .conftest import NEW
 
@@ -44,3 +47,27 @@ def test_a_curve_fits_in_one_line(values: list[float], width: int, line: str) ->
 def test_a_long_curve_is_as_wide_as_the_line_and_goes_from_high_to_low() -> None:
     line = show.sparkline(np.linspace(1, 0, 600))
     assert (len(line), line[0], line[-1]) == (60, "█", "▁")
+
+
+def test_a_score_that_the_outputs_do_not_give_is_shown_with_the_one_that_they_give(
+    kept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = kept.folder(NEW) / "run.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["facts"]["scores"]["accuracy"] = 1.0
+    file.write_text(json.dumps(content), "utf-8")
+    assert cli.main(["show", "latest"]) == 0
+    assert "1.0000 is recorded, and the outputs give 0.7000" in capsys.readouterr().out
+    cli.main(["show", "latest", "--json"])
+    assert json.loads(capsys.readouterr().out)["recomputed"] == pytest.approx({"accuracy": 0.7, "f1": 0.25})
+
+
+def test_a_run_that_diverged_at_its_first_step_has_no_curve(
+    folder: Path, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = Curve(np.empty(0), np.empty(0))
+    facts = runs[0].result.facts.model_copy(update={"steps": 0, "diverged": "loss nan at step 1 of 8"})
+    result = dataclasses.replace(runs[0].result, facts=facts, curve=nothing)
+    Store(folder / ".bertspec").put(dataclasses.replace(runs[0], result=result))
+    assert cli.main(["show", "latest"]) == 0
+    assert "none: loss nan at step 1 of 8" in capsys.readouterr().out

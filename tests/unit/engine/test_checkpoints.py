@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +217,56 @@ def test_any_nest_of_values_and_tensors_comes_back(checkpoints: Checkpoints) -> 
     assert torch.equal(back["b"][0]["m"], shared)
     assert torch.equal(back["a"][3], shared)
     assert back["c"]["t"].shape == ()
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Path]:
+    """A folder of somebody else with a file, both of which stay as they are."""
+    folder = tmp_path / "victim"
+    folder.mkdir()
+    (folder / "step-1.safetensors").write_text("precious")
+    yield folder
+    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [("step-1.safetensors", "precious")]
+
+
+STATE = {"weights": {"w": torch.ones(2)}}
+
+
+def test_a_folder_that_is_a_link_is_neither_written_nor_read(
+    checkpoints: Checkpoints, victim: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints.folder.symlink_to(victim)
+    assert not checkpoints.save(2, STATE)
+    assert "a folder of the store is a symbolic link" in caplog.text
+    assert checkpoints.load() is None
+
+
+@pytest.mark.parametrize("name", ["step-2.safetensors", "checkpoint.json"])
+def test_a_link_where_a_checkpoint_is_written_leads_nowhere(checkpoints: Checkpoints, name: str, victim: Path) -> None:
+    checkpoints.folder.mkdir()
+    (checkpoints.folder / name).symlink_to(victim / "step-1.safetensors")
+    assert checkpoints.save(2, STATE)
+    loaded = checkpoints.load()
+    assert loaded is not None
+    assert loaded["weights"]["w"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["step-2.safetensors", "checkpoint.json"])
+def test_a_pipe_in_place_of_a_checkpoint_blocks_nobody(
+    checkpoints: Checkpoints, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert checkpoints.save(2, STATE)
+    (checkpoints.folder / name).unlink()
+    os.mkfifo(checkpoints.folder / name)
+    assert checkpoints.load() is None
+    assert "training starts anew" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "1", '{"tensors": 1}', '{"tensors": "..", "sha256": ""}'])
+def test_a_planted_checkpoint_is_not_used(
+    checkpoints: Checkpoints, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints.folder.mkdir()
+    (checkpoints.folder / "checkpoint.json").write_text(text)
+    assert checkpoints.load() is None
+    assert "training starts anew" in caplog.text

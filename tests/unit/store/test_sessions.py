@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,25 @@ def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be read"):
         sessions.read(tmp_path / "none.json")
+
+
+def test_a_record_that_is_no_file_is_refused_and_blocks_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "20991123T100000-x.json"
+    os.mkfifo(file)
+    assert sessions.latest(tmp_path) == file
+    with pytest.raises(StoreError, match="the record of the session cannot be read: it is no regular file"):
+        sessions.read(file)
+
+
+def test_a_record_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "sessions").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="a folder of the store is a symbolic link"):
+        sessions.write(session("2026-11-23T10:00:00+00:00"), tmp_path / "sessions")
+    assert list((tmp_path / "victim").iterdir()) == []
+
+
+def test_a_deep_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    with pytest.raises(StoreError, match="the record of the session is damaged"):
+        sessions.read(tmp_path / "x.json")

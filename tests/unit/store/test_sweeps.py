@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from pathlib import Path
 
@@ -157,3 +158,41 @@ def test_a_damaged_comparison_of_layout_1_is_set_aside(file: SweepFile, contende
     assert sweeps(file.root) == ()
     assert file.read() is None
     assert not file.path.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_record_that_is_no_file_is_set_aside_and_its_target_stays(
+    kind: str, file: SweepFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.path.parent.mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    if kind == "link":
+        file.path.symlink_to(victim)
+    else:
+        os.mkfifo(file.path)
+    assert sweeps(file.root) == ()
+    assert "cannot be read, and is left out: it is " in caplog.text
+    assert file.read() is None
+    assert "is damaged (it is " in caplog.text
+    file.write(record(0))
+    assert file.read() == record(0)
+    assert victim.read_text() == "precious"
+
+
+def test_a_lock_that_is_a_link_leads_nowhere(file: SweepFile, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (file.root / "locks").mkdir(parents=True)
+    (file.root / "locks" / f"sweep-{SHA[:32]}.lock").symlink_to(tmp_path / "victim")
+    with file.lock():
+        assert (tmp_path / "victim").read_text() == "precious"
+
+
+@pytest.mark.parametrize("area", ["sweeps", "locks"])
+def test_a_folder_that_is_a_link_is_refused(area: str, file: SweepFile, tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    file.root.mkdir()
+    (file.root / area).symlink_to(tmp_path / "victim")
+    with pytest.raises(StoreError, match="a folder of the store is a symbolic link"), file.lock():
+        file.write(record(0))
+    assert list((tmp_path / "victim").iterdir()) == []
