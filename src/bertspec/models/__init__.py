@@ -64,9 +64,10 @@ class EncoderModel(nn.Module):
         return self.positions.longest
 
     @property
-    def embeddings(self) -> int:
-        """How many token ids the encoder has embeddings for."""
-        return len(cast("nn.Embedding", self.network.get_input_embeddings()).weight)
+    def embeddings(self) -> int | None:
+        """How many token ids the encoder has embeddings for, or None where it needs none."""
+        table = probe.embeddings(self.network)
+        return None if table is None else len(table.weight)
 
     @property
     def packable(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
 from bertspec.data.tokens import Tokens
 from bertspec.device import Device
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from bertspec.models import EncoderModel
 
 __all__ = ["Examined", "refuse_no_room", "refuse_unreadable", "refuse_without_padding", "try_out"]
+
+
+_PADDING = 2
+"""Tokens of padding behind the example that shows what the outputs depend on."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ def refuse_unreadable(
             where=examined.where(row),
         )
     highest, embeddings = int(tokens.ids.max()), model.embeddings
-    if highest >= embeddings:
+    if embeddings is not None and highest >= embeddings:
         raise SourceError(
             "the tokenizer has more tokens than the encoder has embeddings",
             given=f"token {tokenizer.convert_ids_to_tokens(highest)!r} with id {highest}",
@@ -137,6 +145,7 @@ def try_out(
             where=where,
         )
     _refuse_other_padding(model, tokenizer, seen, where)
+    _refuse_pooled_padding(model, seen, where)
     _refuse_unmarked(tokenizer, splits, seen, where)
 
 
@@ -145,7 +154,11 @@ def _read(model: EncoderModel, examples: Tokens, pad_id: int) -> probe.Dependenc
     with probe.evaluating(model.network), torch.no_grad():
         for rows in (np.arange(len(examples)), np.arange(1)):
             model(model.batch(examples, rows, pad_id=pad_id))
-    return probe.dependence(model.network, model.inputs(model.padded(examples, np.array([1]), pad_id=pad_id)))
+    batch = model.inputs(model.padded(examples, np.array([1]), pad_id=pad_id))
+    room = _PADDING if model.longest is None else max(0, min(_PADDING, model.longest - int(examples.lengths[1])))
+    fill = {"input_ids": pad_id}
+    inputs = {name: nn.functional.pad(values, (0, room), value=fill.get(name, 0)) for name, values in batch.items()}
+    return probe.dependence(model.network, inputs)
 
 
 def _extremes(splits: Sequence[Tokens]) -> Tokens:
@@ -190,6 +203,19 @@ def _refuse_other_padding(
             allowed="the same pad_token_id",
             where=where,
         )
+
+
+def _refuse_pooled_padding(model: EncoderModel, seen: probe.Dependence, where: str) -> None:
+    """Refuse a head that reads padding; warn of an encoder that lets it in."""
+    if seen.pools_padding:
+        raise SourceError(
+            "the head reads padding instead of the text",
+            given=model.network.config.model_type,
+            allowed="an encoder whose head reads the first token, or knows which tokens are padding",
+            where=where,
+        )
+    if seen.sees_padding:
+        _log.warning("%s sees padding: its answer to a text depends on the other texts of the batch", where)
 
 
 def _refuse_unmarked(

@@ -15,7 +15,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["Beyond", "Dependence", "Lookup", "Lookups", "Positions", "dependence", "evaluating", "positions"]
+__all__ = [
+    "Beyond",
+    "Dependence",
+    "Lookup",
+    "Lookups",
+    "Positions",
+    "dependence",
+    "embeddings",
+    "evaluating",
+    "positions",
+]
 
 _PROBED = 8
 """Tokens of the example that shows where positions begin."""
@@ -103,7 +113,7 @@ class Dependence:
     states: frozenset[int]
     """The positions of the last states that the head reads itself; empty if the encoder pools them."""
     length: int
-    """Tokens of the example."""
+    """Tokens of the example; the positions behind them are padding."""
 
     @property
     def pools_first(self) -> bool:
@@ -115,39 +125,56 @@ class Dependence:
         """Whether no other token than the first reaches the outputs."""
         return self.tokens == {0} and self.length > 1
 
+    @property
+    def pools_padding(self) -> bool:
+        """Whether the head reads the state of padding."""
+        return max(self.states, default=0) >= self.length
+
+    @property
+    def sees_padding(self) -> bool:
+        """Whether padding reaches the outputs."""
+        return max(self.tokens, default=0) >= self.length
+
 
 def dependence(network: PreTrainedModel, inputs: dict[str, Tensor]) -> Dependence:
     """Observe which tokens of an example the outputs depend on, by their gradients.
 
     Args:
         network: the network, with its head.
-        inputs: one example, every tensor of shape (1, length).
+        inputs: one example with its padding, every tensor of shape (1, positions).
     """
-    length = inputs["input_ids"].shape[1]
     kept: dict[str, Tensor] = {}
 
-    def embedded(_: nn.Module, __: Any, output: Tensor) -> None:
+    def embedded(_: nn.Module, __: Any, output: Any) -> None:
         kept["tokens"] = output
 
     def encoded(_: nn.Module, __: Any, output: Any) -> None:
-        states = getattr(output, "last_hidden_state", None)
-        if states is not None:
-            kept["states"] = states
+        kept["states"] = getattr(output, "last_hidden_state", None)  # type: ignore[assignment] # filtered below
 
-    hooks = [
-        network.get_input_embeddings().register_forward_hook(embedded),
-        network.base_model.register_forward_hook(encoded),
-    ]
+    table = embeddings(network)
+    hooks = [network.base_model.register_forward_hook(encoded)]
+    hooks += [] if table is None else [table.register_forward_hook(embedded)]
     try:
         with evaluating(network), torch.enable_grad():
             outputs = network(**inputs).logits.float().square().sum()
-            watched = [tensor for tensor in kept.values() if tensor.requires_grad]
-            gradients = torch.autograd.grad(outputs, watched, allow_unused=True) if watched else ()
+            watched = {name: one for name, one in kept.items() if isinstance(one, Tensor) and one.requires_grad}
+            gradients = torch.autograd.grad(outputs, list(watched.values()), allow_unused=True) if watched else ()
     finally:
         for hook in hooks:
             hook.remove()
-    by_name = dict(zip([name for name, tensor in kept.items() if tensor.requires_grad], gradients, strict=True))
-    return Dependence(_reached(by_name.get("tokens"), length), _reached(by_name.get("states"), length), length)
+    by_name = dict(zip(watched, gradients, strict=True))
+    shape = inputs["input_ids"].shape
+    reached = {name: _reached(by_name.get(name), shape) for name in ("tokens", "states")}
+    return Dependence(**reached, length=int(inputs["attention_mask"].sum()))
+
+
+def embeddings(network: PreTrainedModel) -> nn.Embedding | None:
+    """The table of the token embeddings, or None for a network that has none, such as one that hashes characters."""
+    try:
+        table = network.get_input_embeddings()
+    except NotImplementedError:
+        return None
+    return cast("nn.Embedding", table) if isinstance(getattr(table, "weight", None), Tensor) else None
 
 
 @contextlib.contextmanager
@@ -162,9 +189,9 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
-def _reached(gradient: Tensor | None, length: int) -> frozenset[int]:
-    """The positions with a gradient; empty where it has another shape than one example's."""
-    if gradient is None or gradient.dim() != 3 or gradient.shape[:2] != (1, length):
+def _reached(gradient: Tensor | None, shape: torch.Size) -> frozenset[int]:
+    """The positions with a gradient; empty where it has another shape than the example's."""
+    if gradient is None or gradient.dim() != 3 or gradient.shape[:2] != shape:
         return frozenset()
     return frozenset(gradient[0].ne(0).any(dim=-1).nonzero().flatten().tolist())
 
@@ -175,10 +202,11 @@ def _rises(ids: tuple[int, ...]) -> bool:
 
 def _example(network: PreTrainedModel) -> dict[str, Tensor]:
     """An example that repeats one token, which is not padding."""
-    table = cast("nn.Embedding", network.get_input_embeddings())
+    table = embeddings(network)
     padding = {getattr(network.config, "pad_token_id", None), getattr(table, "padding_idx", None)}
-    token = next((token for token in range(len(table.weight)) if token not in padding), 0)
-    ids = torch.full((1, _PROBED), token, device=table.weight.device)
+    rows = _PROBED if table is None else len(table.weight)
+    token = next((token for token in range(rows) if token not in padding), 0)
+    ids = torch.full((1, _PROBED), token, device=next(network.parameters()).device)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
     accepted = inspect.signature(network.forward).parameters
     return {name: value for name, value in inputs.items() if name in accepted}

@@ -93,6 +93,11 @@ def test_encoders_that_can_read_their_examples_pass(name: str, built: Built, cpu
             "Cannot handle batch sizes > 1 if no padding token",
         ),
         ("gpt2", {"n_embd": 16, "n_head": 2, "pad_token_id": 3}, "different padding tokens"),
+        (
+            "xlnet",
+            {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16, "pad_token_id": 0},
+            "reads padding instead of",
+        ),
         ("flaubert", {"emb_dim": 16, "n_layers": 1, "n_heads": 2, "causal": True}, "sees nothing but itself"),
         (
             "bert",
@@ -109,6 +114,23 @@ def test_what_only_the_loaded_encoder_knows_is_refused_before_training(
     model = other(family, task, **values)
     with pytest.raises(SourceError, match=f"{message}.*where: encoder 'other'"):
         checks.try_out(model, tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="other")
+
+
+def test_an_encoder_that_sees_padding_costs_a_warning(
+    built: Built, task: TaskConfig, cpu: device.Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, tokenizer = built("bert-tiny")
+    checks.try_out(other("fnet", task), tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="fnet")
+    assert "its answer to a text depends on the other texts of the batch" in caplog.text
+
+
+def test_examples_that_fill_all_positions_need_no_more_of_them(
+    built: Built, task: TaskConfig, cpu: device.Device
+) -> None:
+    _, tokenizer = built("bert-tiny")
+    tokens = tokenized(tokenizer, TEXTS[0])
+    full = other("mpnet", task, pad_token_id=0, max_position_embeddings=len(tokens.ids) + 2)
+    checks.try_out(full, tokenizer, [tokens], cpu, encoder="full")
 
 
 def test_a_first_token_that_is_a_word_is_refused_where_the_head_reads_it(

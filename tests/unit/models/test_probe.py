@@ -91,6 +91,31 @@ def test_what_the_head_reads_is_observed(family: str, values: dict[str, Any], *,
 
 
 @pytest.mark.parametrize(
+    ("family", "values", "pooled", "seen"),
+    [
+        ("bert", {**SMALL, **POSITIONS}, False, False),
+        ("gpt2", GPT2, False, False),
+        ("modernbert", {**SMALL, "pad_token_id": 0, "classifier_pooling": "mean"}, False, False),
+        ("xlnet", {"vocab_size": 50, "d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16}, True, False),
+        ("fnet", {**SMALL, **POSITIONS}, False, True),
+    ],
+)
+def test_padding_that_the_head_or_the_encoder_reads_is_observed(
+    family: str, values: dict[str, Any], *, pooled: bool, seen: bool
+) -> None:
+    inputs = ids(2, 11, 12, 3, 0, 0)
+    inputs["attention_mask"][0, 4:] = 0
+    observed = probe.dependence(network(family, **values), inputs)
+    assert (observed.pools_padding, observed.sees_padding) == (pooled, seen)
+
+
+@pytest.mark.parametrize(("family", "values"), [("canine", {**SMALL, **POSITIONS}), ("ibert", {**SMALL, **POSITIONS})])
+def test_a_network_without_a_table_of_tokens_shows_what_can_be_observed(family: str, values: dict[str, Any]) -> None:
+    built = network(family, **values)
+    assert probe.dependence(built, ids(2, 11, 12, 3)).tokens == frozenset()
+
+
+@pytest.mark.parametrize(
     ("family", "values"), [("bert", {**SMALL, **POSITIONS, "is_decoder": True}), ("flaubert", {**XLM, "causal": True})]
 )
 def test_a_first_token_that_sees_nothing_else_is_observed(family: str, values: dict[str, Any]) -> None:
