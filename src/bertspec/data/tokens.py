@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -162,21 +163,21 @@ def _tokenize(tokenizer: Any, examples: Examples, max_length: int) -> Tokens:
             return_attention_mask=False,
             return_token_type_ids=True,
         )
-        ids += [np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]]
-        types += [np.asarray(row, dtype=np.int8) for row in encoded["token_type_ids"]]
+        ids.append(np.fromiter(chain.from_iterable(encoded["input_ids"]), dtype=np.int32))
+        types.append(np.fromiter(chain.from_iterable(encoded["token_type_ids"]), dtype=np.int8))
         lengths += map(len, encoded["input_ids"])
     joined = np.concatenate(ids)
-    _refuse_unknown(joined, tokenizer)
+    _refuse_unknown(joined, tokenizer, examples.texts[0])
     return Tokens(joined, np.concatenate(types), np.cumsum(lengths, dtype=np.int64))
 
 
-def _refuse_unknown(ids: NDArray[np.int32], tokenizer: Any) -> None:
+def _refuse_unknown(ids: NDArray[np.int32], tokenizer: Any, text: str) -> None:
     special = np.isin(ids, [i for i in tokenizer.all_special_ids if i != tokenizer.unk_token_id])
     share = float((ids[~special] == tokenizer.unk_token_id).mean()) if (~special).any() else 0.0
     if share > 0.5:
         raise DataError(
             "the encoder's tokenizer does not know this text",
-            given=f"{share:.0%} unknown tokens",
+            given=f"{share:.0%} unknown tokens; the first text is {text[:60]!r}",
             allowed="at most 50%; an encoder from scratch knows the words of the bundled tasks only",
         )
 

@@ -59,9 +59,12 @@ class Sources:
         """The mirror's folder for a hub id, or None if it has no such folder."""
         if self.mirror is None:
             return None
-        folder = (self.mirror / name).resolve()
-        inside = folder.is_relative_to(self.mirror.resolve())
-        return folder if inside and folder.is_dir() else None
+        try:
+            folder = (self.mirror / name).resolve()
+            inside = folder.is_relative_to(self.mirror.resolve())
+            return folder if inside and folder.is_dir() else None
+        except (OSError, RuntimeError, ValueError):  # links form a loop, or the name is none that a folder can have
+            return None
 
     def hub_answers(self) -> bool:
         """Whether the hub answers; asked once per process, proxies honoured."""

@@ -131,6 +131,8 @@ def _read(
         pins.check(pin.sha256, digest, f"the content of data set {task.dataset!r}")
     train, evaluation = _tuned(task, train, evaluation)
     _check_labels(task, train, evaluation)
+    if all(isinstance(text, str) and text.strip().isdecimal() for text in train[task.text]):
+        _log.warning("every text in column %r of task %r is a number; is it the right column?", task.text, task.name)
     train, evaluation = sabotage(task, train, evaluation)
     origin = Origin(name=task.dataset, source=source, revision=commit, sha256=_digest(task, train, evaluation))
     return Splits(train, evaluation, origin)

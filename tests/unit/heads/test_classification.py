@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bertspec.errors import DataError
 from bertspec.heads import Classification, HardRow
@@ -70,6 +72,47 @@ def test_labels_that_are_partly_names_and_partly_numbers_are_refused(
 ) -> None:
     with pytest.raises(DataError, match="can be read in two ways.*where: row [01], here; and row [02], here"):
         Classification(labels).targets(values, where="here")
+
+
+NAMES = st.sampled_from(["0", "1", "2", "3", "1.0", "01", "true", "false", "True", "yes", "no", "bad", "good", "NA"])
+CELLS = st.one_of(NAMES, st.booleans(), st.integers(-1, 4), st.sampled_from([0.0, 1.0, 2.0, 0.5]))
+
+
+@settings(derandomize=True)
+@given(labels=st.lists(NAMES, min_size=2, max_size=4, unique=True), cells=st.lists(CELLS, min_size=1, max_size=6))
+def test_a_column_is_read_in_one_way_or_refused(labels: list[str], cells: list[object]) -> None:
+    head = Classification(tuple(labels))
+    try:
+        targets = head.targets(cells, where="here")
+    except DataError:
+        return
+    classes = [labels[int(target)] for target in targets]
+    for cell, name in zip(cells, classes, strict=True):
+        if isinstance(cell, str) and cell in labels:
+            assert name == cell
+        elif str(cell) in labels and not isinstance(cell, bool):
+            assert name == str(cell)
+    for cell, name in zip(cells, classes, strict=True):  # the same class alone, and within the column
+        assert labels[int(head.targets([cell], where="here")[0])] == name
+
+
+@settings(derandomize=True)
+@given(labels=st.lists(NAMES, min_size=2, max_size=4, unique=True), data=st.data())
+def test_names_come_back_as_they_are(labels: list[str], data: st.DataObject) -> None:
+    cells = data.draw(st.lists(st.sampled_from(labels), min_size=1))
+    targets = Classification(tuple(labels)).targets(cells, where="here")
+    assert [labels[int(target)] for target in targets] == cells
+
+
+@settings(derandomize=True)
+@given(labels=st.permutations(["a", "b", "c"]), names=st.permutations(["A", "b", "c"]), data=st.data())
+def test_numbers_of_a_data_set_become_the_classes_of_their_names(
+    labels: list[str], names: list[str], data: st.DataObject
+) -> None:
+    numbers = data.draw(st.lists(st.integers(0, 2), min_size=1))
+    head = Classification(tuple(labels))
+    targets = head.targets(head.translated(numbers, names, where="here"), where="here")
+    assert [labels[int(target)] for target in targets] == [names[number].lower() for number in numbers]
 
 
 def test_classes_of_a_data_set_in_another_order_are_read_by_their_names() -> None:

@@ -90,6 +90,12 @@ def test_a_mirror_is_asked_by_hub_id(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert asked.in_mirror("../outside") is None
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "nu\0ll", "loop"])
+def test_a_name_that_no_folder_can_have_is_not_in_the_mirror(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert Sources(tmp_path, None).in_mirror(name) is None
+
+
 def test_the_places_describe_themselves(tmp_path: Path) -> None:
     assert "BERTSPEC_MIRROR is not set" in Sources(None, None).describe()
     assert str(tmp_path) in Sources(tmp_path, "http://hub").describe()

@@ -4,11 +4,14 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from bertspec.config import GeneratedConfig, StudyConfig, TaskConfig
-from bertspec.errors import DataError, Unreachable
+from bertspec.errors import DataError, HashMismatch, Unreachable
 from bertspec.sources import Sources, tables
+from bertspec.sources.pins import Pins
 from bertspec.sources.tables import Splits, tuning
 
 ROWS = [("good", 1), ("bad", 0), ("fine", 1), ("poor", 0)]
@@ -131,6 +134,72 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, nowhere: Sources,
     (tmp_path / "data.xlsx").write_text("x")
     with pytest.raises(DataError, match=r"does not exist|no reader for this kind of file.*\.csv"):
         tables.load(own(tmp_path / name, evaluation_split="train"), nowhere)
+
+
+def test_texts_that_are_numbers_are_called_out(
+    tmp_path: Path, nowhere: Sources, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text("text,label\n100,good\n101,bad\n")
+    assert tables.load(own(file, evaluation_split="train"), nowhere).train["text"] == ["100", "101"]
+    assert "every text in column 'text' of task 'reviews' is a number" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,good\nb,\nc,bad\n", r"a label is missing; .*row 1 \(line 3 of .*d\.csv\), column 'label', split 'train'"),
+        ("a,good\n ,bad\n", r"a text is empty; .*row 1 \(line 3 of .*d\.csv\), column 'text'"),
+        ("a,good\nb,odd\n", "outside the head; given: 'odd'; .*row 1, column 'label', split 'train' of task 'reviews'"),
+        ("a,good\nb,good\n", "every label is the same; given: 'good'"),
+        ("", "the split is empty"),
+    ],
+)
+def test_rows_that_do_not_fit_the_task_are_refused(tmp_path: Path, nowhere: Sources, rows: str, message: str) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text(f"text,label\n{rows}")
+    with pytest.raises(DataError, match=message):
+        tables.load(own(file, evaluation_split="train"), nowhere)
+
+
+def test_a_class_that_is_only_scored_is_called_out(
+    tmp_path: Path, nowhere: Sources, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text("text,label\na,good\nb,bad\nc,odd\nd,odd\n")
+    labels = ("bad", "good", "odd")
+    tables.load(own(file, labels=labels, train_split="train[:2]", evaluation_split="train[2:]"), nowhere)
+    assert "no row has the label 'odd': column 'label', split 'train[:2]'" in caplog.text
+    assert "every row has the label 'odd': column 'label', split 'train[2:]'" in caplog.text
+
+
+def classes(tmp_path: Path, name: str, names: list[str], labels: list[int]) -> Path:
+    """A Parquet file whose schema names the classes of the column ``label``."""
+    schema = {"info": {"features": {"label": {"_type": "ClassLabel", "names": names}}}}
+    content = pyarrow.table({"text": ["a", "b"], "label": labels})
+    parquet.write_table(content.replace_schema_metadata({"huggingface": json.dumps(schema)}), tmp_path / name)
+    return tmp_path / name
+
+
+def test_classes_go_by_their_names_and_so_does_the_hash(tmp_path: Path, nowhere: Sources) -> None:
+    one = own(classes(tmp_path, "one.parquet", ["bad", "good"], [0, 1]), evaluation_split="train")
+    other = own(classes(tmp_path, "other.parquet", ["good", "bad"], [0, 1]), evaluation_split="train")
+    loaded, swapped = tables.load(one, nowhere), tables.load(other, nowhere)
+    assert (loaded.train["label"], swapped.train["label"]) == ([0, 1], ["good", "bad"])
+    assert loaded.origin.sha256 != swapped.origin.sha256
+    assert one.task_head.targets(swapped.train["label"], where="here").tolist() == [1, 0]
+
+
+def test_a_pin_holds_for_a_task_with_the_classes_in_another_order(tmp_path: Path) -> None:
+    (tmp_path / "org/data").mkdir(parents=True)
+    classes(tmp_path / "org/data", "train.parquet", ["bad", "good"], [0, 1])
+    task, mirror = own(Path("org/data"), evaluation_split="train"), Sources(tmp_path, None)
+    pins = Pins().with_data(task, tables.load(task, mirror).origin)
+    turned = task.model_copy(update={"labels": ("good", "bad")})
+    assert tables.load(turned, Sources(tmp_path, None, pins)).train["label"] == ["bad", "good"]
+    classes(tmp_path / "org/data", "train.parquet", ["bad", "good"], [1, 0])
+    with pytest.raises(HashMismatch, match="is not what the lock file promises"):
+        tables.load(turned, Sources(tmp_path, None, pins))
 
 
 @pytest.mark.parametrize("name", ["x" * 500 + ".csv", "loop.csv", "pipe.csv", "null\0.csv"])
