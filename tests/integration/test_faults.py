@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 import shutil
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 from bertspec.store import Store, StoredRun
 from bertspec.store.runs import read
+from tests.integration.interrupts import unmeasured
 
 NURSERY = Path(__file__).parent / "nursery.py"
 UNSHARE = shutil.which("unshare")
@@ -54,7 +56,11 @@ class Nursery:
 @pytest.fixture(scope="module")
 def process() -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, str(NURSERY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(NURSERY)],
+        env=unmeasured(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

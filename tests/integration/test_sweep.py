@@ -21,7 +21,7 @@ from bertspec.store import Store
 from bertspec.study import Session
 from bertspec.sweeps.worker_pool import Job, WorkerPool
 from bertspec.tracking import SilentTracker
-from tests.integration.interrupts import heed_interrupts
+from tests.integration.interrupts import heed_interrupts, unmeasured
 from tests.integration.micro import ENCODER, TASK
 
 SWEEP = """\
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def begun(folder: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**unmeasured(os.environ), "WANDB_MODE": "disabled", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     environment.pop("BERTSPEC_STORE", None)
     return subprocess.Popen(
         [sys.executable, "-m", "bertspec", "sweep", "mine", "--processes", "2", "--device", "cpu"],
