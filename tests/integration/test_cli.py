@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -33,14 +34,15 @@ def test_a_short_command_is_quick_and_does_not_load_torch(words: list[str], envi
         "print(sorted({'torch', 'transformers', 'wandb', 'datasets', 'sklearn', 'scipy'} & set(sys.modules)))\n"
     )
 
-    def command_s() -> float:
-        began = time.perf_counter()
+    def computed_s() -> float:
+        """Seconds of processor time: other tests run at the same time."""
+        began = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        seconds = time.perf_counter() - began
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.stdout.splitlines()[-1] == "[]"
-        return seconds
+        return ended.ru_utime - began.ru_utime + ended.ru_stime - began.ru_stime
 
-    quick, taken = median_of_three_is_below(3.0, command_s)  # 0.4 s on a quiet machine
+    quick, taken = median_of_three_is_below(3.0, computed_s)  # 1.2 s under coverage
     assert quick, taken
 
 
