@@ -96,7 +96,7 @@ def stepping(name: str, sources: Sources) -> Callable[[], torch.Tensor]:
 def timed(piece: str, whose: str, act: object) -> Measurement:
     """Forward and backward, until the figure is steady."""
     timer = Timer("act()", globals={"act": act}, label="forward and backward", sub_label=piece, description=whose)
-    return timer.blocked_autorange(min_run_time=0.5)
+    return timer.blocked_autorange(min_run_time=0.2)
 
 
 def shown(measurements: list[Measurement], capsys: pytest.CaptureFixture[str]) -> None:
