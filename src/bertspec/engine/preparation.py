@@ -143,7 +143,7 @@ def _check(
     task = config.task
     for ids, examples, split in zip(tokens, splits, (task.train_split, task.evaluation_split), strict=True):
         where = functools.partial("row {2}, split {0!r} of task {1!r}".format, split, task.name)
-        examined = checks.Examined(ids, examples.texts, where, special)
+        examined = checks.Examined(ids, examples, where, special)
         checks.refuse_unreadable(model, tokenizer, examined, encoder=config.encoder.name)
 
 

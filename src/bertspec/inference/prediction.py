@@ -84,7 +84,7 @@ class Predictor:
             check_text(text, where=f"text {number % len(texts) + 1}")
         examples = Examples(list(texts), None if pairs is None else list(pairs), np.zeros(len(texts)))
         tokens = encode(self.tokenizer, examples, max_length=self.config.recipe.max_length, key="", cache=None)
-        examined = checks.Examined(tokens, texts, lambda row: f"text {row + 1}")
+        examined = checks.Examined(tokens, examples, lambda row: f"text {row + 1}")
         checks.refuse_unreadable(self.model, self.tokenizer, examined, encoder=self.config.encoder.name)
         with self.device.session(0):
             logits = outputs(self.model, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)
@@ -126,8 +126,9 @@ class Subject:
             DataError: the tokenizer knows less than half of its tokens.
         """
         longest = self.model.longest or len(text.encode()) + 8  # no text has more tokens than bytes
-        tokens = encode(self.tokenizer, Examples([text], None, np.zeros(1)), max_length=longest, key="", cache=None)
-        examined = checks.Examined(tokens, [text], lambda _: "the text to measure")
+        examples = Examples([text], None, np.zeros(1))
+        tokens = encode(self.tokenizer, examples, max_length=longest, key="", cache=None)
+        examined = checks.Examined(tokens, examples, lambda _: "the text to measure")
         checks.refuse_unreadable(self.model, self.tokenizer, examined, encoder=self.name)
         return tokens
 

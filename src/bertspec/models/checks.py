@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bertspec.data.tokens import Tokens
+from bertspec.data.tokens import Examples, Tokens
 from bertspec.device import Device
 from bertspec.errors import DataError, InvalidConfig, SourceError
 from bertspec.models import probe
@@ -36,7 +36,7 @@ class Examined:
     """The examples of one split, as an encoder is to read them."""
 
     tokens: Tokens
-    texts: Sequence[str]
+    examples: Examples
     where: Callable[[int], str]
     """Names an example by its row."""
     special: int = 0
@@ -95,12 +95,12 @@ def refuse_unreadable(
         SourceError: an id is beyond the embeddings.
     """
     tokens = examined.tokens
-    empty = np.flatnonzero(tokens.lengths <= examined.special)
-    if len(empty):
-        row = int(empty[0])
+    empty = next(_empty(tokenizer, examined), None)
+    if empty is not None:
+        row, text = empty
         raise DataError(
             "the tokenizer leaves nothing of a text",
-            given=examined.texts[row],
+            given=text,
             allowed="a text with at least one token",
             where=examined.where(row),
         )
@@ -147,6 +147,18 @@ def try_out(
     _refuse_other_padding(model, tokenizer, seen, where)
     _refuse_pooled_padding(model, seen, where)
     _refuse_unmarked(tokenizer, splits, seen, where)
+
+
+def _empty(tokenizer: PreTrainedTokenizerBase, examined: Examined) -> Iterator[tuple[int, str]]:
+    """Yield the texts of which the tokenizer leaves nothing, with their rows."""
+    examples = examined.examples
+    for row in np.flatnonzero(examined.tokens.lengths <= examined.special).tolist():
+        yield row, examples.texts[row]
+    for texts in (examples.texts, examples.pairs) if examples.pairs is not None else ():
+        for row, text in enumerate(texts):
+            # One of a pair alone does not show in the number of tokens; letters and digits always leave something.
+            if not any(map(str.isalnum, text)) and not tokenizer(text, add_special_tokens=False)["input_ids"]:
+                yield row, text
 
 
 def _read(model: EncoderModel, examples: Tokens, pad_id: int) -> probe.Dependence:

@@ -60,15 +60,26 @@ def test_a_text_of_which_nothing_is_left_is_named(built: Built, encoder: Encoder
     lengths = [special + 1, special, special + 3]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     tokens = Tokens(np.full(offsets[-1], 7, np.int32), np.zeros(offsets[-1], np.int8), offsets)
-    examined = checks.Examined(tokens, ["a", "\u200b", "b"], "row {}".format, special)
+    examined = checks.Examined(tokens, Examples(["a", "\u200b", "b"], None, np.zeros(3)), "row {}".format, special)
     with pytest.raises(DataError, match=r"leaves nothing of a text; given: '\\u200b'.*where: row 1$"):
         checks.refuse_unreadable(model, tokenizer, examined, encoder="micro")
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_one_text_of_a_pair_of_which_nothing_is_left_is_named(built: Built, encoder: EncoderConfig, empty: int) -> None:
+    model, tokenizer = built(encoder)
+    columns = [["it was dull .", "..."], ["it was witty .", "!"]]
+    columns[empty][1] = "\u200b"
+    examples = Examples(columns[0], columns[1], np.zeros(2))
+    tokens = encode(tokenizer, examples, max_length=32, key="", cache=None)
+    with pytest.raises(DataError, match=r"leaves nothing of a text; given: '\\u200b'.*where: row 1$"):
+        checks.refuse_unreadable(model, tokenizer, checks.Examined(tokens, examples, "row {}".format, 3), encoder="x")
 
 
 def test_a_token_without_an_embedding_is_named(built: Built, encoder: EncoderConfig) -> None:
     model, tokenizer = built(encoder)
     tokenizer.add_tokens(["keyboard"])
-    examined = checks.Examined(tokenized(tokenizer, "a keyboard"), ["a keyboard"], str)
+    examined = checks.Examined(tokenized(tokenizer, "a keyboard"), Examples(["a keyboard"], None, np.zeros(1)), str)
     with pytest.raises(SourceError, match="more tokens than the encoder has embeddings; given: \"token 'keyboard'"):
         checks.refuse_unreadable(model, tokenizer, examined, encoder="micro")
 
