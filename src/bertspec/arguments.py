@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 __all__ = ["int_between", "positive_int", "seed"]
 
+_DIGITS = 18
+"""No number that a user needs has more; Python itself refuses to read thousands of them."""
+
 
 def positive_int(text: str) -> int:
     """A whole number above zero."""
-    if not text.isdecimal() or int(text) == 0:
+    if not _is_whole(text) or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number, such as 500")
     return int(text)
 
@@ -19,7 +22,7 @@ def int_between(least: int, most: int) -> Callable[[str], int]:
     """The type of whole numbers from ``least`` to ``most``, both included."""
 
     def bounded_int(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
+        if not _is_whole(text) or not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
         return int(text)
 
@@ -28,6 +31,10 @@ def int_between(least: int, most: int) -> Callable[[str], int]:
 
 def seed(text: str) -> int:
     """A seed: a whole number from 0 to 2**32 - 1."""
-    if not text.isdecimal() or int(text) >= 2**32:
+    if not _is_whole(text) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a seed, a whole number from 0 to {2**32 - 1}")
     return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _DIGITS

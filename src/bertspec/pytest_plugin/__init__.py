@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bertspec.arguments import positive_int
+from bertspec.arguments import int_between, positive_int
 
 if TYPE_CHECKING:
     from bertspec.pytest_plugin.capabilities import Machine
@@ -85,7 +85,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--calibrate",
-        type=positive_int,
+        type=int_between(1, 1000),
         metavar="RUNS",
         help="run every study on RUNS reference seeds and write its calibration record (see bertspec calibrate --help)",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -197,13 +198,20 @@ def scenario_of(item: pytest.Item) -> tuple[ScenarioTemplate, Example] | None:
     if template is None or not definitions.may_be_ours(Path(template.feature.filename)):
         return None
     try:
-        document = gherkin.parse(Path(template.feature.filename).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, Unreadable):
+        examples = _examples_by_values(_read(Path(template.feature.filename)))
+    except (UnicodeDecodeError, Unreadable):
         return None
-    values = bound_example(item)
-    candidates = (one for one in gherkin.examples(document) if one.scenario.title == template.name)
-    example = next((one for one in candidates if dict(one.values) == values), None)
+    example = examples.get((template.name, frozenset(bound_example(item).items())))
     return (template, example) if example else None
+
+
+@functools.lru_cache(maxsize=4)
+def _examples_by_values(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], Example]:
+    """The examples of a feature file by title and values; the tests that bind its rows ask one by one."""
+    found: dict[tuple[str, frozenset[tuple[str, str]]], Example] = {}
+    for example in gherkin.examples(gherkin.parse(text)):
+        found.setdefault((example.scenario.title, frozenset(example.values.items())), example)
+    return found
 
 
 def _wants_traceback(config: pytest.Config) -> bool:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bertspec.pytest_plugin import definitions
+
 if TYPE_CHECKING:
     from .conftest import Project
 
@@ -63,3 +65,55 @@ def test_workers_are_not_started(learning: Project, workers: list[str]) -> None:
     result = learning.run("features", "--check-steps", *workers)
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["3 scenarios, all steps defined"])
+
+
+MODULES, KEY_WORDS = definitions.MODULES, definitions.KEY_WORDS
+
+OURS = """
+    Feature: Encoders
+      Scenario: It learns
+        Given the encoder "bert-tiny"
+        And the task "bundled/sentiment"
+        When it is fine-tuned with "adamw" on seeds 1 to 3
+        {then}
+"""
+
+
+@pytest.fixture
+def real(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The project with the steps that bertspec ships."""
+    monkeypatch.setattr(definitions, "MODULES", MODULES)
+    monkeypatch.setattr(definitions, "KEY_WORDS", KEY_WORDS)
+    project.write("conftest.py", "")
+    return project
+
+
+def test_a_scenario_without_a_then_fails_before_anything_is_trained(real: Project) -> None:
+    real.write("features/silent.feature", OURS.format(then=""))
+    result = real.run("features")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*the scenario has no Then: it claims nothing, and would pass; where: features/silent.feature:2"]
+    )
+    checked = real.run("features", "--check-steps")
+    assert checked.ret == pytest.ExitCode.TESTS_FAILED
+    checked.stdout.fnmatch_lines(["features/silent.feature:2: the scenario has no Then: *"])
+
+
+def test_a_bound_that_no_score_can_have_is_blamed_on_its_own_line(real: Project) -> None:
+    real.write("features/high.feature", OURS.format(then="Then its accuracy is at least inf"))
+    result = real.run("features")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["accuracy can never be inf*", "features/high.feature:6: Then its accuracy is at least inf"]
+    )
+
+
+def test_what_a_scenario_says_in_vain_is_refused_with_its_line(real: Project) -> None:
+    doc_string = 'Then its accuracy is at least 0.9\n          """\n          doc\n          """'
+    real.write("features/vain.feature", OURS.format(then=doc_string))
+    result = real.run("features")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["features/vain.feature:6: the step reads no doc string: Then its accuracy is at least 0.9"]
+    )

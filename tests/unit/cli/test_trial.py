@@ -79,13 +79,24 @@ def test_a_trial_uses_the_store_of_the_environment(
 
 
 @pytest.mark.parametrize(
-    "words", [["{"], ["[1]"], ["--optimizer"], ["-x"], ["sgd"]], ids=["half", "list", "empty", "short", "word"]
+    "words",
+    [["{"], ["[1]"], ["--optimizer"], ["-x"], ["sgd"], ["[" * 5000], ['{"steps": 1, "steps": 2}']],
+    ids=["half", "list", "empty", "short", "word", "deep", "twice"],
 )
 def test_what_is_no_parameter_is_bad_usage(
     words: list[str], call: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["trial", *words]) == 2
     assert "not a parameter of a trial" in capsys.readouterr().err
+    assert set(call) == {"folder"}
+
+
+@pytest.mark.parametrize("words", [["--steps=1", "--steps=2"], ["steps=1", '{"steps": 1}']])
+def test_a_parameter_that_is_given_twice_is_bad_usage(
+    words: list[str], call: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["trial", *words]) == 2
+    assert "error: a parameter is given twice; given: 'steps'" in capsys.readouterr().err
     assert set(call) == {"folder"}
 
 

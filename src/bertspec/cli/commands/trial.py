@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import json
 import re
 import signal
 import sys
@@ -89,23 +88,24 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     for word in (*arguments.values, *arguments.further):  # argparse takes no value with a space for an option
         parameter = re.fullmatch(r"(?:--)?([A-Za-z_][\w.-]*)=(.*)", word, re.DOTALL)
-        parameters |= {parameter[1]: _value(parameter[2])} if parameter else _object(word)
+        more = {parameter[1]: _value(parameter[2])} if parameter else _object(word)
+        twice = parameters.keys() & more.keys()
+        if twice:
+            raise InvalidConfig("a parameter is given twice", given=", ".join(sorted(twice)))
+        parameters |= more
     if not parameters:
         raise InvalidConfig("the trial has no parameters", allowed="one JSON object, or --NAME=VALUE for each")
     return parameters
 
 
 def _object(word: str) -> dict[str, Any]:
+    from bertspec.documents import parse_json
     from bertspec.errors import InvalidConfig
 
-    try:
-        values = json.loads(word)
-    except (ValueError, RecursionError):
-        values = None
+    problem, allowed = "this is not a parameter of a trial", "one JSON object, or --NAME=VALUE"
+    values = parse_json(word, what=f"{problem}: the text", allowed=allowed)
     if not isinstance(values, dict):
-        raise InvalidConfig(
-            "this is not a parameter of a trial", given=word, allowed="one JSON object, or --NAME=VALUE"
-        )
+        raise InvalidConfig(problem, given=word, allowed=allowed)
     return values
 
 
