@@ -140,9 +140,9 @@ def _report(error: Exception, *, verbose: int) -> int:
     from bertspec.tracking.connection import without_secrets
 
     status = next((status for kind, status in _EXIT.items() if isinstance(error, kind)), _BUG)
-    status = (
-        3 if type(error).__name__ == "OutOfMemoryError" else status
-    )  # torch's; importing torch for its class takes seconds
+    # By its name: importing torch takes seconds. A library that cannot be mapped needs memory, or is broken.
+    outside = type(error).__name__ == "OutOfMemoryError" or (isinstance(error, ImportError) and ".so" in str(error))
+    status = 3 if outside else status
     if verbose > 1 or os.environ.get("BERTSPEC_DEBUG"):
         _write(without_secrets("".join(traceback.format_exception(error)).rstrip()))
     name = "" if isinstance(error, BertspecError) else f"{type(error).__name__}: "

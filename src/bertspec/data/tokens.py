@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from random import SystemRandom
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from bertspec.config import TaskConfig
 from bertspec.errors import DataError
-from bertspec.files import atomic_folder
+from bertspec.files import atomic_folder, open_regular, own_folder, read_regular, unlink_irregular
 from bertspec.sources.tables import Table
 
 __all__ = ["Examples", "Tokens", "check_text", "encode", "read"]
@@ -30,7 +32,9 @@ _LAYOUT = 1
 
 _TEXTS_AT_ONCE = 10_000
 
-_ARRAYS = ("ids", "types", "offsets")
+_ARRAYS: dict[str, type[np.generic]] = {"ids": np.int32, "types": np.int8, "offsets": np.int64}
+_CHECKED = 16
+"""Examples that are tokenized to check a cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class Examples:
     """The second texts; None for a task of single texts."""
     labels: NDArray[np.float64]
     """The head's targets, shape (examples,): class numbers, or numbers to regress."""
+
+    def take(self, rows: Sequence[int]) -> Examples:
+        """Some of the examples, in the order of these rows."""
+        pairs = None if self.pairs is None else [self.pairs[row] for row in rows]
+        return Examples([self.texts[row] for row in rows], pairs, self.labels[list(rows)])
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -137,16 +146,25 @@ def encode(tokenizer: Any, examples: Examples, *, max_length: int, key: str, cac
         DataError: more than half of the tokens are unknown to the tokenizer.
     """
     if cache is None:
-        return _tokenize(tokenizer, examples, max_length)
+        return _known(tokenizer, examples, max_length)
     folder = cache / _cache_key(examples, max_length, key)
     cached = _read(folder)
     if cached is not None:
-        return cached
-    tokens = _tokenize(tokenizer, examples, max_length)
+        if _is_of(cached, tokenizer, examples, max_length):
+            return cached
+        _log.warning("the token ids cached in %s are not those of their texts, and are made again", folder)
+    tokens = _known(tokenizer, examples, max_length)
     try:
         _write(tokens, folder)
     except OSError as refusal:
         _log.warning("token ids are not cached in %s: %s", cache, refusal)
+    return tokens
+
+
+def _known(tokenizer: Any, examples: Examples, max_length: int) -> Tokens:
+    """Tokenize, and refuse texts that the tokenizer does not know."""
+    tokens = _tokenize(tokenizer, examples, max_length)
+    _refuse_unknown(tokens.ids, tokenizer, examples.texts[0])
     return tokens
 
 
@@ -166,9 +184,7 @@ def _tokenize(tokenizer: Any, examples: Examples, max_length: int) -> Tokens:
         ids.append(np.fromiter(chain.from_iterable(encoded["input_ids"]), dtype=np.int32))
         types.append(np.fromiter(chain.from_iterable(encoded["token_type_ids"]), dtype=np.int8))
         lengths += map(len, encoded["input_ids"])
-    joined = np.concatenate(ids)
-    _refuse_unknown(joined, tokenizer, examples.texts[0])
-    return Tokens(joined, np.concatenate(types), np.cumsum(lengths, dtype=np.int64))
+    return Tokens(np.concatenate(ids), np.concatenate(types), np.cumsum(lengths, dtype=np.int64))
 
 
 def _refuse_unknown(ids: NDArray[np.int32], tokenizer: Any, text: str) -> None:
@@ -190,8 +206,10 @@ def _cache_key(examples: Examples, max_length: int, key: str) -> str:
 
 
 def _write(tokens: Tokens, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")), atomic_folder(folder) as draft:
+    lock = folder.with_name(f".{folder.name}.lock")
+    own_folder(folder.parent).mkdir(parents=True, exist_ok=True)
+    unlink_irregular(lock)
+    with FileLock(lock), atomic_folder(folder) as draft:
         digest = hashlib.sha256()
         for name in _ARRAYS:
             array = getattr(tokens, name)
@@ -203,17 +221,50 @@ def _write(tokens: Tokens, folder: Path) -> None:
 def _read(folder: Path) -> Tokens | None:
     """Read the cached ids; None if they are missing or damaged."""
     try:
-        arrays = [_mapped(folder / f"{name}.npy") for name in _ARRAYS]
-        expected = (folder / "sha256").read_text("ascii")
+        own_folder(folder)
+        arrays = [_mapped(folder / f"{name}.npy", kind) for name, kind in _ARRAYS.items()]
+        expected = read_regular(folder / "sha256", limit=64, follow=False).decode("ascii")
     except (OSError, ValueError, EOFError):
         return None
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(array.tobytes())
+        digest.update(array.data)
     return Tokens(*arrays) if digest.hexdigest() == expected else None
 
 
-def _mapped(file: Path) -> NDArray[Any]:
-    """Read an array without pickles: numpy refuses files that hold objects."""
-    array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)  # noqa: TID251
+def _mapped(file: Path, kind: type[np.generic]) -> NDArray[Any]:
+    """Read a one-dimensional array without pickles: numpy refuses files that hold objects.
+
+    Raises:
+        OSError: it is a link, a pipe or a device, or cannot be read.
+        ValueError: it is another kind of array.
+    """
+    open_regular(file, follow=False).close()
+    try:
+        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)  # noqa: TID251
+    except (SyntaxError, TokenError) as damage:  # the header is Python code
+        raise ValueError("the array has no header") from damage
+    if array.dtype != kind or array.ndim != 1:
+        raise ValueError("the array has another type or shape")
     return array
+
+
+def _is_of(tokens: Tokens, tokenizer: Any, examples: Examples, max_length: int) -> bool:
+    """Whether cached ids fit the examples in number and range, and are those of some examples that nobody can foresee.
+
+    Others may write in the cache, and its hash with it.
+    """
+    if (
+        len(tokens.offsets) != len(examples) + 1
+        or int(tokens.offsets[0]) != 0
+        or int(tokens.offsets[-1]) != len(tokens.ids)
+    ):
+        return False
+    if len(tokens.types) != len(tokens.ids) or not 0 <= tokens.lengths.min() <= tokens.lengths.max() <= max_length:
+        return False
+    if not 0 <= tokens.ids.min(initial=0) <= tokens.ids.max(initial=0) < len(tokenizer):
+        return False
+    chosen = SystemRandom().sample(range(len(examples)), min(len(examples), _CHECKED))
+    fresh = _tokenize(tokenizer, examples.take(chosen), max_length)
+    cached = tokens.take(np.array(chosen, dtype=np.int64))
+    return all(np.array_equal(getattr(fresh, name), getattr(cached, name)) for name in _ARRAYS)

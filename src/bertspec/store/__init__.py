@@ -242,15 +242,20 @@ class Store:
             InvalidConfig: several do, or the store is empty.
             StoreError: the folder of the runs is a link or a file.
         """
-        run = self._latest() if word == "latest" else None
-        run = run or self._only(word, self.fingerprints())
+        run = self._latest() if word == "latest" else self._only(word, self.fingerprints())
         if (wrong := run.disagreement()) is not None:
             _warn_once(f"the stored run {run.fingerprint[:12]}: {wrong}")
         return run
 
-    def _latest(self) -> StoredRun | None:
+    def _latest(self) -> StoredRun:
         ordered = sorted(self._scanned(), key=lambda each: each.finished, reverse=True)
-        return next((run for each in ordered if (run := self._read(each.fingerprint)) is not None), None)
+        run = next((run for each in ordered if (run := self._read(each.fingerprint)) is not None), None)
+        if run is None:
+            which = "runs that can be read" if self.fingerprints() else "runs"
+            raise InvalidConfig(
+                f"the store holds no {which}", given="latest", allowed="bertspec run, first", where=self.root
+            )
+        return run
 
     def _only(self, word: str, names: list[str]) -> StoredRun:
         """The only run whose fingerprint begins with a word.

@@ -53,6 +53,7 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
         (StoreError("x"), 3),
         (OSError(errno.ENOSPC, "no space left"), 3),
         (OutOfMemoryError("x"), 3),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), 3),
         (Diverged("x"), 4),
         (KeyError("x"), 70),
     ],

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,7 @@ import pytest
 
 from bertspec import models
 from bertspec.config import EncoderConfig, TaskConfig
+from bertspec.data import tokens
 from bertspec.data.tokens import Examples, Tokens, encode, read
 from bertspec.errors import DataError
 from bertspec.sources import Sources, pretrained
@@ -108,9 +113,14 @@ def test_cached_ids_equal_fresh_ones(tokenizer: Any, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("[!.]*"))) == 1
 
 
-def test_the_cache_is_read_and_not_made_again(tokenizer: Any, tmp_path: Path) -> None:
-    made(tokenizer, tmp_path)
-    assert same(encode(None, EXAMPLES, max_length=32, key="k", cache=tmp_path), made(tokenizer))
+def test_the_cache_is_read_and_not_made_again(tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = Examples([f"the plot is {number} ." for number in range(100)], None, np.zeros(100))
+    fresh = made(tokenizer, tmp_path, many)
+    counts: list[int] = []
+    honest = tokens._tokenize
+    monkeypatch.setattr(tokens, "_tokenize", lambda t, few, m: counts.append(len(few)) or honest(t, few, m))
+    assert same(made(tokenizer, tmp_path, many), fresh)
+    assert counts == [16]  # those that are compared
 
 
 @pytest.mark.parametrize(
@@ -141,6 +151,78 @@ def test_a_damaged_cache_is_made_again(tokenizer: Any, tmp_path: Path, damage: s
     else:
         file.write_bytes(content[: len(content) // 2 * (damage == "truncate")])
     assert same(made(tokenizer, tmp_path), made(tokenizer))
+
+
+def plant(folder: Path, ids: Any, types: Any, offsets: Any) -> None:
+    """Replace cached ids, with the hash that belongs to them."""
+    digest = hashlib.sha256()
+    for name, array in (("ids", ids), ("types", types), ("offsets", offsets)):
+        np.save(folder / f"{name}.npy", array)
+        digest.update(array.tobytes())
+    (folder / "sha256").write_text(digest.hexdigest())
+
+
+POISON: dict[str, Callable[[Tokens], tuple[Any, Any, Any]]] = {
+    "another id": lambda t: (np.where(t.ids > 5, 6, t.ids), t.types, t.offsets),
+    "an id beyond the vocabulary": lambda t: (np.full_like(t.ids, 10**6), t.types, t.offsets),
+    "another type": lambda t: (t.ids, np.full_like(t.types, 7), t.offsets),
+    "fewer types": lambda t: (t.ids, t.types[1:], t.offsets),
+    "fewer examples": lambda t: (t.ids, t.types, t.offsets[[0, -1]]),
+    "no example": lambda t: (t.ids, t.types, t.offsets[:0]),
+    "falling offsets": lambda t: (t.ids, t.types, t.offsets[::-1].copy()),
+    "offsets beyond the end": lambda t: (t.ids, t.types, t.offsets * 1000),
+    "wide ids": lambda t: (t.ids.astype(np.int64), t.types, t.offsets),
+    "two dimensions": lambda t: (t.ids[None], t.types, t.offsets),
+}
+
+
+@pytest.mark.parametrize("poison", POISON.values(), ids=POISON)
+def test_a_poisoned_cache_is_made_again(
+    poison: Callable[[Tokens], tuple[Any, Any, Any]], tokenizer: Any, tmp_path: Path
+) -> None:
+    fresh = made(tokenizer, tmp_path)
+    folder = next(tmp_path.glob("[!.]*"))
+    plant(folder, *poison(fresh))
+    assert same(made(tokenizer, tmp_path), fresh)
+    again = tokens._read(folder)
+    assert again is not None
+    assert same(again, fresh)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "large", "no array"])
+@pytest.mark.parametrize("name", ["ids.npy", "sha256"])
+def test_what_is_planted_in_a_cache_blocks_nobody_and_leads_nowhere(
+    kind: str, name: str, tokenizer: Any, tmp_path: Path
+) -> None:
+    fresh = made(tokenizer, tmp_path / "cache")
+    file = next((tmp_path / "cache").glob("[!.]*")) / name
+    moved = file.rename(tmp_path / "elsewhere")
+    before = moved.read_bytes()
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "link":
+        file.symlink_to(moved)
+    elif kind == "large":
+        with file.open("wb") as stream:
+            stream.truncate(1 << 40)
+    else:
+        file.write_bytes(b"\x93NUMPY\x01\x00\x10\x00" + b"(" * 100)
+    assert same(made(tokenizer, tmp_path / "cache"), fresh)
+    assert not file.is_symlink()
+    assert moved.read_bytes() == before
+
+
+def test_a_lock_that_is_a_link_leads_nowhere(tokenizer: Any, tmp_path: Path) -> None:
+    made(tokenizer, tmp_path / "cache")
+    folder = next((tmp_path / "cache").glob("[!.]*"))
+    shutil.rmtree(folder)
+    (tmp_path / "victim").write_text("precious")
+    lock = tmp_path / "cache" / f".{folder.name}.lock"
+    lock.unlink()
+    lock.symlink_to(tmp_path / "victim")
+    made(tokenizer, tmp_path / "cache")
+    assert folder.is_dir()
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_text_that_the_tokenizer_does_not_know_is_refused(tokenizer: Any) -> None:

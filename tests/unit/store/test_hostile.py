@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import bertspec.store
 from bertspec import study
 from bertspec.config import StudyConfig
-from bertspec.errors import StoreError
+from bertspec.errors import InvalidConfig, StoreError
 from bertspec.store import Store, StoredRun
 from bertspec.study import Session
 
@@ -435,3 +435,10 @@ def test_a_damaged_run_is_reported_in_one_short_line(
     [message] = [each.getMessage() for each in caplog.records]
     assert message.isprintable()
     assert len(message) < 800
+
+
+def test_a_store_whose_runs_cannot_be_read_has_no_latest_one(store: Store, run: StoredRun) -> None:
+    store.put(run)
+    (store.folder(NAME) / "run.json").write_text("[")
+    with pytest.raises(InvalidConfig, match="the store holds no runs that can be read; given: 'latest'"):
+        store.find("latest")
