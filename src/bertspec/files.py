@@ -21,6 +21,7 @@ __all__ = [
     "atomic_folder",
     "create",
     "flush",
+    "is_folder",
     "open_regular",
     "own_folder",
     "read_regular",
@@ -68,6 +69,14 @@ def create(path: Path) -> BufferedWriter:
     """
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666), "wb")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder. A name that no file can have, and a loop of links, do not."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:

@@ -378,6 +378,7 @@ def test_limits_of_a_study_are_stated(own: Catalog) -> None:
     for fields, message in (
         ({"steps": 10_000_001}, "steps: input should be less than or equal to 10000000"),
         ({"steps": 10**30}, "steps: input should be less than or equal to 10000000"),
+        ({"epochs": 1e300}, "epochs: input should be less than or equal to 10000000"),
         ({"seeds": range(1001)}, "seeds: tuple should have at most 1000 items"),
         ({"max_length": 10**12}, "max_length: input should be less than or equal to 1000000"),
         ({"batch_size": 10**30}, "batch_size: input should be less than or equal to 10000000"),

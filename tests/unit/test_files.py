@@ -11,6 +11,7 @@ from bertspec.files import (
     NotRegular,
     atomic_folder,
     create,
+    is_folder,
     own_folder,
     read_regular,
     remove,
@@ -172,3 +173,10 @@ def test_only_what_is_neither_a_file_nor_a_folder_is_unlinked(tmp_path: Path, vi
     for path in (tmp_path / "link", tmp_path / "pipe", victim, victim / "file", tmp_path / "nothing"):
         unlink_irregular(path)
     assert [each.name for each in tmp_path.iterdir()] == ["victim"]
+
+
+def test_a_path_that_no_file_can_have_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert is_folder(tmp_path)
+    for name in ("missing", "loop", "a" * 500, "a\0b"):
+        assert not is_folder(tmp_path / name)

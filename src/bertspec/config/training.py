@@ -250,7 +250,7 @@ class RecipeConfig(FiniteRecord):
 
     optimizer: OptimizerConfig
     """The update rule with its learning rate."""
-    epochs: PositiveFloat | None = None
+    epochs: Annotated[float, Field(gt=0, le=MOST_STEPS)] | None = None
     """Passes over the training split; a fraction stops inside a pass."""
     steps: Steps | None = None
     """Optimizer steps, whatever the size of the training split; up to 10,000,000."""

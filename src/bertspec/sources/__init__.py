@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from bertspec.errors import SourceError, UnknownName, Unreachable
+from bertspec.files import is_folder
 from bertspec.network import answers, redact
 from bertspec.sources.pins import Pins
 
@@ -62,7 +63,7 @@ class Sources:
         try:
             folder = (self.mirror / name).resolve()
             inside = folder.is_relative_to(self.mirror.resolve())
-            return folder if inside and folder.is_dir() else None
+            return folder if inside and is_folder(folder) else None
         except (OSError, RuntimeError, ValueError):  # links form a loop, or the name is none that a folder can have
             return None
 

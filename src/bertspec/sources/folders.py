@@ -16,7 +16,7 @@ from typing import Any
 
 from bertspec import documents
 from bertspec.errors import DataError
-from bertspec.files import read_regular
+from bertspec.files import is_folder, read_regular
 from bertspec.sources.rows import SUFFIXES, suffix_of
 
 __all__ = ["DataFiles", "find"]
@@ -80,7 +80,7 @@ def find(path: Path, subset: str | None) -> DataFiles:
     Raises:
         DataError: the README cannot be understood, there is no such subset, or no data file.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return DataFiles(path.parent, (("train", (path,)),))
     card = _card(path)
     config = _config(card, subset, path)

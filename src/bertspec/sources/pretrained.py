@@ -20,7 +20,7 @@ from typing import Any
 from bertspec import documents
 from bertspec.config import EncoderConfig
 from bertspec.errors import HashMismatch, InvalidConfig, SourceError, UnsafeCheckpoint
-from bertspec.files import open_regular
+from bertspec.files import is_folder, open_regular
 from bertspec.results import Origin, Source
 from bertspec.sources import Sources
 from bertspec.sources.generated import TOKENIZER_FILE
@@ -163,7 +163,7 @@ def _from_scratch(encoder: EncoderConfig) -> EncoderFiles:
 
 def _locate(name: str, revision: str | None, sources: Sources) -> tuple[Path, Source, str | None]:
     if Path(name).is_absolute():
-        if not Path(name).is_dir():
+        if not is_folder(Path(name)):
             raise SourceError(
                 "the checkpoint folder does not exist",
                 given=name,

@@ -25,6 +25,7 @@ from bertspec.cli.commands import (
     sync,
     trial,
 )
+from bertspec.errors import cut_short
 from bertspec.printing import printable
 from bertspec.records import did_you_mean
 
@@ -65,7 +66,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports an error in one line, without the usage: twenty options would hide it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {printable(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"error: {cut_short(printable(message), 1000)} (see {self.prog} --help)\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
