@@ -205,6 +205,7 @@ class _Lines:
 
     def __init__(self, stream: Iterable[str], path: Path) -> None:
         self.path, self.count, self.record = path, 0, list[str]()
+        self._carriage_returns: bool | None = None
         self._stream = iter(stream)
 
     def __iter__(self) -> Iterator[str]:
@@ -222,6 +223,19 @@ class _Lines:
         self.record.append(line)
         return line
 
+    def check_end(self, first: int) -> None:
+        """Refuse a record that ends at a carriage return, unless the header does, as in files of old Macs."""
+        lone = self.record[-1].endswith("\r")
+        if self._carriage_returns is None:
+            self._carriage_returns = lone
+        if lone and not self._carriage_returns:
+            raise DataError(
+                "a cell has a carriage return, which would end the row",
+                given=_shortened(self.record[0]),
+                allowed=_QUOTED,
+                where=f"{self.path}, line {first}",
+            )
+
 
 def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with its first line; empty lines are left out."""
@@ -235,6 +249,7 @@ def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as broken:
             raise _badly_quoted(broken, first, lines) from broken
+        lines.check_end(first)
         if len(cells) > 1 or (cells and (cells[0].strip() or '"' in lines.record[0])):
             yield first, cells
 
@@ -274,9 +289,14 @@ class _Joined:
 
     @classmethod
     def of(cls, lines: _Lines, first: int, separator: str, width: int, label: int | None) -> _Joined:
-        alone = [line.replace('"', "").rstrip("\r\n").split(separator) for line in lines.record]
-        labels = tuple(cells[label or 0].strip() for cells in alone if len(cells) == width > 1)
-        return cls(first, lines.count, labels)
+        readings = ((_alone(line, separator), _alone(line.replace('"', ""), separator)) for line in lines.record)
+        rows = (next((cells for cells in each if len(cells) == width > 1), None) for each in readings)
+        return cls(first, lines.count, tuple(cells[label or 0].strip('" ') for cells in rows if cells is not None))
+
+
+def _alone(line: str, separator: str) -> list[str]:
+    """The cells of one line, whatever its quotation marks join."""
+    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
 
 
 def _refuse_swallowed(joined: Sequence[_Joined], labels: Iterable[str] | None, path: Path) -> None:

@@ -39,7 +39,8 @@ GOOD = [
     ("comma", "d.csv", "text,label\nfine,1\npoor,0\n"),
     ("tab", "d.tsv", "text\tlabel\nfine\t1\npoor\t0\n"),
     ("upper case", "D.CSV", "text,label\nfine,1\npoor,0\n"),
-    ("carriage returns", "d.csv", "text,label\r\nfine,1\r\npoor,0\r\n"),
+    ("carriage returns and line feeds", "d.csv", "text,label\r\nfine,1\r\npoor,0\r\n"),
+    ("carriage returns", "d.csv", "text,label\rfine,1\rpoor,0\r"),
     ("no last line end", "d.csv", "text,label\nfine,1\npoor,0"),
     ("empty lines", "d.csv", "\ntext,label\n\nfine,1\n \npoor,0\n\n\n"),
     ("byte order mark", "d.csv", "\ufefftext,label\nfine,1\npoor,0\n"),
@@ -101,6 +102,12 @@ BAD = [
     ("a swallowed row", f'text,label\n{ROW}"a,good\n{ROW}b",good\n', "rows of their own.*lines 3 to 5"),
     ("a swallowed row of numbers", 'text,label\nx,1.5\n"a,2.5\nb",3.5\n', "rows of their own.*lines 3 to 4"),
     ("labels first", 'label,text\ngood,x\nbad,"a\ngood,b"\nbad,c\n', "rows of their own.*lines 3 to 4"),
+    (
+        "a swallowed row in the label",
+        f'text,label\n{ROW * 2}"a, b","good\nb,good"\n',
+        "rows of their own.*lines 4 to 5",
+    ),
+    ("a carriage return", f"text,label\n{ROW}a\rb,good\n", "has a carriage return, which would end the row.*line 3"),
     ("null", "text,label\nfine,good\nfi\0ne,good\n", "NUL character.*line 3"),
     ("empty", "", "the file is empty"),
     ("no column", "a,b\n1,2\n", r"the file lacks a column; given: 'text, label'; allowed: a, b; where: .*line 1"),
@@ -269,8 +276,8 @@ def test_whatever_was_written_is_read_or_refused(
     as_csv(file, cells, quoting=quoting, lineterminator=line_end, delimiter=separator)
     try:
         assert table(file) == cells
-    except DataError as refusal:
-        assert "rows of their own" in refusal.problem  # noqa: PT017 - a text may look like rows
+    except DataError as refusal:  # a text may look like rows, and csv leaves a carriage return without quotation marks
+        assert "rows of their own" in refusal.problem or "carriage return" in refusal.problem  # noqa: PT017
 
 
 WORDS = st.text(st.sampled_from('ab ,"'), min_size=1, max_size=12).filter(str.strip)
