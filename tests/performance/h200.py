@@ -31,7 +31,7 @@ from job import Job, Measured
 from bertspec.config import EncoderConfig, OptimizerConfig, RecipeConfig, RunConfig, TaskConfig
 from bertspec.engine import RunInputs
 from bertspec.results import Origin
-from bertspec.sources.pretrained import EncoderFiles
+from bertspec.sources import Sources, pretrained
 from bertspec.sources.tables import Splits
 
 BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
@@ -102,7 +102,7 @@ def job_of(folder: Path, *, tokens: int, spread: float, rows: int, seed: int) ->
     )
     encoder = EncoderConfig(name="bert-base", checkpoint=str(folder))
     held_out = {column: values[: rows // 4] for column, values in table.items()}
-    inputs = RunInputs(EncoderFiles(folder, folder, origin, origin), Splits(table, held_out, origin))
+    inputs = RunInputs(pretrained.find(encoder, Sources(None, None)), Splits(table, held_out, origin))
     untimed = min(UNTIMED, rows // BATCH // 2)
     return Job(RunConfig(encoder=encoder, task=task, recipe=recipe, seed=seed), inputs, untimed_steps=untimed)
 

@@ -22,6 +22,7 @@ from bertspec.engine.schedules import steps_of, steps_per_epoch
 from bertspec.errors import InvalidConfig
 from bertspec.models import checks
 from bertspec.results import Provenance
+from bertspec.sources import pretrained
 from bertspec.sources.pretrained import EncoderFiles
 from bertspec.sources.tables import Splits
 
@@ -111,8 +112,8 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
         )
     model = models.build(
         config.encoder, inputs.files, task, tokenizer, differentiated_twice=requirements.second_derivative
-    )
-    model = model.to(device.torch)
+    ).to(device.torch)
+    pretrained.refuse_changed(inputs.files)
     model.refuse_longer("max_length", recipe.max_length, encoder=config.encoder.name)
     _check(config, (train, evaluation), tokens, model, tokenizer, special)
     checks.try_out(model, tokenizer, tokens, device, encoder=config.encoder.name)

