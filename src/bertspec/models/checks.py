@@ -165,7 +165,8 @@ def _read(model: EncoderModel, examples: Tokens, pad_id: int) -> probe.Dependenc
     """Read the examples together, and the first alone; then observe what the outputs of the second depend on."""
     with probe.evaluating(model.network), torch.no_grad():
         for rows in (np.arange(len(examples)), np.arange(1)):
-            model(model.batch(examples, rows, pad_id=pad_id))
+            if not torch.isfinite(model(model.batch(examples, rows, pad_id=pad_id))).all():
+                raise FloatingPointError("its outputs are not finite numbers, before any training")
     batch = model.inputs(model.padded(examples, np.array([1]), pad_id=pad_id))
     room = _PADDING if model.longest is None else max(0, min(_PADDING, model.longest - int(examples.lengths[1])))
     fill = {"input_ids": pad_id}

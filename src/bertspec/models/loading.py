@@ -39,6 +39,8 @@ _ADVICE = re.compile(
 )
 """Sentences of the library that tell people what to do."""
 
+_PACKAGE = re.compile(r"(?:requires the|need to install) (\S+)")
+
 _LONGEST_CAUSE = 240
 
 _MOST_LAYERS = 1_000
@@ -173,17 +175,22 @@ def quietly() -> Iterator[None]:
 
 def _cause(failure: BaseException) -> str:
     """What an error says, on one line, without advice."""
+    whole = " ".join(str(failure).split())
     if isinstance(failure, RecursionError):
         return "a file is nested too deeply"
-    package = re.search(r"requires the (\S+) library", str(failure)) if isinstance(failure, ImportError) else None
+    if "allocate memory" in whole:
+        return "it does not fit into memory"
+    package = _PACKAGE.search(whole) if isinstance(failure, ImportError) else None
     if package:
         return f"it needs the package {package[1]}, which is not installed"
-    sentences = re.split(r"(?<=[.!?:])\s+|\n+", str(failure))
-    kept = [" ".join(sentence.split()) for sentence in sentences if sentence.strip() and not _ADVICE.search(sentence)]
+    kept = [sentence for sentence in re.split(r"(?<=[.!?])\s+", whole) if sentence and not _ADVICE.search(sentence)]
     text = (kept[0] if kept else "").rstrip(".:")
-    name = "" if text and isinstance(failure, OSError | ValueError | RuntimeError) else type(failure).__name__
-    whole = ": ".join(part for part in (name, text) if part)
-    return cut_short(whole, _LONGEST_CAUSE)
+    name = (
+        ""
+        if text and isinstance(failure, FloatingPointError | OSError | ValueError | RuntimeError)
+        else type(failure).__name__
+    )
+    return cut_short(": ".join(part for part in (name, text) if part), _LONGEST_CAUSE)
 
 
 def _refuse_without_package(folder: Path) -> None:
@@ -250,11 +257,21 @@ def _saved_config(folder: Path, **values: int) -> PretrainedConfig:
             allowed="a model_type such as bert, roberta or modernbert",
             where=file,
         )
+    _refuse_kernels(content, file)
     with refused("the configuration cannot be read", where=file), quietly():
         saved: PretrainedConfig = AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, **values
         )
     return saved
+
+
+def _refuse_kernels(content: dict[str, Any], file: Path) -> None:
+    """Refuse weights that cannot be trained, and attention that would be loaded from the hub, which is code."""
+    if content.get("quantization_config"):
+        raise SourceError("the weights are quantized, so that they cannot be trained", allowed="floats", where=file)
+    for name in ("attn_implementation", "_attn_implementation", "experts_implementation"):
+        if "/" in str(content.get(name)):
+            raise _own_code("the model", f"{name}: {content[name]}", file)
 
 
 def _new_config(encoder: EncoderConfig, head: TaskHead, tokenizer: Any) -> PretrainedConfig:

@@ -127,6 +127,14 @@ def test_what_only_the_loaded_encoder_knows_is_refused_before_training(
         checks.try_out(model, tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="other")
 
 
+def test_outputs_that_are_no_numbers_before_training_are_refused(built: Built, cpu: device.Device) -> None:
+    model, tokenizer = built("bert-tiny")
+    with torch.no_grad():
+        model.network.bert.embeddings.LayerNorm.weight[0] = float("nan")
+    with pytest.raises(SourceError, match="its outputs are not finite numbers, before any training"):
+        checks.try_out(model, tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="bert-tiny")
+
+
 def test_an_encoder_that_sees_padding_costs_a_warning(
     built: Built, task: TaskConfig, cpu: device.Device, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -58,6 +58,8 @@ def load(folder: Path, task: TaskConfig) -> models.EncoderModel:
         ({"model_type": ["bert"]}, "names no architecture"),
         ({"model_type": "vit"}, "has no classification model of this architecture; given: 'vit'"),
         ({"model_type": "t5"}, "weights of the encoder itself are missing|cannot be"),
+        ({"quantization_config": {"quant_method": "awq"}}, "the weights are quantized"),
+        ({"attn_implementation": "org/kernel"}, "needs code of its own.*attn_implementation: org/kernel"),
         ({"vocab_size": 10}, "weights of the encoder itself are missing, or have another shape"),
         (
             {"model_type": "own", "auto_map": {"AutoModel": "modeling_own.Own"}},
@@ -147,13 +149,15 @@ def test_the_library_is_silent(saved: Path, task: TaskConfig, caplog: pytest.Log
         (KeyError("gelu_9"), "KeyError: 'gelu_9'"),
         (ValueError("It is broken. Please pass `trust_remote_code=True`."), "It is broken"),
         (ValueError("You can install it with `pip install tiktoken`."), "ValueError"),
-        (OSError("See https://huggingface.co/docs\nNo file named x"), "No file named x"),
+        (OSError("See https://huggingface.co/docs.\nNo file named x"), "No file named x"),
         (
             ImportError("RoFormer requires the rjieba library but it was not"),
             "it needs the package rjieba, which is not",
         ),
         (RecursionError("maximum recursion depth exceeded"), "nested too deeply"),
-        (TypeError("a\n b"), "TypeError: a"),
+        (ImportError("You need to install rjieba to use it."), "it needs the package rjieba, which is not installed"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you"), "it does not fit into memory"),
+        (TypeError("stat: a path\n is no number"), "TypeError: stat: a path is no number"),
         (ValueError("x" * 1000), "xxx…"),
     ],
 )
