@@ -347,7 +347,9 @@ def test_two_workers_never_train_the_same_run_twice(project: Project) -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_sees_progress_and_a_log_does_not(project: Project, terminal: bool) -> None:
     project.write(
-        "my.feature", OPENING + '\n  Scenario: It learns\n    When it is fine-tuned with "adamw" on seeds 1\n'
+        "my.feature",
+        OPENING + '\n  Scenario: It learns\n    When it is fine-tuned with "adamw" on seeds 1 to 3\n'
+        "    Then its accuracy is at most 0.95\n",
     )
     command = [sys.executable, "-m", "pytest", "my.feature", "-p", "no:cacheprovider"]
     if not terminal:
@@ -474,6 +476,25 @@ def test_a_build_is_compared_with_a_baseline(project: Project) -> None:
     worse = project.run(BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
     worse.stdout.fnmatch_lines(["FAIL *micro*", "1 of 1 compared, 1 worse*"])
     assert worse.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_another_recipe_than_that_of_the_baseline_is_missing_unless_that_is_allowed(project: Project) -> None:
+    project.run(BOUNDED.format(seeds="1 to 5"), "--least-runs", "5")
+    project.command("bertspec", "baseline", "save", "1.0")
+    other = OPENING.replace("| steps | 4 ", "| steps | 6 ") + BOUNDED.format(seeds="1 to 5")
+    project.write("my.feature", other)
+    cut = project.command("pytest", "my.feature", "-p", "no:cacheprovider", "--against", "1.0")
+    cut.stdout.fnmatch_lines(
+        [
+            "MISSING *micro*",
+            "*it was run under another recipe: steps 4 → 6",
+            "0 of 1 compared, 0 worse, 1 missing*",
+            "1 of 1 quantities of the baseline are missing from this session; --allow-missing accepts that",
+        ]
+    )
+    allowed = project.command("pytest", "my.feature", "-p", "no:cacheprovider", "--against", "1.0", "--allow-missing")
+    allowed.stdout.fnmatch_lines(["MISSING *micro*"])
+    allowed.stdout.no_fnmatch_line("*--allow-missing accepts that*")
 
 
 def test_an_unknown_baseline_is_told_before_training(project: Project) -> None:

@@ -317,7 +317,8 @@ def _runs(claim: ClaimRecord) -> str:
 def _claim(claim: ClaimRecord) -> str:
     from bertspec.statistics import number
 
-    scores = ", ".join(number(value, claim.rule) for value in claim.values)
+    rule = claim.rule if claim.interval is None else None  # a mean that collapsed seeds overrule has an interval
+    scores = ", ".join(number(value, rule) for value in claim.values)
     values = f" ({'rounds' if claim.rule == 'ratio' else 'seeds'} {scores})" if scores else ""
     origin = f"; {claim.origin}" if claim.origin else ""
     value = measured(claim, quantity=False)

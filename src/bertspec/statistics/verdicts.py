@@ -175,7 +175,8 @@ class Verdict:
         claim, measured = self.claim, estimate(self.value, self.interval, self.rule)
         if self.values:
             unit = "rounds" if self.rule == "ratio" else "seeds"
-            measured += f" ({unit} {', '.join(number(value, self.rule) for value in self.values)})"
+            shown = ", ".join(number(value, self.rule if self.interval is None else None) for value in self.values)
+            measured += f" ({unit} {shown})"
         if math.isnan(self.value):
             sentence = str(claim)
         elif claim.words is None:
@@ -187,12 +188,14 @@ class Verdict:
 
 def estimate(value: float, interval: tuple[float, float] | None, rule: str | None = None) -> str:
     """Return a value with half of its interval, such as ``0.841 ± 0.012``; with both ends if it is not symmetric."""
-    if interval is None or not all(map(math.isfinite, (value, *interval))):
+    if interval is None:
         return number(value, rule)
-    low, high = interval
+    if not all(map(math.isfinite, (value, *interval))):
+        return number(value)
+    low, high = interval  # a count has none: this is a mean, which a collapse may have overruled
     if math.isclose(value - low, high - value, rel_tol=0.02, abs_tol=5e-4):
-        return f"{number(value, rule)} ± {number((high - low) / 2)}"
-    return f"{number(value, rule)} [{number(low)}, {number(high)}]"
+        return f"{number(value)} ± {number((high - low) / 2)}"
+    return f"{number(value)} [{number(low)}, {number(high)}]"
 
 
 def number(value: float, rule: str | None = None) -> str:

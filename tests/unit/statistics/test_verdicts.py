@@ -75,6 +75,7 @@ def test_the_verdict_says_nothing_of_a_value_that_was_not_measured(words: str | 
 @pytest.mark.parametrize(
     ("value", "interval", "rule", "shown"),
     [
+        (0.4, (0.371, 0.429), "collapse", "0.400 ± 0.029"),
         (0.91234, None, None, "0.912"),
         (-0.5, None, None, "-0.500"),
         (12345.6, None, None, "12,346"),
@@ -125,3 +126,8 @@ def test_a_verdict_that_is_overruled_fails_and_says_why(rule: str) -> None:
 def test_every_verdict_states_what_its_rule_refuses_and_how_often_it_passes(found: Verdict) -> None:
     assert "is refused 95 % of the time" in str(found.detectable_drop)
     assert "of the time with the truth at the bound" in str(found.pass_rates)
+
+
+def test_a_mean_that_collapsed_seeds_overrule_is_shown_as_a_mean() -> None:
+    verdict = Verdict("PASS", Claim("accuracy", "at least", 0.3), 0.44, interval=(0.41, 0.47), values=(0.4, 0.48))
+    assert "0.440 ± 0.030 (seeds 0.400, 0.480)" in str(verdict.overruled("collapse", "2 of 2 seeds collapsed"))
