@@ -128,7 +128,7 @@ def try_out(
     where = f"encoder {encoder!r}"
     try:
         with refused("the encoder cannot read the examples of this task", where=where), probe.Lookups():
-            seen = _read(model, _extremes(splits), tokenizer.pad_token_id or 0)
+            seen = _read(model, _extremes(splits), tokenizer.pad_token_id or 0, where)
     except SourceError as refusal:
         if isinstance(refusal.__cause__, probe.Beyond):
             raise _beyond(model, refusal.__cause__, where) from refusal.__cause__
@@ -161,8 +161,11 @@ def _empty(tokenizer: PreTrainedTokenizerBase, examined: Examined) -> Iterator[t
                 yield row, text
 
 
-def _read(model: EncoderModel, examples: Tokens, pad_id: int) -> probe.Dependence:
-    """Read the examples together, and the first alone; then observe what the outputs of the second depend on."""
+def _read(model: EncoderModel, examples: Tokens, pad_id: int, where: str) -> probe.Dependence:
+    """Read the examples together, and the first alone; then observe what the outputs of the second depend on.
+
+    An encoder that lets padding in costs a warning.
+    """
     with probe.evaluating(model.network), torch.no_grad():
         for rows in (np.arange(len(examples)), np.arange(1)):
             if not torch.isfinite(model(model.batch(examples, rows, pad_id=pad_id))).all():
@@ -171,7 +174,17 @@ def _read(model: EncoderModel, examples: Tokens, pad_id: int) -> probe.Dependenc
     room = _PADDING if model.longest is None else max(0, min(_PADDING, model.longest - int(examples.lengths[1])))
     fill = {"input_ids": pad_id}
     inputs = {name: nn.functional.pad(values, (0, room), value=fill.get(name, 0)) for name, values in batch.items()}
-    return probe.dependence(model.network, inputs)
+    seen = probe.dependence(model.network, inputs)
+    if seen.sees_padding and _answers_differ(model, batch, inputs):
+        _log.warning("%s sees padding: its answer to a text depends on the other texts of the batch", where)
+    return seen
+
+
+def _answers_differ(model: EncoderModel, *inputs: dict[str, torch.Tensor]) -> bool:
+    """Whether a network answers an example otherwise with its padding than without: padding may be all zeros."""
+    with probe.evaluating(model.network), torch.no_grad():
+        alone, padded = (model.network(**each).logits for each in inputs)
+    return not torch.allclose(alone, padded, rtol=1e-3, atol=1e-6)
 
 
 def _extremes(splits: Sequence[Tokens]) -> Tokens:
@@ -219,7 +232,7 @@ def _refuse_other_padding(
 
 
 def _refuse_pooled_padding(model: EncoderModel, seen: probe.Dependence, where: str) -> None:
-    """Refuse a head that reads padding; warn of an encoder that lets it in."""
+    """Refuse a head that reads the state of padding."""
     if seen.pools_padding:
         raise SourceError(
             "the head reads padding instead of the text",
@@ -227,8 +240,6 @@ def _refuse_pooled_padding(model: EncoderModel, seen: probe.Dependence, where: s
             allowed="an encoder whose head reads the first token, or knows which tokens are padding",
             where=where,
         )
-    if seen.sees_padding:
-        _log.warning("%s sees padding: its answer to a text depends on the other texts of the batch", where)
 
 
 def _refuse_unmarked(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
 
 from bertspec import documents
 from bertspec.config import EncoderConfig
@@ -44,6 +45,10 @@ _PACKAGE = re.compile(r"(?:requires the|need to install) (\S+)")
 _LONGEST_CAUSE = 240
 
 _MOST_LAYERS = 1_000
+
+_SAFE = ".safetensors"
+_SIZES = ("vocab_size", "hidden_size", "intermediate_size")
+"""Sizes that a weight of every encoder has."""
 
 _OF_LAYER = re.compile(r"(^|\.)(layers?|blocks?|h)\.\d+\.(?!.*(inv_freq|position_ids|masked_bias)$)")
 """The name of a weight in one of the encoder's layers; buffers of former versions are no weights."""
@@ -350,6 +355,7 @@ def _auto_class(config: PretrainedConfig, head: TaskHead, *, where: object) -> A
 
 
 def _pretrained(folder: Path, auto_class: Any, config: PretrainedConfig) -> PreTrainedModel:
+    _refuse_larger(folder, config)
     with refused("the checkpoint cannot be loaded", where=folder), quietly():
         network, loading = auto_class.from_pretrained(
             folder,
@@ -365,6 +371,29 @@ def _pretrained(folder: Path, auto_class: Any, config: PretrainedConfig) -> PreT
     _refuse_incomplete(loaded, loading, folder)
     _refuse_unread(config, loading, folder)
     return loaded
+
+
+def _refuse_larger(folder: Path, config: PretrainedConfig) -> None:
+    """Refuse a size that no weight of the checkpoint has; the library would first allocate it, whatever it is."""
+    with refused("the checkpoint cannot be loaded", where=folder):
+        longest = max((size for file in folder.glob(f"*{_SAFE}") if file.is_file() for size in _sizes(file)), default=0)
+    for name in _SIZES:
+        size = getattr(config, name, None)
+        if isinstance(size, int) and size > longest:
+            raise SourceError(
+                "weights of the encoder itself are missing, or have another shape",
+                given=f"{name}: {size}",
+                allowed=f"at most {longest}, the largest size of a weight in the checkpoint",
+                where=folder / "config.json",
+            )
+
+
+def _sizes(file: Path) -> Iterator[int]:
+    """The sizes of all weights in a file, along every dimension."""
+    opened: Any = safe_open  # the library has no types here
+    with opened(file, framework="np") as weights:
+        for name in weights.keys():  # noqa: SIM118 - it is no mapping
+            yield from weights.get_slice(name).get_shape()
 
 
 def _refuse_incomplete(network: PreTrainedModel, loading: dict[str, Any], folder: Path) -> None:

@@ -135,12 +135,27 @@ def test_outputs_that_are_no_numbers_before_training_are_refused(built: Built, c
         checks.try_out(model, tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="bert-tiny")
 
 
-def test_an_encoder_that_sees_padding_costs_a_warning(
-    built: Built, task: TaskConfig, cpu: device.Device, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("family", "values", "warned"),
+    [
+        ("fnet", {}, True),
+        ("mobilebert", {"embedding_size": 16, "true_hidden_size": 16, "intra_bottleneck_size": 16}, False),
+        ("bert", {}, False),
+    ],
+)
+def test_an_encoder_whose_answers_depend_on_padding_costs_a_warning(
+    family: str,
+    values: dict[str, Any],
+    built: Built,
+    task: TaskConfig,
+    cpu: device.Device,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    warned: bool,
 ) -> None:
     _, tokenizer = built("bert-tiny")
-    checks.try_out(other("fnet", task), tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="fnet")
-    assert "its answer to a text depends on the other texts of the batch" in caplog.text
+    checks.try_out(other(family, task, **values), tokenizer, [tokenized(tokenizer, *TEXTS)], cpu, encoder="other")
+    assert ("its answer to a text depends on the other texts of the batch" in caplog.text) is warned
 
 
 def test_examples_that_fill_all_positions_need_no_more_of_them(

@@ -58,6 +58,11 @@ def load(folder: Path, task: TaskConfig) -> models.EncoderModel:
         ({"model_type": ["bert"]}, "names no architecture"),
         ({"model_type": "vit"}, "has no classification model of this architecture; given: 'vit'"),
         ({"model_type": "t5"}, "weights of the encoder itself are missing|cannot be"),
+        (
+            {"vocab_size": 10**12},
+            "or have another shape; given: 'vocab_size: 1000000000000'; allowed: at most 200, the l",
+        ),
+        ({"intermediate_size": 10**9}, "or have another shape; given: 'intermediate_size: 1000000000'"),
         ({"quantization_config": {"quant_method": "awq"}}, "the weights are quantized"),
         ({"attn_implementation": "org/kernel"}, "needs code of its own.*attn_implementation: org/kernel"),
         ({"vocab_size": 10}, "weights of the encoder itself are missing, or have another shape"),
