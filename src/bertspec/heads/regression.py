@@ -26,7 +26,7 @@ class Regression(TaskHead):
     name: ClassVar[str] = "regression"
     losses: ClassVar[tuple[str, ...]] = ("mse",)
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
-    collapse: ClassVar[str | None] = "one number for every row"
+    collapse: ClassVar[str | None] = "one number for every row, whose correlation is not defined and counts as 0"
 
     @property
     def width(self) -> int:

@@ -7,13 +7,11 @@ with their line.
 
 from __future__ import annotations
 
-import bz2
 import contextlib
 import csv
 import gzip
 import io
 import logging
-import lzma
 import re
 import zlib
 from array import array
@@ -31,9 +29,9 @@ __all__ = ["SUFFIXES", "Rows", "read", "suffix_of"]
 _log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
-"""The suffixes of the files that are read, in lower case; text may also be compressed."""
+"""The suffixes of the files that are read, in lower case; text may also be compressed with gzip."""
 
-_COMPRESSED: Mapping[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_COMPRESSED = ".gz"
 _LONGEST_CELL = 2**24
 """The most characters of a cell: a quotation mark that is never closed must not fill the memory."""
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -60,7 +58,7 @@ class Rows:
 def suffix_of(name: str | PurePath) -> str | None:
     """The suffix of a data file, in lower case and without a compression; None if no reader is for it."""
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSED:
+    if suffixes and suffixes[-1] == _COMPRESSED:
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else None
 
@@ -91,7 +89,7 @@ def read(path: Path, columns: Sequence[str], *, label: str | None = None, separa
         return _delimited(path, columns, label, separator or {".csv": ",", ".tsv": "\t"}[suffix])
     except UnicodeDecodeError as cause:
         raise _not_utf8(path) from cause
-    except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as cause:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as cause:
         raise DataError(f"the compressed file is damaged: {cause}", where=path) from cause
     except OSError as cause:
         raise DataError(f"the file cannot be read: {cause.strerror or cause}", where=path) from cause
@@ -106,11 +104,10 @@ def _bytes(path: Path) -> Iterator[IO[bytes]]:
                 "the file is a pointer of Git LFS, not the data", allowed="its content: git lfs pull", where=path
             )
         stored.seek(0)
-        opener = _COMPRESSED.get(path.suffix.lower())
-        if opener is None:
+        if path.suffix.lower() != _COMPRESSED:
             yield stored
         else:
-            with opener(stored) as content:
+            with gzip.open(stored) as content:
                 yield content
 
 
@@ -290,7 +287,7 @@ class _Joined:
     @classmethod
     def of(cls, lines: _Lines, first: int, separator: str, width: int, label: int | None) -> _Joined:
         readings = ((_alone(line, separator), _alone(line.replace('"', ""), separator)) for line in lines.record)
-        rows = (next((cells for cells in each if len(cells) == width > 1), None) for each in readings)
+        rows = (next((cells for cells in each if len(cells) == width), None) for each in readings)
         return cls(first, lines.count, tuple(cells[label or 0].strip('" ') for cells in rows if cells is not None))
 
 

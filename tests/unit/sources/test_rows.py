@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import bz2
 import csv
 import gzip
 import json
-import lzma
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,9 +54,9 @@ def test_cells_are_text(tmp_path: Path, name: str, content: str) -> None:
     assert table(written(tmp_path, content, name)) == [("fine", "1"), ("poor", "0")]
 
 
-@pytest.mark.parametrize(("suffix", "packed"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
-def test_compressed_text_is_read(tmp_path: Path, suffix: str, packed: Any) -> None:
-    file = written(tmp_path, packed(b"text,label\nfine,1\n"), f"d.csv{suffix}")
+@pytest.mark.parametrize("name", ["d.csv.gz", "D.CSV.GZ"])
+def test_compressed_text_is_read(tmp_path: Path, name: str) -> None:
+    file = written(tmp_path, gzip.compress(b"text,label\nfine,1\n"), name)
     assert table(file) == [("fine", "1")]
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(DataError, match="the compressed file is damaged"):
@@ -135,6 +133,9 @@ def test_joined_lines_of_a_file_without_labels_are_called_out(tmp_path: Path, ca
     content = rows.read(written(tmp_path, 'id,text\n1,"a\n2,b"\n3,c\n'), ["text"], label="label")
     assert content.columns == {"text": ["a\n2,b", "c"]}
     assert "lines 2 to 3 are read as one row" in caplog.text
+    caplog.clear()
+    assert rows.read(written(tmp_path, 'text\na\n"b\nc"\n'), ["text"]).columns == {"text": ["a", "b\nc"]}
+    assert "lines 3 to 4 are read as one row" in caplog.text
 
 
 @pytest.mark.parametrize(
