@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from bertspec import documents
 from bertspec.errors import DataError
@@ -96,7 +96,7 @@ def read(path: Path, columns: Sequence[str], *, label: str | None = None, separa
 
 
 @contextlib.contextmanager
-def _bytes(path: Path) -> Iterator[IO[bytes]]:
+def _bytes(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     """The content of a file, without its compression."""
     with open_regular(path) as stored:
         if stored.read(len(_POINTER)) == _POINTER:
