@@ -87,7 +87,9 @@ class Expectation:
     multiple: float | None = None
     """How many times another study's metric it says that of a study is."""
     pair: tuple[str, str] | None = None
-    """The names of the two studies that it compares."""
+    """The names of the two studies or encoders that it compares."""
+    length: int | None = None
+    """The tokens of the texts at which it compares them."""
     step: object = None
     """The step of its line, which its errors are blamed on."""
 
@@ -114,9 +116,33 @@ class Expectation:
         """
         for name in self.pair or ():
             if name not in names:
-                raise UnknownName("study", name, names)
+                raise UnknownName("name of what is compared", name, names)
         if self.pair is not None and self.pair[0] == self.pair[1]:
-            raise InvalidConfig("a study is compared with itself", given=self.pair[0])
+            raise InvalidConfig("a name is compared with itself", given=self.pair[0])
+
+    def check_timed(self, names: tuple[str, str]) -> None:
+        """Refuse a ratio of other encoders than those that are timed, or the other way round.
+
+        Raises:
+            UnknownName: no encoder that is timed has that name.
+            InvalidConfig: the line names them in the other order.
+        """
+        self.check_pair(names)
+        if self.pair is not None and self.pair != names:
+            given, allowed = (" against ".join(pair) for pair in (self.pair, names))
+            raise InvalidConfig("the encoders are timed in the other order", given=given, allowed=allowed)
+
+    def check_measured(self, names: Sequence[str], lengths: Sequence[int]) -> None:
+        """Refuse a ratio of other encoders, or at another length, than those that are measured.
+
+        Raises:
+            UnknownName: no encoder that is measured has that name.
+            InvalidConfig: the length is not measured.
+        """
+        self.check_pair(names)
+        if self.length is not None and self.length not in lengths:
+            listed = ", ".join(map(str, lengths))
+            raise InvalidConfig("this length is not measured", given=self.length, allowed=listed)
 
     def _check_numbers(self, metric: str) -> None:
         for bound in self.bounds:
@@ -217,7 +243,7 @@ def expect_contrast(
     return Expectation(metric, lead=bound, multiple=factor, pair=(first, second), quality=True)
 
 
-def expect_ratio(*, bound: float, **_: object) -> Expectation:
+def expect_ratio(*, bound: float, first: str, second: str, length: int | None = None, **_: object) -> Expectation:
     """For a line about a ratio of speeds.
 
     Raises:
@@ -225,7 +251,7 @@ def expect_ratio(*, bound: float, **_: object) -> Expectation:
     """
     if bound <= 0:
         raise InvalidConfig("the factor is not a positive number", given=bound, allowed="such as 1.2")
-    return Expectation()
+    return Expectation(pair=(first, second), length=length)
 
 
 def expect_ranking(refuse: Callable[..., None]) -> Callable[..., Expectation]:
@@ -289,6 +315,16 @@ class Recipe:
         self.check(lambda each: each.check_pair(names))
         return {name: self.plan(session, encoder, task, name, seeds) for name in names}
 
+    def timed(self, session: Session, task: TaskConfig, names: tuple[str, str]) -> list[StudyConfig]:
+        """The studies of a When line that times two encoders; see :meth:`plan`.
+
+        Raises:
+            UnknownName: as above, or a claim names another encoder.
+            InvalidConfig: as above, or a claim names the encoders in the other order.
+        """
+        self.check(lambda each: each.check_timed(names))
+        return [self.plan(session, session.catalog.encoder(name), task, None, (1,)) for name in names]
+
     def check(self, check: Callable[[Expectation], None]) -> None:
         """Check what each Then line claims.
 
@@ -308,6 +344,7 @@ class Recipe:
         Raises:
             BertspecError: see :func:`bertspec.inference.measuring.measure`.
         """
+        self.check(lambda each: each.check_measured([encoder.name for encoder in encoders], grid.lengths))
         recipes = [
             session.catalog.recipe(self.name or encoder.recipe, encoder=encoder, changes=self.changes)
             for encoder in encoders
@@ -396,8 +433,11 @@ def cut_off_and_resumed(plan: StudyConfig, session: Session, *, step: int, every
     """Train a study of one seed twice: cut off after a step and resumed, and without an interruption.
 
     Raises:
-        InvalidConfig: the training ends before that step.
+        InvalidConfig: the training ends before that step, or a number is not positive.
     """
+    if step < 1 or every < 1:
+        given = f"a checkpoint every {every} steps, cut off after step {step}"
+        raise InvalidConfig("a step is counted from 1", given=given, allowed="positive numbers")
     with tempfile.TemporaryDirectory() as folder:
         quiet = replace(session, tracker=SilentTracker(), fresh=False, device="cpu")
         apart = replace(quiet, store=Store(Path(folder) / "cut"), checkpoint_every=every)

@@ -72,8 +72,7 @@ def they_are_timed(
     first: str, second: str, rounds: int, task: TaskConfig, recipe: Recipe, bertspec_session: Session, benchmark: Any
 ) -> Timing:
     """Two encoders timed in one interleaved benchmark; the store is not used."""
-    pair = [bertspec_session.catalog.encoder(name) for name in (first, second)]
-    one, two = (recipe.plan(bertspec_session, encoder, task, None, (1,)) for encoder in pair)
+    one, two = recipe.timed(bertspec_session, task, (first, second))
     return studies.time_in_turns(one, two, bertspec_session, rounds=rounds, benchmark=benchmark)
 
 

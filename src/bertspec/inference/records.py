@@ -16,13 +16,17 @@ __all__ = ["PERCENTILES", "AtLength", "Grid", "Latencies", "Measurement", "OfTex
 Percentile = Literal[50, 95, 99]
 PERCENTILES: tuple[Percentile, ...] = (50, 95, 99)
 
+_MOST_ROUNDS = 1_000
+_MOST = 1_000_000
+"""The most tokens, texts or calls."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The lengths, sizes and repetitions of a measurement.
 
     Raises:
-        InvalidConfig: a number is not positive, or a length is given twice.
+        InvalidConfig: a number is not positive or too large, or a length is given twice.
     """
 
     lengths: tuple[int, ...]
@@ -40,12 +44,13 @@ class Grid:
 
     def __post_init__(self) -> None:
         numbers = (*self.lengths, self.batch_size, self.rounds, self.calls, self.batches)
-        if not self.lengths or min(numbers) < 1 or len(set(self.lengths)) < len(self.lengths):
+        too_much = max((*numbers, 0)) > _MOST or self.rounds > _MOST_ROUNDS
+        if too_much or not self.lengths or min(numbers) < 1 or len(set(self.lengths)) < len(self.lengths):
             raise InvalidConfig(
                 "these sizes cannot be measured",
                 given=f"lengths {', '.join(map(str, self.lengths))}; {self.rounds} rounds of {self.calls} calls "
                 f"and {self.batches} batches of {self.batch_size}",
-                allowed="different lengths, and positive numbers",
+                allowed=f"different lengths, and positive numbers: up to {_MOST_ROUNDS:,} rounds, else {_MOST:,}",
                 where="the grid of a measurement",
             )
 

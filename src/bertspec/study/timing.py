@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from bertspec.config import StudyConfig
+from bertspec.errors import InvalidConfig
 from bertspec.results import RunFacts
 from bertspec.study.session import Session
 from bertspec.study.study import gather
@@ -15,6 +16,8 @@ from bertspec.tracking import SilentTracker
 __all__ = ["Act", "Benchmark", "Timing", "time_in_turns"]
 
 Act = Literal["trains on", "evaluates"]
+
+_MOST_ROUNDS = 1_000
 
 
 class Benchmark(Protocol):
@@ -43,7 +46,12 @@ def time_in_turns(
     """Run the first seed of both studies in turns, after one warm-up round.
 
     The store is not used: a timing holds for this machine and this moment.
+
+    Raises:
+        InvalidConfig: there are no rounds, or more than 1,000.
     """
+    if not 1 <= rounds <= _MOST_ROUNDS:
+        raise InvalidConfig("this number of rounds cannot be timed", given=rounds, allowed=f"1 to {_MOST_ROUNDS:,}")
     from bertspec import device, engine
 
     parts = [

@@ -63,7 +63,17 @@ def test_encoders_and_lengths_that_were_not_measured_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"lengths": ()}, {"lengths": (0,)}, {"lengths": (8, 8)}, {"rounds": 0}, {"batch_size": 0}, {"calls": -1}]
+    "wrong",
+    [
+        {"lengths": ()},
+        {"lengths": (0,)},
+        {"lengths": (8, 8)},
+        {"rounds": 0},
+        {"batch_size": 0},
+        {"calls": -1},
+        {"rounds": 10**12},
+        {"lengths": (10**12,)},
+    ],
 )
 def test_a_grid_of_nothing_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidConfig, match="these sizes cannot be measured"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bertspec.steps.scene import (
@@ -11,12 +12,14 @@ from bertspec.steps.scene import (
     expect_at_record,
     expect_contrast,
     expect_mean,
+    expect_ratio,
     refused,
 )
 
 from bertspec import study
 from bertspec.config import EncoderConfig, StudyConfig, TaskConfig
 from bertspec.errors import DataError, InvalidConfig, UnknownName
+from bertspec.inference.records import Grid
 from bertspec.results import ClaimRecord
 from bertspec.statistics import Claim, Spread, Verdict, judge, judge_ratio
 from bertspec.study import Session
@@ -167,8 +170,8 @@ def test_a_training_that_ends_before_its_interruption_is_refused(session: Sessio
 @pytest.mark.parametrize(
     ("pair", "error", "message"),
     [
-        (("adamw", "sgdd"), UnknownName, "unknown study; given: 'sgdd'; allowed: did you mean sgd"),
-        (("sgd", "sgd"), InvalidConfig, "a study is compared with itself; given: 'sgd'"),
+        (("adamw", "sgdd"), UnknownName, "unknown name of what is compared; given: 'sgdd'; allowed: did you mean sgd"),
+        (("sgd", "sgd"), InvalidConfig, "a name is compared with itself; given: 'sgd'"),
     ],
 )
 def test_a_comparison_of_a_study_that_is_not_run_is_refused_before_training(
@@ -202,3 +205,52 @@ def test_a_refused_claim_is_blamed_on_its_own_step(session: Session, encoder: En
     with pytest.raises(InvalidConfig) as refusal:
         Recipe(expected=(replace(fine, step="1"), replace(bad, step="2"))).plan(session, encoder, task, "adamw", (1,))
     assert vars(refusal.value)["blamed"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("pair", "error", "message"),
+    [
+        (("bert-tiny", "bert-tny"), UnknownName, "given: 'bert-tny'; allowed: did you mean bert-tiny"),
+        (
+            ("distilbert-tiny", "bert-tiny"),
+            InvalidConfig,
+            "in the other order; given: 'distilbert-tiny against bert-tiny'; allowed: bert-tiny against",
+        ),
+    ],
+)
+def test_a_ratio_of_others_than_are_timed_is_refused_before_timing(
+    session: Session, task: TaskConfig, pair: tuple[str, str], error: type[Exception], message: str
+) -> None:
+    recipe = Recipe(expected=(expect_ratio(bound=1.2, first=pair[0], second=pair[1]),))
+    with pytest.raises(error, match=message):
+        recipe.timed(session, task, ("bert-tiny", "distilbert-tiny"))
+
+
+def test_two_encoders_are_timed_in_the_order_of_the_claim(session: Session, task: TaskConfig) -> None:
+    recipe = Recipe(expected=(expect_ratio(bound=1.2, first="bert-tiny", second="distilbert-tiny"),))
+    plans = recipe.timed(session, task, ("bert-tiny", "distilbert-tiny"))
+    assert [plan.encoder.name for plan in plans] == ["bert-tiny", "distilbert-tiny"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"first": "bert-tny", "second": "bert-tiny", "length": 8}, "given: 'bert-tny'"),
+        ({"first": "distilbert-tiny", "second": "bert-tiny", "length": 9}, "is not measured; given: 9; allowed: 8, 16"),
+    ],
+)
+def test_a_ratio_of_what_is_not_measured_is_refused_before_measuring(
+    session: Session, words: dict[str, Any], message: str
+) -> None:
+    encoders = [session.catalog.encoder(name) for name in ("bert-tiny", "distilbert-tiny")]
+    recipe = Recipe(expected=(expect_ratio(bound=1.2, **words),))
+    with pytest.raises((InvalidConfig, UnknownName), match=message):
+        recipe.measure(session, encoders, Grid((8, 16)), benchmark=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("step", "every"), [(0, 1), (1, 0), (1, -1)])
+def test_steps_of_an_interruption_are_counted_from_one(
+    session: Session, study_config: StudyConfig, step: int, every: int
+) -> None:
+    with pytest.raises(InvalidConfig, match="a step is counted from 1"):
+        cut_off_and_resumed(study_config, session, step=step, every=every)
