@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertspec.documents import DEEPEST, LARGEST_YAML, load_yaml, parse_json, parse_yaml, read_json, read_yaml
@@ -44,16 +44,19 @@ def written(tmp_path: Path) -> Any:
     return write
 
 
+@settings(deadline=None)  # the first example loads libraries
 @given(VALUES)
 def test_what_was_written_as_yaml_is_read_back(value: Any) -> None:
     assert parse_yaml(yaml.safe_dump(value)) == value
 
 
+@settings(deadline=None)  # the first example loads libraries
 @given(VALUES)
 def test_what_was_written_as_json_is_read_back(value: Any) -> None:
     assert parse_json(json.dumps(value)) == value
 
 
+@settings(deadline=None)  # the first example loads libraries
 @given(YAML_LIKE)
 def test_any_text_is_read_or_refused(text: str) -> None:
     for read in (parse_yaml, parse_json):
@@ -61,6 +64,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             json.dumps(read(text), ensure_ascii=False).encode()
 
 
+@settings(deadline=None)  # the first example loads libraries
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     with contextlib.suppress(InvalidConfig):
