@@ -214,3 +214,33 @@ def test_a_run_that_breaks_in_the_middle_of_logging_goes_on(
     ours = [record.message for record in caplog.records if record.name == "bertspec.tracking"]
     assert ours == ["W&B failed in mid-run, the run itself goes on: the server died"]
     monkeypatch.undo()
+
+
+def test_an_artifact_has_the_files_of_the_run_and_nothing_that_a_link_leads_to(
+    study_config: StudyConfig, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import wandb
+
+    uploaded: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(
+        wandb.Run,
+        "log_artifact",
+        lambda _, artifact, **__: uploaded.append((artifact.type, sorted(artifact.manifest.entries))),
+    )
+
+    config = study_config.model_copy(update={"seeds": (1,)})
+    [run] = study.run(config, session).runs
+    folder = session.store.folder(run.fingerprint)
+    (tmp_path / "secret").write_text("secret")
+    (folder / "run.json").write_text('{"layout": 99}')  # it stays, and the run is stored beside it
+    (folder / "planted").symlink_to(tmp_path / "secret")
+    (folder / "other").write_text("of another layout")
+    runs = session.store.root / "runs"
+    tracker = WandbTracker(tmp_path / "tracking", runs=runs)
+    study.run(config, Session(session.catalog, session.sources, session.store, tracker))
+    assert [files for kind, files in uploaded if kind == "run"] == [["arrays.npz", "run.json"]]
+    (session.store.folder(run.fingerprint) / "planted").symlink_to(tmp_path / "secret")
+    observer: Any = tracker.observe(run.config, fingerprint=run.fingerprint)
+    uploaded.clear()
+    observer._log_artifacts(run.result.facts)
+    assert uploaded == [("run", ["arrays.npz", "run.json"])]

@@ -16,6 +16,8 @@ from gherkin.dialect import Dialect
 from gherkin.errors import CompositeParserException
 from gherkin.parser import Parser
 
+from bertspec.printing import printable
+
 __all__ = [
     "Document",
     "Example",
@@ -373,4 +375,4 @@ def _slug(scenario: Scenario) -> str:
 def _example_id(scenario: Scenario, values: Mapping[str, str]) -> str:
     """The cells of the columns that the title names, or all cells if it names none."""
     columns = [name for name in placeholders(scenario.title) if name in values] or list(values)
-    return "-".join(" ".join(values[column].split()) for column in columns)
+    return printable("-".join(" ".join(values[column].split()) for column in columns))

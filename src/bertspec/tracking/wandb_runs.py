@@ -340,11 +340,13 @@ class _WandbObserver:
     def _log_artifacts(self, facts: RunFacts) -> None:
         import wandb
 
-        for kind, folder in self.folders.items():
-            if folder.is_dir():
+        for kind, named in self.folders.items():
+            # Beside a record of another layout, which stays, the run's own folder has the layout in its name.
+            folder = next(named.parent.glob(f"{named.name}.*"), named)
+            if folder.is_dir() and not folder.is_symlink():
                 artifact = wandb.Artifact(f"{kind}-{folder.name[:16]}", type=kind, metadata=facts.scores)
                 for file in sorted(folder.rglob("*")):  # not add_dir, which prints to the terminal
-                    if file.is_file():
+                    if file.is_file() and not file.is_symlink():  # a planted link would upload its target
                         artifact.add_file(str(file), name=file.relative_to(folder).as_posix())
                 self.run.log_artifact(artifact, aliases=["latest", f"seed-{facts.seed}"])
 

@@ -157,3 +157,10 @@ def test_different_names_do_not_clash() -> None:
 
 def test_a_value_is_not_filled_again() -> None:
     assert fill("<a> <b> <c>", {"a": "<b>", "b": "1"}) == "<b> 1 <c>"
+
+
+def test_an_id_that_a_terminal_could_act_on_is_escaped() -> None:
+    outline = "Feature: A\n  Scenario Outline: It reads <text>\n    Given <text>\n    Then it\n"
+    table = "    Examples:\n      | text |\n      | \x1b[31m\u202e |\n"
+    [example] = examples(parse(outline + table))
+    assert example.name == r"it_reads_text[\x1b[31m\u202e]"
