@@ -120,7 +120,7 @@ def everywhere(precision: str) -> None:
         (torch.set_float32_matmul_precision, "high"),
         (everywhere, "tf32"),
     ],
-    ids=str,
+    ids=["medium", "high", "everywhere"],
 )
 def test_fp32_is_fp32_whatever_another_library_has_set(leak: Callable[[str], None], value: str) -> None:
     leak(value)
