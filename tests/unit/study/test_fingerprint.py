@@ -135,7 +135,7 @@ def test_an_edited_engine_changes_the_name(tmp_path: Path, file: str) -> None:
     assert before == study.engine_hash(PACKAGE)
 
 
-def test_every_room_that_the_engine_imports_is_hashed() -> None:
+def test_every_package_that_the_engine_imports_is_hashed() -> None:
     code = (
         "import sys, bertspec.engine\n"
         "import bertspec.metrics, bertspec.sources.tables, bertspec.sources.generated\n"
