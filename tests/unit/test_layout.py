@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import subprocess
 import sys
@@ -49,6 +50,14 @@ def test_importing_the_package_and_the_plugin_does_not_import_torch() -> None:
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "LICENSE", "tox.ini", ".ci/run", ".python-version"])
 def test_the_files_that_people_look_for_are_there(name: str) -> None:
     assert (ROOT / name).read_text("utf-8").strip()
+
+
+def test_the_acceptance_runs_every_folder_of_features() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", "utf-8")
+    named = re.findall(r"features/\w+", tox["testenv:acceptance"]["commands"])
+    folders = {file.parent.relative_to(ROOT).as_posix() for file in (ROOT / "features").rglob("*.feature")}
+    assert sorted(named) == sorted(folders)
 
 
 def test_no_feature_names_a_hidden_threshold() -> None:

@@ -125,7 +125,7 @@ SIX = (
 def test_the_best_trial_of_each_is_run_again_on_fresh_seeds_and_scored_on_the_evaluation_split(
     session: Session,
 ) -> None:
-    record = comparison.compare(config_of(session), swept(*SIX), session)
+    record = comparison.compare(config_of(session), swept(*SIX), session, processes=1)
     adamw = next(each for each in record.contenders if each.name == "adamw")
     assert (adamw.best, adamw.tuned, adamw.trials, adamw.tokens) == (2, 0.9, 3, 3000)
     assert (adamw.seeds, len(adamw.values), len(adamw.runs)) == ((1, 2, 3, 4, 5), 5, 5)
@@ -137,14 +137,14 @@ def test_the_best_trial_of_each_is_run_again_on_fresh_seeds_and_scored_on_the_ev
 
 
 def test_the_record_of_the_sweep_keeps_the_comparison(session: Session) -> None:
-    record = comparison.compare(config_of(session), swept(*SIX), session)
+    record = comparison.compare(config_of(session), swept(*SIX), session, processes=1)
     kept = SweepFile(session.store.root, "small", "0" * 64).read()
     assert kept is not None
     assert kept.comparison == record
 
 
 def test_the_sensitivity_is_of_the_learning_rates_themselves(session: Session) -> None:
-    record = comparison.begin(config_of(session), swept(*SIX), session).record()
+    record = comparison.begin(config_of(session), swept(*SIX), session, processes=1).record()
     adamw = next(each for each in record.contenders if each.name == "adamw")
     assert adamw.curve == ((1e-4, 0.6), (1e-3, 0.9), (1e-2, 0.9))
     assert adamw.sensitivity == pytest.approx(1 + 0.02 / 0.3)
@@ -154,7 +154,7 @@ def test_the_sensitivity_is_of_the_learning_rates_themselves(session: Session) -
 
 
 def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(session: Session) -> None:
-    compared = comparison.begin(config_of(session, seeds=range(1, 11)), swept(*SIX), session)
+    compared = comparison.begin(config_of(session, seeds=range(1, 11)), swept(*SIX), session, processes=1)
     assert compared.seeds == 5
     verdict = judging.judge_best(compared, "adamw", 1e-9)
     assert (len(verdict.values), compared.seeds) == (10, 10)
@@ -163,7 +163,7 @@ def test_of_a_claim_that_stays_open_ten_seeds_are_run_where_the_sweep_has_them(s
 
 
 def test_a_wide_tolerance_passes_unless_its_own_runs_learned_nothing(session: Session) -> None:
-    compared = comparison.begin(config_of(session), swept(*SIX), session)
+    compared = comparison.begin(config_of(session), swept(*SIX), session, processes=1)
     verdict = judging.judge_best(compared, "adamw", 0.9)
     collapsed = next(each for each in compared.record().contenders if each.name == "adamw").collapsed
     assert (verdict.outcome, verdict.rule) == (("FAIL", "collapse") if collapsed else ("PASS", "best"))
@@ -235,7 +235,7 @@ def test_unequal_budgets_let_no_claim_pass_and_say_why(session: Session) -> None
 
 
 def test_the_steps_to_a_target_are_those_of_an_evaluation(session: Session) -> None:
-    compared = comparison.begin(config_of(session), swept(*SIX), session)
+    compared = comparison.begin(config_of(session), swept(*SIX), session, processes=1)
     verdict = judging.judge_steps(compared, "adamw", "sgd", 1.0, 0.0)
     assert (verdict.outcome, verdict.values) == ("PASS", (1.0,) * 5)
     never = judging.judge_steps(compared, "adamw", "sgd", 1.0, 1.0)
@@ -243,7 +243,7 @@ def test_the_steps_to_a_target_are_those_of_an_evaluation(session: Session) -> N
 
 
 def test_an_unknown_contender_is_refused_before_anything_is_judged(session: Session) -> None:
-    compared = comparison.begin(config_of(session), swept(*SIX), session)
+    compared = comparison.begin(config_of(session), swept(*SIX), session, processes=1)
     with pytest.raises(UnknownName, match="unknown optimizer"):
         judging.judge_best(compared, "adam")
 
