@@ -162,6 +162,7 @@ class Classification(TaskHead):
         missing = is_missing(value)  # str(None) could be the name of a class
         reading = _Reading(value, where, self._named(value), _number(value, len(self.labels)))
         if reading.number is not None and not missing:
+            self._refuse_other_truth(reading)
             return reading
         raise DataError(
             "a label is missing" if missing else "a label is outside the head",
@@ -181,6 +182,22 @@ class Classification(TaskHead):
             number = _as_float(value)
             fitting = [at for at, label in enumerate(self.labels) if number is not None and _as_float(label) == number]
         return fitting[0] if len(fitting) == 1 else None
+
+    def _refuse_other_truth(self, reading: _Reading) -> None:
+        """Refuse 0 and 1 that stand for a class by position, and for another one as false and true.
+
+        Raises:
+            DataError: the value can be read in two ways.
+        """
+        if reading.by_name is None and reading.by_number in (0, 1):
+            other = self._named(bool(reading.by_number))
+            if other not in (None, reading.by_number):
+                raise DataError(
+                    "a label can be read in two ways: as the number of a class, or as true or false",
+                    given=reading.value,
+                    allowed=f"the names of classes ({', '.join(self.labels)})",
+                    where=reading.where,
+                )
 
     def _refuse_mixture(self, readings: Iterable[_Reading]) -> None:
         """Refuse values of which some are only numbers, and others are names of other classes than their numbers.

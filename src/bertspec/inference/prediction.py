@@ -84,7 +84,8 @@ class Predictor:
             check_text(text, where=f"text {number % len(texts) + 1}")
         examples = Examples(list(texts), None if pairs is None else list(pairs), np.zeros(len(texts)))
         tokens = encode(self.tokenizer, examples, max_length=self.config.recipe.max_length, key="", cache=None)
-        examined = checks.Examined(tokens, examples, lambda row: f"text {row + 1}")
+        special = self.tokenizer.num_special_tokens_to_add(pair=pairs is not None)
+        examined = checks.Examined(tokens, examples, lambda row: f"text {row + 1}", special)
         checks.refuse_unreadable(self.model, self.tokenizer, examined, encoder=self.config.encoder.name)
         with self.device.session(0):
             logits = outputs(self.model, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)

@@ -48,6 +48,7 @@ DAMAGE = (
     ValueError,
     LookupError,
     TypeError,
+    AttributeError,
     ArithmeticError,
     EOFError,
     RuntimeError,
@@ -244,7 +245,7 @@ def read_summary(folder: Path, fingerprint: str) -> RunSummary:
             facts["finished"],
         )
     )
-    if summary.fingerprint != fingerprint or summary.scores.keys() != {*summary.metrics}:
+    if summary.fingerprint != fingerprint or not summary.metrics or summary.scores.keys() != {*summary.metrics}:
         raise ValueError("run.json belongs to another run, or has other scores than its task")
     return summary
 

@@ -208,3 +208,13 @@ def test_the_hardest_rows_are_those_that_most_seeds_get_wrong() -> None:
 
 def test_tables_show_the_names_of_the_classes() -> None:
     assert (HEAD.output_names, HEAD.shown(1.0)) == (("output negative", "output positive"), "positive")
+
+
+@pytest.mark.parametrize("labels", [("true", "false"), ("yes", "no")])
+@pytest.mark.parametrize("cell", [1, 0.0, "1"])
+def test_a_number_that_is_one_class_by_position_and_another_as_a_truth_value_is_refused(
+    labels: tuple[str, ...], cell: object
+) -> None:
+    with pytest.raises(DataError, match="can be read in two ways: as the number of a class, or as true or false"):
+        Classification(labels).targets([cell], where="this test")
+    assert Classification(labels[::-1]).targets([cell], where="this test").tolist() == [float(cell)]  # type: ignore[arg-type]
