@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
 import logging
+import operator
 import os
 import resource
 import zipfile
@@ -179,6 +181,30 @@ def test_a_planted_record_is_left_out_of_a_list_and_set_aside_by_a_run(
     assert store.folder(NAME).exists()
     assert store.get(NAME) is None
     assert not store.folder(NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("config", "recipe", "optimizer"), "adamw"),
+        (("config", "recipe", "optimizer"), None),
+        (("config", "recipe", "optimizer"), []),
+        (("config", "task", "metrics"), []),
+    ],
+)
+def test_a_record_with_a_field_of_another_shape_is_left_out_of_a_list(
+    keys: tuple[str, ...], value: object, store: Store, run: StoredRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.put(run)
+    file = store.folder(NAME) / "run.json"
+    content = json.loads(file.read_text("utf-8"))
+    *outer, last = keys
+    functools.reduce(operator.getitem, outer, content)[last] = value
+    if value == [] and last == "metrics":
+        content["facts"]["scores"] = {}
+    file.write_text(json.dumps(content), "utf-8")
+    assert store.summaries() == []
+    assert "stored runs that cannot be read are left out" in caplog.text
 
 
 @pytest.mark.parametrize("file", ["run.json", "arrays.npz"])
