@@ -17,8 +17,9 @@ Every message says what is wrong, what was given, what is allowed, and where; th
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from bertspec.network import redact
 from bertspec.printing import printable
@@ -36,6 +37,8 @@ __all__ = [
     "Unreachable",
     "UnsafeCheckpoint",
 ]
+
+_WRITABLE = "a writable folder with free space, named by"
 
 
 class BertspecError(Exception):
@@ -72,7 +75,7 @@ class BertspecError(Exception):
             parts.append(f"allowed: {self.allowed}")
         if self.where is not None:
             parts.append(f"where: {self.where}")
-        return printable(redact("; ".join(parts)), keep="\n")
+        return printable(redact("; ".join(parts)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not by calling the class again: a subclass may take other arguments.
@@ -144,6 +147,18 @@ class Diverged(BertspecError):
 
 class StoreError(BertspecError):
     """A stored run, session or sweep that cannot be read or written."""
+
+    @classmethod
+    def unwritable(cls, problem: str, refusal: OSError, *, where: object) -> Self:
+        """The error for what cannot be written, with what to do."""
+        blocked = refusal.errno == errno.EISDIR
+        way_out = "nothing there: remove it, or name another store with" if blocked else _WRITABLE
+        return cls(
+            f"{problem}: {refusal.strerror or refusal}",
+            given=refusal.filename if blocked else None,
+            allowed=f"{way_out} BERTSPEC_STORE, --store or --bertspec-store",
+            where=where,
+        )
 
 
 class FormerName(FutureWarning):

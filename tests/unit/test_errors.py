@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
 
 from bertspec import errors
-from bertspec.errors import BertspecError, UnknownName
+from bertspec.errors import BertspecError, StoreError, UnknownName
 
 
 def test_a_message_says_what_was_given_what_is_allowed_and_where() -> None:
@@ -51,3 +52,20 @@ def test_an_error_that_was_sent_to_another_process_says_the_same(kind: type[Bert
 def test_an_error_keeps_its_parts() -> None:
     error = BertspecError("it is wrong", given=0, allowed="1 or more", where="recipe x")
     assert (error.problem, error.given, error.allowed, error.where) == ("it is wrong", 0, "1 or more", "recipe x")
+
+
+@pytest.mark.parametrize("part", ["problem", "given", "allowed", "where"])
+def test_a_message_is_one_line_whatever_its_parts_hold(part: str) -> None:
+    message = str(BertspecError(**{"problem": "refused", part: "a\nb\tc\x1b[31m"}))
+    assert r"a\nb\tc\x1b[31m" in message
+    assert message.isprintable()
+
+
+def test_what_cannot_be_written_is_refused_with_what_to_do() -> None:
+    full = StoreError.unwritable("nothing can be stored", OSError(errno.ENOSPC, "the disk is full", "x"), where="here")
+    assert str(full) == (
+        "nothing can be stored: the disk is full; allowed: a writable folder with free space, named by "
+        "BERTSPEC_STORE, --store or --bertspec-store; where: here"
+    )
+    blocked = StoreError.unwritable("nothing can be stored", OSError(errno.EISDIR, "a folder", "x"), where="here")
+    assert "given: 'x'; allowed: nothing there: remove it, or name another store with BERTSPEC_STORE" in str(blocked)

@@ -55,7 +55,7 @@ _EXIT = {
     MemoryError: 3,
 }
 _LINES = "\n\t"
-"""Characters of tracebacks and of long messages that stay."""
+"""Characters of tracebacks that stay."""
 _INTERRUPTED = 130
 _BUG = 70
 """EX_SOFTWARE of sysexits.h."""
@@ -111,7 +111,10 @@ def _run(argv: Sequence[str] | None, arguments: argparse.Namespace) -> int:
 
 
 class _EscapingFormatter(logging.Formatter):
-    """Escapes what a terminal could act on: messages quote labels, texts and stored records."""
+    """Escapes what a terminal could act on, as messages quote labels and stored records. Only tracebacks have lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - a method of logging.Formatter
+        return printable(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record), keep=_LINES)
@@ -144,10 +147,11 @@ def _report(error: Exception, *, verbose: int) -> int:
     outside = type(error).__name__ == "OutOfMemoryError" or (isinstance(error, ImportError) and ".so" in str(error))
     status = 3 if outside else status
     if verbose > 1 or os.environ.get("BERTSPEC_DEBUG"):
-        _write(without_secrets("".join(traceback.format_exception(error)).rstrip()))
+        _write(without_secrets("".join(traceback.format_exception(error)).rstrip()), keep=_LINES)
     name = "" if isinstance(error, BertspecError) else f"{type(error).__name__}: "
-    _write(f"error: {'unexpected ' if status == _BUG else ''}{name}{without_secrets(error)}")
-    if status == _BUG:
+    bug = status == _BUG  # of a worker, with its traceback
+    _write(f"error: {'unexpected ' if bug else ''}{name}{without_secrets(error)}", keep=_LINES if bug else "")
+    if bug:
         _write("This is a bug of bertspec. Run the same command with -vv, or with BERTSPEC_DEBUG=1, to see where.")
     return status
 
@@ -163,5 +167,5 @@ def _kept_runs(arguments: argparse.Namespace) -> str:
     return f"; {count} {'run is' if count == 1 else 'runs are'} kept in {kept.root}"
 
 
-def _write(line: str) -> None:
-    sys.stderr.write(f"{printable(line, keep=_LINES)}\n")
+def _write(line: str, *, keep: str = "") -> None:
+    sys.stderr.write(f"{printable(line, keep=keep)}\n")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -176,3 +178,23 @@ def test_a_former_name_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     monkeypatch.setattr(listing, "execute", execute)
     assert cli.main(["list", "encoders"]) == 0
     assert capsys.readouterr().err == "a.yaml: old is now called new\n"
+
+
+def test_an_error_is_one_line_whatever_it_quotes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(DataError("no such label: a\nerror: b\x1b[31m"), monkeypatch)
+    assert cli.main(["list", "runs"]) == 2
+    assert capsys.readouterr().err == "error: no such label: a\\nerror: b\\x1b[31m\n"
+
+
+def test_a_warning_is_one_line_and_its_traceback_several() -> None:
+    record = logging.makeLogRecord({"msg": "the label %s is missing", "args": ("a\nb\tc",)})
+    assert cli._EscapingFormatter("%(message)s").format(record) == r"the label a\nb\tc is missing"
+    try:
+        int("x\x1b")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    shown = cli._EscapingFormatter("%(message)s").format(record)
+    assert shown.startswith("the label a\\nb\\tc is missing\nTraceback (most recent call last):\n")
+    assert re.search(r"\nValueError: .*x\\x1b", shown)
