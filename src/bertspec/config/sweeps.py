@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PrivateAttr, model_validator
 
 from bertspec.config.training import MOST_SEEDS, Seed, check_seeds
+from bertspec.documents import Document, Keys
 from bertspec.errors import InvalidConfig
 from bertspec.records import FiniteRecord, Setting, did_you_mean, refuse, validate
 
@@ -467,6 +468,24 @@ class SweepConfig(FiniteRecord):
     run_cap: Annotated[int, Field(gt=0, le=MOST_TRIALS)] | None = None
     """The number of trials, over all contenders; up to 10,000."""
     controller: ControllerConfig | None = None
+    _document: Document | None = PrivateAttr(default=None)
+
+    def read_from(self, document: Document) -> Self:
+        """The same sweep, whose messages name the lines of a document."""
+        copy = self.model_copy()
+        copy._document = document  # noqa: SLF001 - of its own class
+        return copy
+
+    def keys_of(self, name: str) -> Keys:
+        """The keys that lead to a searched parameter: a dot may be in its name, or separate nested names."""
+        if name in self.parameters:
+            return ("parameters", name)
+        top, _, below = name.partition(".")
+        return ("parameters", top, "parameters", below)
+
+    def where(self, keys: Keys) -> str:
+        """The name of the sweep, or the line of these keys where it was read from a document."""
+        return f"sweep {self.name}" if self._document is None else self._document.where(keys)
 
     @property
     def tuning(self) -> TuningConfig:

@@ -16,7 +16,7 @@ from bertspec.records import did_you_mean, validate
 from bertspec.study import Session
 from bertspec.sweeps.trial import LOSS
 
-__all__ = ["NAMES", "load", "parse", "read"]
+__all__ = ["NAMES", "load", "parse", "read", "succeeds"]
 
 _NESTED = ("settings", "averaging")
 """The parameters that have parameters nested in them."""
@@ -73,7 +73,7 @@ class _Reader:
     document: Document
 
     def structured(self, *, name: str) -> SweepConfig:
-        config = validate(SweepConfig, self.document.value, where=self.document.where)
+        config = validate(SweepConfig, self.document.value, where=self.document.where).read_from(self.document)
         return config if config.name else config.model_copy(update={"name": name})
 
     def checked(self, session: Session, *, name: str) -> SweepConfig:
@@ -119,7 +119,7 @@ class _Check:
         known = (*NAMES, *_NESTED, *OWN)
         for name in self.config.searched:
             top, dot, below = name.partition(".")
-            path = self._path(name)
+            path = self.config.keys_of(name)
             if top not in known:
                 problem = f"unknown parameter{did_you_mean(top, known)}"
                 self.reader.refuse(problem, path, given=name, allowed=", ".join(known))
@@ -166,7 +166,7 @@ class _Check:
             if refusal is not None:
                 self.reader.refuse(
                     f"{refusal.problem}, between the ends of {name}",
-                    self._path(name),
+                    self.config.keys_of(name),
                     given=value,
                     allowed="whole numbers for both ends, q_uniform, or values: a list",
                     cause=refusal,
@@ -176,7 +176,7 @@ class _Check:
         kind = self.config.searched[name].kind
         self.reader.refuse(
             f"no {name} can be drawn: the ends of {kind} are exponents of e",
-            self._path(name),
+            self.config.keys_of(name),
             given=given,
             allowed=f"{kind}_values, whose ends are the values themselves",
             cause=cause,
@@ -204,11 +204,11 @@ class _Check:
     def _at_fault(self, base: Mapping[str, Any]) -> str | None:
         """The parameter that the study can be planned without; an encoder and a task are looked up instead."""
         for word, look_up in (("encoder", self.session.catalog.encoder), ("task", self.session.catalog.task)):
-            if not _succeeds(look_up, str(base[word])):
+            if not succeeds(look_up, str(base[word])):
                 return word
         for name in base:
             rest = {other: value for other, value in base.items() if other != name}
-            if name not in ("encoder", "task") and _succeeds(self._plan, rest):
+            if name not in ("encoder", "task") and succeeds(self._plan, rest):
                 return name
         return None
 
@@ -258,16 +258,9 @@ class _Check:
                 refusal.problem, ("parameters", "target"), given=target, allowed=refusal.allowed, cause=refusal
             )
 
-    def _path(self, name: str) -> Keys:
-        """The keys that lead to a parameter: a dot may be in its name, or separate nested names."""
-        if name in self.config.parameters:
-            return ("parameters", name)
-        top, _, below = name.partition(".")
-        return ("parameters", top, "parameters", below)
-
     def _extremes(self, name: str) -> list[tuple[Keys, Any]]:
         """The listed values, or the ends of a range, each with its path."""
-        parameter, path = self.config.searched[name], self._path(name)
+        parameter, path = self.config.searched[name], self.config.keys_of(name)
         if parameter.kind == "constant":
             return [((*path, "value"), parameter.value)]
         if parameter.values is not None:
@@ -276,7 +269,8 @@ class _Check:
         return [((*path, end), parameter.quantile(share)) for end, share in zip(ends, (0.0, 1.0), strict=True)]
 
 
-def _succeeds(act: Callable[[Any], object], argument: object) -> bool:
+def succeeds(act: Callable[[Any], object], argument: object) -> bool:
+    """Whether a call raises none of our errors."""
     try:
         act(argument)
     except BertspecError:

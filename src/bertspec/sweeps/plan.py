@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec import study
 from bertspec.config import MOST_TRIALS, MetricConfig, ParameterConfig, StudyConfig, SweepConfig
+from bertspec.documents import Keys
 from bertspec.errors import BertspecError, InvalidConfig
 from bertspec.results import TrialRecord
 from bertspec.study import Session
+from bertspec.sweeps.files import succeeds
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -124,13 +126,43 @@ def _study(proposal: Proposal, config: SweepConfig, session: Session) -> StudyCo
     try:
         return session.catalog.plan(**proposal.parameters, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
     except BertspecError as refusal:
-        varied = [name for name, parameter in config.searched.items() if parameter.varies]
+        mixed = _mixed(proposal, config, session)
+        lines = dict.fromkeys(config.where(keys) for keys in mixed.values())
         raise InvalidConfig(
             refusal.problem,
-            given=", ".join(f"{name} {proposal.parameters[name]}" for name in varied),
+            given=", ".join(f"{name} {proposal.parameters[name]}" for name in mixed),
             allowed=refusal.allowed,
-            where=f"sweep {config.name}, trial {proposal.number + 1}",
+            where=f"{' and '.join(lines)}, trial {proposal.number + 1}",
         ) from refusal
+
+
+def _mixed(proposal: Proposal, config: SweepConfig, session: Session) -> dict[str, Keys]:
+    """The parameters whose values do not go together, each with the keys of its value.
+
+    With another value of any one of them, the trial could be planned.
+    """
+
+    def plan(parameters: Mapping[str, Any]) -> StudyConfig:
+        return session.catalog.plan(**parameters)
+
+    varied = {name: parameter for name, parameter in config.searched.items() if parameter.varies}
+    at_fault = {
+        name
+        for name, parameter in varied.items()
+        for other in _ends(parameter)
+        if other != proposal.parameters[name] and succeeds(plan, {**proposal.parameters, name: other})
+    }
+    keys = {}
+    for name in [name for name in varied if name in at_fault] or varied:
+        values, value = varied[name].values or (), proposal.parameters[name]
+        keys[name] = (*config.keys_of(name), *(("values", values.index(value)) if value in values else ()))
+    return keys
+
+
+def _ends(parameter: ParameterConfig) -> tuple[Any, Any]:
+    """The first and the last value that a parameter may have."""
+    choices = parameter.choices
+    return (parameter.quantile(0.0), parameter.quantile(1.0)) if choices is None else (choices[0], choices[-1])
 
 
 def _named_studies(search: Search, session: Session) -> Iterator[StudyConfig]:

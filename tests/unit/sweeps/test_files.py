@@ -55,7 +55,7 @@ def test_what_stands_in_the_file_can_be_given_to_wandb_again(read: Read) -> None
         "min": 0.1,
         "max": 10,
     }
-    assert SweepConfig.model_validate(document) == config
+    assert SweepConfig.model_validate(document).model_dump() == config.model_dump()
 
 
 @pytest.mark.parametrize("sweep", sorted((ROOT / "configs" / "sweeps").glob("*.yaml")), ids=lambda file: file.stem)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from typing import Any
 
 import pytest
@@ -193,3 +194,45 @@ def test_values_that_do_not_go_together_are_refused_with_the_trial(read: Read, s
         InvalidConfig, match=r"micro_batch 16 is a part of a batch.*given: .batch_size 8, micro_batch 16.*, trial 4"
     ):
         build_plan(config.model_copy(update={"parameters": fixed}), session)
+
+
+MIXED = """\
+method: grid
+parameters:
+  encoder: {value: bert-tiny}
+  task: {value: bundled/sentiment}
+  steps: {value: 4}
+  optimizer: {value: sgd}
+  learning_rate: {values: [0.1, 0.01]}
+  batch_size:
+    values: [32, 8]
+  micro_batch:
+    values:
+      - 8
+      - 16
+"""
+
+
+def test_values_that_do_not_go_together_are_refused_with_their_lines(read: Read, session: Session) -> None:
+    with pytest.raises(InvalidConfig) as refused:
+        build_plan(read(MIXED), session)
+    assert refused.value.given == "batch_size 8, micro_batch 16"
+    where = str(refused.value.where)
+    assert "mine.yaml, line 9, parameters.batch_size.values.1 and " in where
+    assert "mine.yaml, line 13, parameters.micro_batch.values.1, trial " in where
+
+
+def test_a_value_of_a_range_that_does_not_go_with_another_is_refused_with_the_line_of_the_range(
+    read: Read, session: Session
+) -> None:
+    text = MIXED.replace("grid", "random\nrun_cap: 40")
+    with pytest.raises(InvalidConfig) as refused:
+        build_plan(read(text, old="values:\n      - 8\n      - 16", new="min: 8\n    max: 16"), session)
+    assert re.fullmatch(r"batch_size 8, micro_batch (9|1\d)", str(refused.value.given))
+    assert "mine.yaml, line 11, parameters.micro_batch, trial " in str(refused.value.where)
+
+
+def test_a_sweep_that_is_in_no_file_is_refused_by_its_name(read: Read, session: Session) -> None:
+    config = SweepConfig.model_validate(read(MIXED).model_dump(exclude_unset=True) | {"name": "mine"})
+    with pytest.raises(InvalidConfig, match="where: sweep mine, trial "):
+        build_plan(config, session)
