@@ -26,7 +26,6 @@ __all__ = [
     "parse_json",
     "parse_yaml",
     "read_json",
-    "read_yaml",
 ]
 
 Keys = tuple[str | int, ...]
@@ -72,14 +71,14 @@ class Document:
         return f"{self.name}{line}" + (f", {'.'.join(map(str, keys))}" if keys else "")
 
 
-def read_yaml(
+def load_yaml(
     path: Path,
     *,
     what: str = "the file",
     error: type[BertspecError] = InvalidConfig,
     allowed: str | None = None,
-) -> Any:
-    """The value that a YAML file holds; None if it is empty.
+) -> Document:
+    """The value that a YAML file holds, None if it is empty; with the line of each of its keys.
 
     Args:
         path: a regular file of up to 1,000,000 bytes.
@@ -92,21 +91,6 @@ def read_yaml(
             deeply, repeats too much by aliases, or has a value of another kind than text, numbers, true, false, null,
             lists and mappings.
     """
-    return load_yaml(path, what=what, error=error, allowed=allowed).value
-
-
-def load_yaml(
-    path: Path,
-    *,
-    what: str = "the file",
-    error: type[BertspecError] = InvalidConfig,
-    allowed: str | None = None,
-) -> Document:
-    """The value that a YAML file holds, with the line of each of its keys; see :func:`read_yaml`.
-
-    Raises:
-        BertspecError: see :func:`read_yaml`.
-    """
     refusal = _Refusal(what, path, error, allowed)
     value, lines = _composed(_text(path, LARGEST_YAML, refusal), refusal)
     return Document(str(path), value, lines)
@@ -115,10 +99,10 @@ def load_yaml(
 def parse_yaml(
     text: str, *, what: str = "the value", where: object = None, error: type[BertspecError] = InvalidConfig
 ) -> Any:
-    """The value of a YAML text, such as the cell of a table; see :func:`read_yaml`.
+    """The value of a YAML text, such as the cell of a table; see :func:`load_yaml`.
 
     Raises:
-        BertspecError: see :func:`read_yaml`.
+        BertspecError: see :func:`load_yaml`.
     """
     refusal = _Refusal(what, where, error, given=cut_short(text), one_line=True)
     if len(text) > LARGEST_YAML:

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertspec.documents import DEEPEST, LARGEST_YAML, load_yaml, parse_json, parse_yaml, read_json, read_yaml
+from bertspec.documents import DEEPEST, LARGEST_YAML, load_yaml, parse_json, parse_yaml, read_json
 from bertspec.errors import BertspecError, InvalidConfig, StoreError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -81,7 +81,7 @@ def test_every_key_has_its_line(written: Any) -> None:
 
 
 def test_a_file_without_a_value_holds_none(written: Any) -> None:
-    assert read_yaml(written("# nothing\n")) is None
+    assert load_yaml(written("# nothing\n")).value is None
 
 
 def test_keys_can_be_merged_and_overridden() -> None:
@@ -138,7 +138,7 @@ def test_a_number_is_read_as_in_yaml_1_2(text: str, value: float) -> None:
 def test_yaml_is_refused_with_its_line(written: Any, content: str | bytes, message: str, line: int) -> None:
     file, began = written(content), time.monotonic()
     with pytest.raises(InvalidConfig, match=rf"{message}.*mine.yaml, line {line}$"):
-        read_yaml(file)
+        load_yaml(file)
     assert time.monotonic() - began < 20
 
 
@@ -165,7 +165,7 @@ def test_brackets_in_a_json_text_are_no_nesting() -> None:
     assert len(parse_json(json.dumps([[]] * 100))) == 100
 
 
-@pytest.mark.parametrize("read", [read_yaml, read_json])
+@pytest.mark.parametrize("read", [load_yaml, read_json])
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, read: Any) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
@@ -185,7 +185,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, read: Any) -
 
 def test_a_file_that_is_too_large_is_not_read(written: Any) -> None:
     with pytest.raises(InvalidConfig, match="it has more than 1,000,000 bytes"):
-        read_yaml(written(" " * (LARGEST_YAML + 1)))
+        load_yaml(written(" " * (LARGEST_YAML + 1)))
     with pytest.raises(StoreError, match="the record cannot be read: it has more than 3 bytes"):
         read_json(written("1234"), what="the record", error=StoreError, limit=3)
 

@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from bertspec import metrics, study
 from bertspec.catalog import Catalog
 from bertspec.config import RunConfig, StudyConfig
-from bertspec.documents import read_yaml
+from bertspec.documents import load_yaml
 from bertspec.errors import InvalidConfig
 from bertspec.files import write_atomic
 from bertspec.records import FrozenRecord, validate
@@ -288,7 +288,7 @@ def _stem(config: StudyConfig | RunConfig) -> str:
 
 def _read(file: Path) -> Record:
     problem = "the calibration record cannot be read"
-    values = read_yaml(file, what="the calibration record", allowed="a file that bertspec calibrate wrote")
+    values = load_yaml(file, what="the calibration record", allowed="a file that bertspec calibrate wrote").value
     return validate(Record, values, where=file, problem=problem)
 
 

@@ -152,7 +152,7 @@ def _card(folder: Path) -> dict[str, Any]:
         fields = "\n".join(_fields(_header(readme)))
         card |= _mapping(documents.parse_yaml(fields, what="the header", where=readme, error=DataError), readme)
     if beside.is_file():
-        card |= _mapping(documents.read_yaml(beside, error=DataError), beside)
+        card |= _mapping(documents.load_yaml(beside, error=DataError).value, beside)
     return card
 
 

@@ -16,7 +16,7 @@ import yaml
 from pydantic import Field
 
 from bertspec.config import EncoderConfig, TaskConfig
-from bertspec.documents import read_yaml
+from bertspec.documents import load_yaml
 from bertspec.errors import HashMismatch, InvalidConfig, StoreError
 from bertspec.files import write_atomic
 from bertspec.records import FrozenRecord, validate
@@ -85,7 +85,7 @@ class Pins:
         file = folder / LOCK_FILE
         if not os.path.lexists(file):  # anything else with that name is read or refused: it may hold a promise
             return cls()
-        values = read_yaml(file, what="the lock file", allowed="what `bertspec lock` writes")
+        values = load_yaml(file, what="the lock file", allowed="what `bertspec lock` writes").value
         content = validate(_File, values, where=file, problem=_PROBLEM)
         _refuse_two_of_one(content, file)
         return cls(content.encoders, content.data, file)
