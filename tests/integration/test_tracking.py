@@ -235,8 +235,10 @@ def test_an_artifact_has_the_files_of_the_run_and_nothing_that_a_link_leads_to(
     (folder / "run.json").write_text('{"layout": 99}')  # it stays, and the run is stored beside it
     (folder / "planted").symlink_to(tmp_path / "secret")
     (folder / "other").write_text("of another layout")
-    runs = session.store.root / "runs"
-    tracker = WandbTracker(tmp_path / "tracking", runs=runs)
+    decoy = folder.with_name(f"{folder.name}.0")
+    decoy.mkdir()
+    (decoy / "decoy").write_text("of nobody")
+    tracker = WandbTracker(tmp_path / "tracking", runs=session.store.folder)
     study.run(config, Session(session.catalog, session.sources, session.store, tracker))
     assert [files for kind, files in uploaded if kind == "run"] == [["arrays.npz", "run.json"]]
     (session.store.folder(run.fingerprint) / "planted").symlink_to(tmp_path / "secret")

@@ -40,7 +40,7 @@ PASS = Verdict("PASS", Claim("accuracy", "at least", 0.5), 0.5)
 def tracked(session: Session) -> Session:
     """A session whose runs are shown in W&B."""
     store = session.store
-    tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, sources=session.sources)
+    tracker = WandbTracker(store.tracking, runs=store.folder, models=store.model, sources=session.sources)
     return dataclasses.replace(session, tracker=tracker)
 
 
@@ -85,7 +85,7 @@ def shown(study_config: StudyConfig, nowhere: Sources, tmp_path_factory: pytest.
             patched.setenv(f"WANDB_{name}", value)
         patched.setenv("NETRC", str(folder / "no-netrc"))
         wandb.teardown()
-        tracker = WandbTracker(store.tracking, runs=store.root / "runs", models=store.models, sources=nowhere)
+        tracker = WandbTracker(store.tracking, runs=store.folder, models=store.model, sources=nowhere)
         session = Session(Catalog.beside(folder), nowhere, store, tracker)
         (first,) = study.run(one(study_config), session).runs
         other = study_config.model_copy(update={"seeds": (2,)})

@@ -58,8 +58,8 @@ class Session:
         """
         root = root or project_root()
         kept, sources = Store.locate(store, root=root), Sources.from_environment(root)
-        models = kept.models if fields.get("keep_models") else None
-        wandb = WandbTracker(kept.tracking, runs=kept.root / "runs", models=models, sources=sources)
+        models = kept.model if fields.get("keep_models") else None
+        wandb = WandbTracker(kept.tracking, runs=kept.folder, models=models, sources=sources)
         tracker = wandb if progress is None else combine(wandb, progress)
         return cls(Catalog.beside(root), sources, kept, tracker, **fields)
 

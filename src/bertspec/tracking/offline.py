@@ -19,7 +19,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bertspec.errors import StoreError
-from bertspec.files import open_regular, own_folder, read_regular, write_atomic
+from bertspec.files import own_folder, read_regular, write_atomic
 from bertspec.tracking.connection import service_api, without_secrets
 
 __all__ = ["OfflineRun", "SyncedRun", "find_run", "keep_link", "link", "read_run", "sync"]
@@ -31,6 +31,8 @@ _FILE_HEADER, _BLOCK, _CHUNK_HEADER = 7, 32768, 7
 _FULL, _FIRST, _LAST = 1, 2, 4
 _WRITING_S = 3.0
 _PUSH_TIMEOUT_S = 600.0
+_LARGEST_LOG = 256 << 20
+"""Bytes of a transaction log; a run of 1,000 steps has less than one million."""
 _LONGEST_URL = 4096
 _ARRIVAL_S = 20.0
 """How long the service may take to show the data that it received."""
@@ -96,13 +98,13 @@ def read_run(file: Path) -> OfflineRun:
 
     Raises:
         StoreError: the file is not a transaction log.
+        OSError: it cannot be read, or is too large for one.
     """
     from wandb.proto import wandb_internal_pb2
 
     record: Any = wandb_internal_pb2.Record  # type: ignore[attr-defined]  # protobuf generates it at import
 
-    with open_regular(file, follow=False) as stream:
-        content = stream.read()
+    content = read_regular(file, limit=_LARGEST_LOG, follow=False)
     if content[:4] != _MAGIC:
         raise StoreError("this is not a W&B transaction log", given=content[:4], where=file)
     run = OfflineRun()
@@ -142,13 +144,13 @@ def keep_link(directory: Path, run: str, url: str) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    write_atomic(own_folder(directory / "links") / f"{run}.url", url)
+    write_atomic(own_folder(directory / "links") / f"{Path(run).name}.url", url)  # an id in a record may be a path
 
 
 def link(directory: Path, fingerprint: str) -> str | None:
     """The page of a run in W&B, or ``None`` where it was never shown online; only http and https count."""
     try:
-        file = directory / "links" / f"{fingerprint[:16]}.url"
+        file = own_folder(directory / "links") / f"{Path(fingerprint).name[:16]}.url"
         url = read_regular(file, limit=_LONGEST_URL, follow=False).decode().strip()
         parts = urlsplit(url)
     except (OSError, ValueError):

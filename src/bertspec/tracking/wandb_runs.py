@@ -38,6 +38,8 @@ PROJECT = "bertspec"
 """The project of the runs, unless WANDB_PROJECT names another."""
 
 Mode = Literal["auto", "online", "offline", "disabled"]
+Folder = Callable[[str], Path | None]
+"""The folder of what a store holds of a run, by the run's fingerprint."""
 
 _INIT_TIMEOUT_S = 5.0
 _CLIENT_FINISH_S = 15.0
@@ -64,10 +66,10 @@ class WandbTracker:
     mode: Mode = "auto"
     """``auto`` is online if there is a key and the service answers. ``WANDB_MODE`` takes precedence."""
     project: str = PROJECT
-    runs: Path | None = None
-    """The folder of finished runs, to log each as an artifact."""
-    models: Path | None = None
-    """The folder of fine-tuned models, to log each as an artifact; ``None`` logs no models."""
+    runs: Folder | None = None
+    """The folder of a finished run, to log as an artifact; ``None`` logs no runs."""
+    models: Folder | None = None
+    """The folder of a fine-tuned model, to log as an artifact; ``None`` logs no models."""
     sources: Sources | None = None
     """Where the texts of the predicted rows are; ``None`` shows predictions without texts."""
     _settled: Literal["online", "offline", "disabled"] | None = field(default=None, init=False)
@@ -90,12 +92,12 @@ class WandbTracker:
         if opened is None:
             return SilentObserver()
         folders = {"run": self.runs, "model": self.models}
-        artifacts = {kind: folder / fingerprint for kind, folder in folders.items() if folder is not None}
         url = self._url if self._settled == "online" else None
         return _WandbObserver(
             opened,
             config,
-            artifacts,
+            fingerprint,
+            {kind: folder for kind, folder in folders.items() if folder is not None},
             reopen=lambda: self.reopened(description, identity),
             directory=self.directory,
             url=url,
@@ -215,7 +217,8 @@ class _WandbObserver:
 
     run: wandb.Run
     config: RunConfig
-    folders: Mapping[str, Path]
+    fingerprint: str
+    folders: Mapping[str, Folder]
     """Kind of artifact → its folder, if it exists at the end of the run."""
     reopen: Callable[[], wandb.Run | None]
     """Opens the same run in an offline record, after the service has failed."""
@@ -340,10 +343,9 @@ class _WandbObserver:
     def _log_artifacts(self, facts: RunFacts) -> None:
         import wandb
 
-        for kind, named in self.folders.items():
-            # Beside a record of another layout, which stays, the run's own folder has the layout in its name.
-            folder = next(named.parent.glob(f"{named.name}.*"), named)
-            if folder.is_dir() and not folder.is_symlink():
+        for kind, folder_of in self.folders.items():
+            folder = folder_of(self.fingerprint)
+            if folder is not None and folder.is_dir() and not folder.is_symlink():
                 artifact = wandb.Artifact(f"{kind}-{folder.name[:16]}", type=kind, metadata=facts.scores)
                 for file in sorted(folder.rglob("*")):  # not add_dir, which prints to the terminal
                     if file.is_file() and not file.is_symlink():  # a planted link would upload its target

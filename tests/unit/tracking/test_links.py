@@ -38,3 +38,17 @@ def test_what_is_no_address_is_no_link_and_blocks_nobody(kind: str, tmp_path: Pa
     else:
         file.write_text("javascript:alert(1)" if kind == "a script" else URL + "x" * 5000)
     assert link(tmp_path, RUN) is None
+
+
+def test_an_id_that_is_a_path_leads_nowhere(tmp_path: Path) -> None:
+    keep_link(tmp_path / "tracking", "../../aaaa", URL)
+    assert [file.name for file in tmp_path.rglob("*.url")] == ["aaaa.url"]
+    (tmp_path / "bbbb.url").write_text(URL)
+    assert link(tmp_path / "tracking", "../../bbbb") is None
+
+
+def test_a_folder_of_links_that_is_a_link_is_not_read(tmp_path: Path) -> None:
+    keep_link(tmp_path / "elsewhere", RUN[:16], URL)
+    (tmp_path / "tracking").mkdir()
+    (tmp_path / "tracking" / "links").symlink_to(tmp_path / "elsewhere" / "links")
+    assert link(tmp_path / "tracking", RUN) is None
