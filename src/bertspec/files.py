@@ -17,12 +17,14 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 __all__ = [
+    "NO_FILE",
     "NotRegular",
     "atomic_folder",
     "create",
     "flush",
     "is_folder",
     "open_regular",
+    "own_entries",
     "own_folder",
     "read_regular",
     "remove",
@@ -41,6 +43,10 @@ class NotRegular(OSError):
     """A link, a pipe, a device or a folder, or a file of more bytes than are read."""
 
 
+NO_FILE = (FileNotFoundError, NotADirectoryError, NotRegular)
+"""What opening raises where no file lies. Any other OSError is an error of the machine: the file may be whole."""
+
+
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, and onto the disk; it replaces one that is there.
 
@@ -48,8 +54,10 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     created.
 
     Raises:
+        NotRegular: a folder is there.
         OSError: the file cannot be written; what was there stays.
     """
+    _refuse_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
@@ -58,15 +66,17 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         flush(draft)  # the rename could otherwise reach the disk before the content
         draft.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        remove(draft)
 
 
 def create(path: Path) -> BufferedWriter:
     """A new file, open for writing. It replaces a file or a link that is there; the link's target stays as it is.
 
     Raises:
+        NotRegular: a folder is there.
         OSError: the file cannot be created.
     """
+    _refuse_folder(path)
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666), "wb")
 
@@ -98,6 +108,8 @@ def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:
     except OSError as refusal:
         if not follow and path.is_symlink():
             raise NotRegular(errno.ELOOP, "it is a symbolic link", str(path)) from refusal
+        if refusal.errno == errno.ENXIO:
+            raise NotRegular(errno.ENXIO, "it is a socket", str(path)) from refusal
         raise
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
@@ -132,21 +144,41 @@ def own_folder(path: Path) -> Path:
     """A folder of a store, by its path. It need not exist yet.
 
     Raises:
-        OSError: the path is a link, which may lead out of the store, or a file.
+        NotRegular: the path is a link, which may lead out of the store, or a file.
+        OSError: what lies there cannot be examined.
     """
-    if path.is_symlink():
-        raise OSError(errno.ELOOP, "a folder of the store is a symbolic link", str(path))
-    if path.exists() and not path.is_dir():
-        raise OSError(errno.ENOTDIR, "a folder of the store is a file", str(path))
+    mode = _mode(path)
+    if mode is not None and not stat.S_ISDIR(mode):
+        kind = "symbolic link" if stat.S_ISLNK(mode) else "file"
+        raise NotRegular(errno.ENOTDIR, f"a folder of the store is a {kind}", str(path))
     return path
 
 
+def own_entries(folder: Path) -> list[Path]:
+    """What lies in a folder of a store, sorted, without hidden entries; empty if it does not exist.
+
+    Raises:
+        NotRegular: it is a link or a file.
+        OSError: it cannot be read.
+    """
+    try:
+        entries = sorted(own_folder(folder).iterdir())
+    except FileNotFoundError:
+        return []
+    return [entry for entry in entries if not entry.name.startswith(".")]
+
+
 def unlink_irregular(path: Path) -> None:
-    """Remove a link, a pipe or a device, where a regular file is to be opened; anything else stays."""
-    with contextlib.suppress(OSError):
-        mode = path.lstat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            path.unlink()
+    """Remove a link, a pipe or a device, where a regular file is to be opened; a regular file stays.
+
+    Raises:
+        NotRegular: a folder is there.
+        OSError: it cannot be removed.
+    """
+    mode = _mode(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        _refuse_folder(path)
+        path.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:
@@ -203,6 +235,20 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _mode(path: Path) -> int | None:
+    """The type and the permissions of what lies at a path, of a link itself; None for nothing."""
+    try:
+        return path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _refuse_folder(path: Path) -> None:
+    mode = _mode(path)
+    if mode is not None and stat.S_ISDIR(mode):
+        raise NotRegular(errno.EISDIR, "a folder lies where a file belongs", str(path))
 
 
 def _replace_folder(path: Path, draft: Path) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from bertspec.files import (
     atomic_folder,
     create,
     is_folder,
+    open_regular,
+    own_entries,
     own_folder,
     read_regular,
     remove,
@@ -170,9 +173,35 @@ def test_a_folder_of_a_store_is_neither_a_link_nor_a_file(tmp_path: Path, victim
 def test_only_what_is_neither_a_file_nor_a_folder_is_unlinked(tmp_path: Path, victim: Path) -> None:
     (tmp_path / "link").symlink_to(victim / "file")
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "link", tmp_path / "pipe", victim, victim / "file", tmp_path / "nothing"):
+    for path in (tmp_path / "link", tmp_path / "pipe", victim / "file", tmp_path / "nothing"):
         unlink_irregular(path)
     assert [each.name for each in tmp_path.iterdir()] == ["victim"]
+
+
+@pytest.mark.parametrize("write", [create, unlink_irregular, lambda path: write_atomic(path, "ours")])
+def test_a_folder_where_a_file_belongs_is_refused_and_stays(
+    write: Callable[[Path], object], tmp_path: Path, victim: Path
+) -> None:
+    with pytest.raises(NotRegular, match="a folder lies where a file belongs"):
+        write(victim)
+    assert [each.name for each in tmp_path.iterdir()] == ["victim"]
+
+
+def test_a_socket_is_no_file(tmp_path: Path) -> None:
+    os.mknod(tmp_path / "socket", stat.S_IFSOCK)
+    with pytest.raises(NotRegular, match="it is a socket"):
+        open_regular(tmp_path / "socket")
+
+
+def test_the_entries_of_a_folder_are_sorted_and_hidden_ones_left_out(tmp_path: Path, victim: Path) -> None:
+    for name in ("b", "a", ".draft"):
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(victim)
+    assert [each.name for each in own_entries(tmp_path)] == ["a", "b", "link", "victim"]
+    assert own_entries(tmp_path / "nothing") == []
+    for path in (tmp_path / "link", tmp_path / "a"):
+        with pytest.raises(NotRegular, match="a folder of the store is a"):
+            own_entries(path)
 
 
 def test_a_path_that_no_file_can_have_is_no_folder(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -14,7 +15,7 @@ from tokenize import TokenError
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from bertspec.config import TaskConfig
@@ -209,7 +210,8 @@ def _write(tokens: Tokens, folder: Path) -> None:
     lock = folder.with_name(f".{folder.name}.lock")
     own_folder(folder.parent).mkdir(parents=True, exist_ok=True)
     unlink_irregular(lock)
-    with FileLock(lock), atomic_folder(folder) as draft:
+    # Without waiting: the process that holds the lock writes the same ids.
+    with contextlib.suppress(Timeout), FileLock(lock, timeout=0), atomic_folder(folder) as draft:
         digest = hashlib.sha256()
         for name in _ARRAYS:
             array = getattr(tokens, name)

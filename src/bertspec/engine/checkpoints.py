@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from bertspec.files import flush, open_regular, own_folder, read_regular, sha256, write_atomic
+from bertspec.errors import StoreError
+from bertspec.files import NO_FILE, flush, open_regular, own_entries, own_folder, read_regular, sha256, write_atomic
 
 __all__ = ["Checkpoints", "UnfitCheckpoint"]
 
@@ -27,8 +27,10 @@ _log = logging.getLogger(__name__)
 
 _RECORD = "checkpoint.json"
 _TENSOR, _PAIRS = "$tensor", "$pairs"
-_LARGEST_RECORD = 256 << 20
-"""Bytes of the JSON file, which has the losses of all steps; a million take 40 MiB."""
+_BYTES_A_STEP = 128
+"""Of the JSON file: a loss, a learning rate, perhaps a score and the number of its step, of up to 24 digits each."""
+_OTHER_BYTES = 4 << 20
+"""Of the JSON file, besides those of the steps: the names of the tensors, of which a large encoder has thousands."""
 
 
 class UnfitCheckpoint(Exception):
@@ -70,21 +72,33 @@ class Checkpoints:
                 older.unlink(missing_ok=True)
         return True
 
-    def load(self) -> dict[str, Any] | None:
-        """Read the newest checkpoint; None if there is none, or if it is damaged."""
+    def load(self, steps: int) -> dict[str, Any] | None:
+        """Read the newest checkpoint; None if there is none, or if it is damaged.
+
+        Args:
+            steps: those of the run; they bound what is read.
+
+        Raises:
+            StoreError: it cannot be read, though it may be whole.
+        """
         record = self.folder / _RECORD
-        if not os.path.lexists(record):
-            return None
         try:
-            own_folder(self.folder)
-            return _read(record)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as damage:
+            if record not in own_entries(self.folder):
+                return None
+            return _read(record, _OTHER_BYTES + steps * _BYTES_A_STEP)
+        except (*NO_FILE, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as damage:
             _log.warning("the checkpoint in %s is damaged (%s); training starts anew", self.folder, damage)
             return None
+        except OSError as refusal:
+            raise StoreError(
+                f"the checkpoint of this run cannot be read: {refusal.strerror or refusal}",
+                allowed="a checkpoint that this user may read; or remove its folder, and training starts anew",
+                where=self.folder,
+            ) from refusal
 
 
-def _read(record: Path) -> dict[str, Any]:
-    kept: dict[str, Any] = json.loads(read_regular(record, limit=_LARGEST_RECORD, follow=False))
+def _read(record: Path, limit: int) -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(read_regular(record, limit=limit, follow=False))
     file = record.parent / Path(kept["tensors"]).name
     with open_regular(file, follow=False) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

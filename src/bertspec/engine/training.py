@@ -158,7 +158,7 @@ class _Training:
         """Restore weights, optimizer, random numbers and progress from the newest checkpoint."""
         context = self.context
         context.model.train()
-        state = self.checkpoints.load() if self.checkpoints is not None else None
+        state = self.checkpoints.load(len(self.progress.loss)) if self.checkpoints is not None else None
         if state is not None:
             self._restore(state)
             _log.info("resuming after step %d of %d", self.progress.step, len(self.progress.loss))

@@ -129,10 +129,8 @@ def _studies(session: SessionRecord, store: Store, sources: Sources) -> tuple[_S
     """Every study whose runs the store still has, in the order of its first claim."""
     claims = [claim for scenario in session.scenarios for claim in scenario.claims]
     studies: dict[str, list[StoredRun]] = {}
-    for fingerprint in dict.fromkeys(name for claim in claims for name in (*claim.runs, *claim.others)):
-        run = store.get(fingerprint)
-        if run is not None:
-            studies.setdefault(run.config.model_dump_json(exclude={"seed"}), []).append(run)
+    for run in store.readable(dict.fromkeys(name for claim in claims for name in (*claim.runs, *claim.others))):
+        studies.setdefault(run.config.model_dump_json(exclude={"seed"}), []).append(run)
     promised = {name for claim in claims if claim.promise for name in claim.runs}
     ordered = (tuple(sorted(runs, key=lambda run: run.config.seed)) for runs in studies.values())
     return tuple(_study(runs, store, sources, promised) for runs in ordered)

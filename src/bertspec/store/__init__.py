@@ -14,18 +14,21 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from filelock import FileLock, Timeout
 
-from bertspec.errors import InvalidConfig, StoreError, UnknownName
+from bertspec.errors import InvalidConfig, StoreError, UnknownName, cut_short
 from bertspec.files import (
+    NO_FILE,
     atomic_folder,
     create,
+    own_entries,
     own_folder,
     read_regular,
     remove,
@@ -44,6 +47,7 @@ _log = logging.getLogger(__name__)
 
 _RESERVE_BYTES = 1 << 20
 """Held on the disk while a run trains, so that its record fits when it ends; GLUE's largest takes 0.2 MiB."""
+_FINGERPRINT = re.compile("[0-9A-Za-z]{1,64}")
 _PATIENCE_S = 5.0
 """The wait for a lock after which a message says so."""
 _SUMS = "SHA256SUMS"
@@ -90,10 +94,22 @@ class Store:
         return self._own("unfinished") / fingerprint
 
     def folder(self, fingerprint: str) -> Path:
-        """The folder of a finished run. A record of another layout keeps its folder; ours then lies beside it."""
+        """The folder of a finished run. A record of another layout keeps its folder; ours then lies beside it.
+
+        Raises:
+            StoreError: the record cannot be read; or this is no fingerprint, and could lead out of the store.
+        """
+        if not _FINGERPRINT.fullmatch(fingerprint):
+            raise StoreError(
+                "this is no fingerprint of a run",
+                given=cut_short(fingerprint),
+                allowed="up to 64 letters and digits",
+                where=self.root,
+            )
         plain = self._own("runs") / fingerprint
         beside = plain.with_name(f"{fingerprint}.{LAYOUT}")
-        return beside if beside.exists() or layout_in(plain) not in (LAYOUT, None) else plain
+        with self._reading(f"the stored run {fingerprint[:12]}"):
+            return beside if beside.exists() or layout_in(plain) not in (LAYOUT, None) else plain
 
     def get(self, fingerprint: str) -> StoredRun | None:
         """The finished run of that fingerprint, or None.
@@ -103,7 +119,7 @@ class Store:
         alone; one warning per process counts them.
 
         Raises:
-            StoreError: the folder of the runs is a link or a file.
+            StoreError: the run cannot be read, though it may be whole; or the folder of the runs is a link or a file.
         """
         run = self._read(fingerprint)
         if run is None or (wrong := run.disagreement()) is None:
@@ -142,11 +158,16 @@ class Store:
         return folder if folder.is_dir() and not folder.is_symlink() else None
 
     def intact_model(self, fingerprint: str) -> Path | None:
-        """The folder of a run's model, its hashes checked; None, with a warning, if it is damaged."""
+        """The folder of a run's model, its hashes checked; None, with a warning, if it is damaged.
+
+        Raises:
+            StoreError: it cannot be read, though it may be whole.
+        """
         folder = self.model(fingerprint)
         if folder is None:
             return None
-        damaged = _damage(folder)
+        with self._reading("the stored model"):
+            damaged = _damage(folder)
         if damaged:
             _log.warning("the stored model %s is damaged (%s) and is not used", folder, ", ".join(damaged))
             return None
@@ -182,14 +203,15 @@ class Store:
 
     def runs(self) -> Iterator[StoredRun]:
         """Every finished run that can be read, by fingerprint."""
-        for fingerprint in sorted(self.fingerprints()):
-            if (run := self.get(fingerprint)) is not None:
-                yield run
+        yield from self.readable(sorted(self.fingerprints()))
+
+    def readable(self, fingerprints: Iterable[str]) -> Iterator[StoredRun]:
+        """The runs of these fingerprints; one that cannot be read is left out with a warning."""
+        yield from self._each(fingerprints, self.get)
 
     def select(self, *, encoder: str | None = None, task: str | None = None) -> list[StoredRun]:
         """The finished runs of an encoder, of a task, or all of them; the newest last."""
-        listed = self.summaries(encoder=encoder, task=task)
-        return [run for each in listed if (run := self.get(each.fingerprint)) is not None]
+        return list(self.readable(each.fingerprint for each in self.summaries(encoder=encoder, task=task)))
 
     def summaries(self, *, encoder: str | None = None, task: str | None = None) -> list[RunSummary]:
         """What a list shows of the finished runs of an encoder, of a task, or of all; the newest last.
@@ -211,7 +233,10 @@ class Store:
             metrics: the scores to recompute; ``None`` takes all.
         """
         try:
-            return runs.read(self.folder(fingerprint), fingerprint).disagreement(metrics)
+            with self._reading(f"the stored run {fingerprint[:12]}"):
+                return runs.read(self.folder(fingerprint), fingerprint).disagreement(metrics)
+        except StoreError as refusal:
+            return refusal.problem
         except (OtherLayout, *runs.DAMAGE) as damage:
             return f"damaged: {brief(damage)}"
 
@@ -223,11 +248,15 @@ class Store:
         """The fingerprints of the finished runs, the newest first, by the time stamps of their files."""
         stamps, others = dict[str, float](), False
         for folder in self._folders():
-            if layout_in(folder) in (LAYOUT, None):  # damage is found by reading it
-                with contextlib.suppress(OSError):
+            try:
+                if layout_in(folder) in (LAYOUT, None):  # damage is found by reading it
                     stamps[_fingerprint(folder)] = (folder / "run.json").lstat().st_mtime
-            else:
-                others = True
+                else:
+                    others = True
+            except NO_FILE:
+                continue
+            except OSError:  # reading it tells the reason
+                stamps[_fingerprint(folder)] = 0.0
         if others:
             _warn_of_other_layouts(self.root)
         return sorted(stamps, key=lambda name: stamps[name], reverse=True)
@@ -249,7 +278,9 @@ class Store:
 
     def _latest(self) -> StoredRun:
         ordered = sorted(self._scanned(), key=lambda each: each.finished, reverse=True)
-        run = next((run for each in ordered if (run := self._read(each.fingerprint)) is not None), None)
+        run = next(self._each((each.fingerprint for each in ordered), self._read), None)
+        if run is None and ordered:
+            run = self._read(ordered[0].fingerprint)  # raises what keeps it from being read
         if run is None:
             which = "runs that can be read" if self.fingerprints() else "runs"
             raise InvalidConfig(
@@ -283,13 +314,24 @@ class Store:
         restore_folder(folder)
         if not os.path.lexists(folder):
             return None
-        try:
-            return runs.read(folder, fingerprint)
-        except OtherLayout:
-            _warn_of_other_layouts(self.root)
-        except runs.DAMAGE as damage:
-            self._set_aside(folder, damage)
+        with self._reading(f"the stored run {fingerprint[:12]}"):
+            try:
+                return runs.read(folder, fingerprint)
+            except OtherLayout:
+                _warn_of_other_layouts(self.root)
+            except runs.DAMAGE as damage:
+                self._set_aside(folder, damage)
         return None
+
+    def _each(self, fingerprints: Iterable[str], read: Callable[[str], StoredRun | None]) -> Iterator[StoredRun]:
+        for fingerprint in fingerprints:
+            try:
+                run = read(fingerprint)
+            except StoreError as refusal:
+                _warn_once(str(refusal))
+                continue
+            if run is not None:
+                yield run
 
     def _scanned(self) -> list[RunSummary]:
         """The summary of every run that can be read; a warning counts the others."""
@@ -299,7 +341,7 @@ class Store:
                 read.append(runs.read_summary(folder, _fingerprint(folder)))
             except OtherLayout:
                 others = True
-            except runs.DAMAGE as damage:
+            except (OSError, *runs.DAMAGE) as damage:
                 unread.append(f"{printable(folder.name)[:12]} ({brief(damage)})")
         if others:
             _warn_of_other_layouts(self.root)
@@ -308,11 +350,15 @@ class Store:
             _warn_once(f"stored runs that cannot be read are left out: {', '.join(unread[:_NAMED])}{more}")
         return read
 
-    def _folders(self) -> Iterator[Path]:
-        """The folders of finished runs, in no order; drafts and what a killed writer left are none."""
+    def _folders(self) -> list[Path]:
+        """The folders of finished runs, in no order, without the hidden ones: drafts, and what a killed writer left.
+
+        Raises:
+            StoreError: the folder of the runs cannot be read.
+        """
         folder = self._own("runs")
-        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-            yield from (folder / entry.name for entry in entries if not entry.name.startswith("."))
+        with self._reading("the stored runs"):
+            return own_entries(folder)
 
     def _own(self, name: str) -> Path:
         """A folder of the store, which need not exist yet.
@@ -329,6 +375,21 @@ class Store:
                 allowed="a folder; the store itself may be a link, or be named by BERTSPEC_STORE or --store",
             ) from refusal
 
+    @contextlib.contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """Report an error of the machine; what shows that no file is there stays as it is."""
+        try:
+            yield
+        except NO_FILE:
+            raise
+        except OSError as refusal:
+            raise StoreError(
+                f"{what} cannot be read: {refusal.strerror or refusal}",
+                given=refusal.filename,
+                allowed="files that this user may read, on a disk that works; they are left as they are",
+                where=self.root,
+            ) from refusal
+
     def _reserve(self, fingerprint: str) -> Path:
         return self._own("locks") / f"{fingerprint}.reserve"
 
@@ -337,11 +398,7 @@ class Store:
         try:
             yield
         except OSError as refusal:
-            raise StoreError(
-                f"{problem}: {refusal.strerror or refusal}",
-                where=self.root,
-                allowed="a writable folder with free space, named by BERTSPEC_STORE or --bertspec-store",
-            ) from refusal
+            raise StoreError.unwritable(problem, refusal, where=self.root) from refusal
 
     def _set_aside(self, folder: Path, damage: Exception) -> None:
         reason = brief(damage)
@@ -376,8 +433,13 @@ def store_folder(folder: str | Path | None = None, *, root: Path | None = None) 
 @functools.cache
 def _warn_of_other_layouts(root: Path) -> None:
     """Once per process and store."""
-    layouts = [layout_in(file.parent) for file in (root / "runs").glob("[!.]*/run.json")]
-    others = [layout for layout in layouts if layout is not None and layout != LAYOUT]
+    others = list[int]()
+    for file in (root / "runs").glob("[!.]*/run.json"):
+        with contextlib.suppress(OSError):
+            layout = layout_in(file.parent)
+            others += [layout] if layout not in (LAYOUT, None) else []
+    if not others:  # removed since
+        return
     _log.warning(
         "the store %s holds %s in %s layout of bertspec's store (layout %s); left alone and not used",
         root,
@@ -420,6 +482,6 @@ def _damage(folder: Path) -> list[str]:
         lines = read_regular(folder / _SUMS, limit=_LARGEST_SUMS, follow=False).decode().splitlines()
         promised = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
         actual = {file.name: sha256(file) for file in _files(folder) if file.name != _SUMS}
-    except (OSError, ValueError):
+    except (*NO_FILE, ValueError):
         return [_SUMS]
     return sorted(name for name in promised.keys() | actual.keys() if promised.get(name) != actual.get(name))

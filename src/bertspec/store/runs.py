@@ -7,14 +7,14 @@ a stated size, uncompressed, with the shapes that the record allows.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, BinaryIO, Final, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from pydantic_core import from_json
 from bertspec import metrics
 from bertspec.config import RunConfig
 from bertspec.errors import BertspecError
-from bertspec.files import read_regular, sha256
+from bertspec.files import NO_FILE, open_regular, own_folder, read_regular, sha256
 from bertspec.records import FrozenRecord, layout_of, validate
 from bertspec.results import Curve, Outcomes, RunFacts, RunResult
 
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 DAMAGE = (
-    OSError,
+    *NO_FILE,
     ValueError,
     LookupError,
     TypeError,
@@ -63,7 +63,7 @@ LAYOUT: Final = 2
 _LARGEST_RECORD = 8 << 20
 """Bytes of ``run.json``, which has about 4,000; a task of thousands of classes has more."""
 _LARGEST_ARRAYS = 1 << 30
-"""Bytes of ``arrays.npz``; 10 million examples of 20 classes have fewer."""
+"""Bytes of ``arrays.npz``, whatever its record says; 10 million examples of 20 classes have fewer."""
 _ARRAYS: dict[str, type[np.generic]] = {
     "outputs": np.float32,
     "references": np.float64,
@@ -75,6 +75,8 @@ _ARRAYS: dict[str, type[np.generic]] = {
 """Every array of ``arrays.npz``, with its type."""
 _LAYOUTS = 1_000_000
 """A larger number is no layout."""
+_ROWS_AT_ONCE = 1 << 16
+"""Rows whose outputs are checked at a time: their losses take several times the memory of the outputs."""
 _HEADER = 512
 """Characters of the header of an array, which has about 100."""
 _SAME_SCORE = 1e-6
@@ -191,10 +193,14 @@ def write(folder: Path, run: StoredRun) -> None:
 
 
 def layout_in(folder: Path) -> int | None:
-    """The layout that ``run.json`` was written in, or None if it cannot be read."""
+    """The layout that ``run.json`` was written in, or None if it is no record.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     try:
         return _layout(_record_bytes(folder))
-    except (OSError, ValueError):
+    except NO_FILE:
         return None
 
 
@@ -203,7 +209,8 @@ def read_record(folder: Path, fingerprint: str) -> RunRecord:
 
     Raises:
         OtherLayout: it has another layout.
-        one of ``DAMAGE``: it is no such record.
+        OSError: it cannot be read.
+        another one of ``DAMAGE``: it is no such record.
     """
     content = _record_bytes(folder)
     try:
@@ -222,8 +229,7 @@ def read_summary(folder: Path, fingerprint: str) -> RunSummary:
     """Read the part of ``run.json`` that a list shows: a tenth of a millisecond less than the whole record.
 
     Raises:
-        OtherLayout: it has another layout.
-        one of ``DAMAGE``: it is no such record.
+        Exception: see :func:`read_record`.
     """
     content = _record_bytes(folder)
     layout = _layout(content)
@@ -254,14 +260,15 @@ def read(folder: Path, fingerprint: str) -> StoredRun:
     """Read a folder of this layout, and check that it holds what was written.
 
     Raises:
-        OtherLayout: it has another layout.
-        one of ``DAMAGE``: it does not.
+        Exception: see :func:`read_record`.
     """
     record = read_record(folder, fingerprint)
-    content = read_regular(folder / "arrays.npz", limit=_LARGEST_ARRAYS, follow=False)
-    if hashlib.sha256(content).hexdigest() != record.arrays_sha256:
-        raise ValueError("arrays.npz is not what was written")
-    result = _result(record, _arrays(content))
+    with open_regular(folder / "arrays.npz", follow=False) as stream:
+        if os.fstat(stream.fileno()).st_size > _most_bytes(record):
+            raise ValueError("arrays.npz has more bytes than the arrays of its run")
+        if hashlib.file_digest(stream, "sha256").hexdigest() != record.arrays_sha256:
+            raise ValueError("arrays.npz is not what was written")
+        result = _result(record, _arrays(stream))
     return StoredRun(fingerprint, record.config, result, record.session)
 
 
@@ -271,7 +278,7 @@ def same_score(one: float, other: float) -> bool:
 
 
 def _record_bytes(folder: Path) -> bytes:
-    return read_regular(folder / "run.json", limit=_LARGEST_RECORD, follow=False)
+    return read_regular(own_folder(folder) / "run.json", limit=_LARGEST_RECORD, follow=False)
 
 
 def _layout(content: bytes) -> int | None:
@@ -283,35 +290,46 @@ def _layout(content: bytes) -> int | None:
     return layout if type(layout) is int and 0 <= layout < _LAYOUTS else None
 
 
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+def _most_bytes(record: RunRecord) -> int:
+    """The most bytes that the arrays of a run have, with their headers."""
+    facts, width = record.facts, record.config.task.task_head.width
+    row = width * np.float32().itemsize + np.float64().itemsize
+    values = facts.evaluation_examples * row + facts.steps * 4 * np.float64().itemsize
+    return min(values + len(_ARRAYS) * 2 * _HEADER, _LARGEST_ARRAYS)
+
+
+def _arrays(stream: BinaryIO) -> dict[str, NDArray[Any]]:
     """The arrays of ``arrays.npz``, which take no more memory than the file has bytes.
 
     Raises:
         ValueError: it is another kind of file; or an array is missing, compressed, of another type or cut off.
         BadZipFile: it is no archive.
     """
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with zipfile.ZipFile(stream) as archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         if members.keys() != _ARRAYS.keys() or len(archive.infolist()) > len(_ARRAYS):
             raise ValueError("arrays.npz has other arrays than a run has")
         if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
             raise ValueError("arrays.npz is compressed, and bertspec does not compress it")
-        return {name: _array(archive.read(members[name]), kind) for name, kind in _ARRAYS.items()}
+        if sum(member.file_size for member in members.values()) > stream.seek(0, os.SEEK_END):
+            raise ValueError("the arrays of arrays.npz overlap")
+        return {name: _array(archive, members[name], kind) for name, kind in _ARRAYS.items()}
 
 
-def _array(content: bytes, kind: type[np.generic]) -> NDArray[Any]:
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kind: type[np.generic]) -> NDArray[Any]:
     """One array, whose header is checked before memory is taken for it."""
-    stream = io.BytesIO(content)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError("an array of arrays.npz has another version")
-    try:
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER)
-    except Exception as damage:  # errors of many types: the header is Python code
-        raise ValueError("an array of arrays.npz has no header") from damage
-    if dtype != kind or math.prod(shape) * dtype.itemsize != len(content) - stream.tell() or min(shape, default=0) < 0:
-        raise ValueError("an array of arrays.npz has another type or size than its header says")
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False, max_header_size=_HEADER)
+    with archive.open(member) as stream:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("an array of arrays.npz has another version")
+        try:
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER)
+        except Exception as damage:  # errors of many types: the header is Python code
+            raise ValueError("an array of arrays.npz has no header") from damage
+        size = math.prod(shape) * dtype.itemsize
+        if dtype != kind or size != member.file_size - stream.tell() or min(shape, default=0) < 0:
+            raise ValueError("an array of arrays.npz has another type or size than its header says")
+        stream.seek(0)
+        return np.lib.format.read_array(stream, allow_pickle=False, max_header_size=_HEADER)
 
 
 def _result(record: RunRecord, arrays: Mapping[str, NDArray[Any]]) -> RunResult:
@@ -328,15 +346,32 @@ def _result(record: RunRecord, arrays: Mapping[str, NDArray[Any]]) -> RunResult:
         raise ValueError("arrays.npz does not have an output and a reference for each evaluation example")
     if any(arrays[one].ndim != 1 or arrays[one].shape != arrays[other].shape for one, other in same):
         raise ValueError("the curves of arrays.npz do not have one value for each step")
-    if not (np.isfinite(outputs).all() and np.isfinite(references).all()):
-        raise ValueError("arrays.npz has outputs or references that are not finite numbers")
+    with np.errstate(over="ignore"):  # training has no larger numbers
+        curves = [arrays[name].astype(np.float32) for name in ("loss", "learning_rate")]
+    if not np.isfinite(curves).all():
+        raise ValueError("the curves of arrays.npz have values that are not finite numbers")
     outcomes = Outcomes(outputs, references, record.config.task.task_head)
-    with np.errstate(all="ignore"):
-        fits = outputs.shape[1:] == (outcomes.head.width,) and len(outcomes.losses) == len(outcomes.predictions)
-    if not fits:
+    if outputs.shape[1:] != (outcomes.head.width,):
         raise ValueError("arrays.npz does not fit the head of its task")
+    for first in range(0, len(outputs), _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        _check_rows(Outcomes(outputs[rows], references[rows], outcomes.head))
     curve = Curve(arrays["loss"], arrays["learning_rate"], arrays["evaluated"], arrays["score"])
     return RunResult(record.facts, outcomes, curve)
+
+
+def _check_rows(rows: Outcomes) -> None:
+    """Check that the head can read the outputs and the references of some examples.
+
+    Raises:
+        ValueError: it cannot.
+        another one of ``DAMAGE``: as above.
+    """
+    if not (np.isfinite(rows.outputs).all() and np.isfinite(rows.references).all()):
+        raise ValueError("arrays.npz has outputs or references that are not finite numbers")
+    with np.errstate(all="ignore"):
+        if len(rows.losses) != len(rows.predictions):
+            raise ValueError("arrays.npz does not fit the head of its task")
 
 
 def _score(name: str, outcomes: Outcomes) -> float:

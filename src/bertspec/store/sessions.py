@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from bertspec.errors import StoreError
-from bertspec.files import open_regular, own_folder, read_regular, write_atomic
+from bertspec.files import open_regular, own_entries, own_folder, read_regular, write_atomic
 from bertspec.records import layout_of, validate
 from bertspec.results import SessionRecord
 from bertspec.results.sessions import SESSION_LAYOUT
@@ -37,8 +37,14 @@ def latest(folder: Path) -> Path | None:
     """Return the record of the session that ended last, or ``None`` if there is none.
 
     Records of another layout of bertspec's store are left alone; a warning counts the newer ones.
+
+    Raises:
+        StoreError: the folder is a link or a file, or cannot be read.
     """
-    files = sorted(folder.glob("*.json"), reverse=True)
+    try:
+        files = [file for file in reversed(own_entries(folder)) if file.suffix == ".json"]
+    except OSError as refusal:
+        raise StoreError(f"the sessions cannot be read: {refusal.strerror or refusal}", where=folder) from refusal
     skipped = list(takewhile(lambda file: _layout(file) not in (SESSION_LAYOUT, None), files))
     if skipped:
         _LOGGER.warning("%s: skipped session records of another layout of bertspec's store: %d", folder, len(skipped))

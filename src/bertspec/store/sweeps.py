@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bertspec.errors import StoreError
-from bertspec.files import NotRegular, own_folder, read_regular, unlink_irregular, write_atomic
+from bertspec.files import NotRegular, own_entries, own_folder, read_regular, unlink_irregular, write_atomic
 from bertspec.printing import brief
 from bertspec.records import layout_of, validate
 from bertspec.results import SweepRecord
@@ -55,6 +55,7 @@ class SweepFile:
         """
         lock = FileLock(self.root / "locks" / f"sweep-{self.sha256[:32]}.lock")
         with self._writing():
+            own_folder(self.path.parent)
             own_folder(Path(lock.lock_file).parent).mkdir(parents=True, exist_ok=True)
             unlink_irregular(Path(lock.lock_file))
             acquired = _acquired(lock, wait=wait)
@@ -76,6 +77,8 @@ class SweepFile:
         Raises:
             StoreError: the file cannot be read, or has a later layout; it is left as it is.
         """
+        with self._writing():
+            own_folder(self.path.parent)
         try:
             content = read_regular(self.path, limit=_LARGEST, follow=False)
         except FileNotFoundError:
@@ -129,11 +132,8 @@ class SweepFile:
         try:
             yield
         except OSError as refusal:
-            raise StoreError(
-                f"the sweep's record cannot be written: {refusal.strerror or refusal}",
-                where=self.path.parent,
-                allowed="a writable folder with free space, named by BERTSPEC_STORE or --store",
-            ) from refusal
+            problem = "the sweep's record cannot be written"
+            raise StoreError.unwritable(problem, refusal, where=self.path.parent) from refusal
 
 
 def sweeps(root: Path) -> tuple[SweepRecord, ...]:
@@ -141,9 +141,16 @@ def sweeps(root: Path) -> tuple[SweepRecord, ...]:
 
     Args:
         root: the folder of the store.
+
+    Raises:
+        StoreError: the folder of the sweeps is a link or a file, or cannot be read.
     """
     records: list[SweepRecord] = []
-    for path in sorted((root / "sweeps").glob("[!.]*.json")):
+    try:
+        paths = own_entries(root / "sweeps")
+    except OSError as refusal:
+        raise StoreError(f"the sweeps cannot be read: {refusal.strerror or refusal}", where=root) from refusal
+    for path in (path for path in paths if path.suffix == ".json"):
         try:
             record = _parsed(read_regular(path, limit=_LARGEST, follow=False))
         except (OSError, ValueError, RecursionError) as damage:  # running that sweep sets the record aside
@@ -164,10 +171,9 @@ def _parsed(content: bytes) -> SweepRecord | None:
         RecursionError: as above.
     """
     layout = layout_of(content) or 1
-    if layout not in (1, SWEEP_LAYOUT):
-        return None
-    values = json.loads(content)
-    return validate(SweepRecord, _converted(values) if layout == 1 else values)
+    if layout == SWEEP_LAYOUT:
+        return validate(SweepRecord, content)
+    return validate(SweepRecord, _converted(json.loads(content))) if layout == 1 else None
 
 
 def _converted(values: object) -> object:

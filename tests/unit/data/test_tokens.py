@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from bertspec import models
 from bertspec.config import EncoderConfig, TaskConfig
@@ -223,6 +224,15 @@ def test_a_lock_that_is_a_link_leads_nowhere(tokenizer: Any, tmp_path: Path) -> 
     made(tokenizer, tmp_path / "cache")
     assert folder.is_dir()
     assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_cache_that_another_process_is_writing_is_not_waited_for(tokenizer: Any, tmp_path: Path) -> None:
+    fresh = made(tokenizer, tmp_path)
+    folder = next(tmp_path.glob("[!.]*"))
+    shutil.rmtree(folder)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        assert same(made(tokenizer, tmp_path), fresh)
+    assert not folder.exists()
 
 
 def test_text_that_the_tokenizer_does_not_know_is_refused(tokenizer: Any) -> None:

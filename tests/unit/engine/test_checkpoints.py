@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import torch
 
 from bertspec.config import RecipeConfig, RunConfig
 from bertspec.engine import Checkpoints
+from bertspec.errors import StoreError
 from bertspec.optimizers import ALGORITHMS, hypergradient
 from bertspec.tracking import SilentObserver
 from tests.unit.engine.conftest import Ran
@@ -114,7 +116,7 @@ def test_a_run_may_be_interrupted_again_and_again(ran: Ran, config: RunConfig, c
 def test_a_resumed_run_goes_on_and_does_not_start_anew(ran: Ran, config: RunConfig, checkpoints: Checkpoints) -> None:
     """A changed state shows: what is in the checkpoint is what is trained on."""
     cut(ran, config, checkpoints, 5)
-    state = checkpoints.load()
+    state = checkpoints.load(8)
     assert state is not None
     state["weights"] = {name: torch.zeros_like(tensor) for name, tensor in state["weights"].items()}
     checkpoints.save(4, state)
@@ -134,7 +136,7 @@ def test_snapshots_change_nothing(ran: Ran, config: RunConfig, checkpoints: Chec
 
 def test_the_seconds_before_the_break_count(ran: Ran, config: RunConfig, checkpoints: Checkpoints) -> None:
     cut(ran, config, checkpoints, 5)
-    state = checkpoints.load()
+    state = checkpoints.load(8)
     assert state is not None
     state["progress"]["seconds"] = 1000.0
     checkpoints.save(4, state)
@@ -210,7 +212,7 @@ def test_any_nest_of_values_and_tensors_comes_back(checkpoints: Checkpoints) -> 
     shared = torch.arange(3.0)
     state = {"a": [1, 2.5, None, shared], "b": {0: {"m": shared}, 1: {}}, "c": {"x": "text", "t": torch.tensor(1)}}
     assert checkpoints.save(2, state)
-    back = checkpoints.load()
+    back = checkpoints.load(8)
     assert back is not None
     assert back["a"][:3] == [1, 2.5, None]
     assert back["b"][1] == {}
@@ -238,7 +240,7 @@ def test_a_folder_that_is_a_link_is_neither_written_nor_read(
     checkpoints.folder.symlink_to(victim)
     assert not checkpoints.save(2, STATE)
     assert "a folder of the store is a symbolic link" in caplog.text
-    assert checkpoints.load() is None
+    assert checkpoints.load(8) is None
 
 
 @pytest.mark.parametrize("name", ["step-2.safetensors", "checkpoint.json"])
@@ -246,7 +248,7 @@ def test_a_link_where_a_checkpoint_is_written_leads_nowhere(checkpoints: Checkpo
     checkpoints.folder.mkdir()
     (checkpoints.folder / name).symlink_to(victim / "step-1.safetensors")
     assert checkpoints.save(2, STATE)
-    loaded = checkpoints.load()
+    loaded = checkpoints.load(8)
     assert loaded is not None
     assert loaded["weights"]["w"].tolist() == [1.0, 1.0]
 
@@ -258,7 +260,7 @@ def test_a_pipe_in_place_of_a_checkpoint_blocks_nobody(
     assert checkpoints.save(2, STATE)
     (checkpoints.folder / name).unlink()
     os.mkfifo(checkpoints.folder / name)
-    assert checkpoints.load() is None
+    assert checkpoints.load(8) is None
     assert "training starts anew" in caplog.text
 
 
@@ -268,5 +270,33 @@ def test_a_planted_checkpoint_is_not_used(
 ) -> None:
     checkpoints.folder.mkdir()
     (checkpoints.folder / "checkpoint.json").write_text(text)
-    assert checkpoints.load() is None
+    assert checkpoints.load(8) is None
     assert "training starts anew" in caplog.text
+
+
+def test_a_record_of_more_than_the_steps_of_its_run_is_not_read(
+    checkpoints: Checkpoints, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert checkpoints.save(2, STATE | {"losses": [0.1234567890123456] * 300_000})
+    assert checkpoints.load(300_000) is not None
+    assert checkpoints.load(8) is None
+    assert "training starts anew" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["step-2.safetensors", "checkpoint.json"])
+def test_a_checkpoint_that_the_machine_cannot_read_is_kept(
+    checkpoints: Checkpoints, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert checkpoints.save(2, STATE)
+    opened = os.open
+
+    def failing_open(path: Any, *arguments: Any, **options: Any) -> int:
+        if Path(path).name == name:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", failing_open)
+    with pytest.raises(StoreError, match="the checkpoint of this run cannot be read: Input/output error; allowed: "):
+        checkpoints.load(8)
+    monkeypatch.undo()
+    assert checkpoints.load(8) is not None

@@ -10,7 +10,10 @@ import json
 import logging
 import operator
 import os
+import re
 import resource
+import stat
+import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,6 +137,44 @@ def test_a_run_that_is_a_link_is_set_aside_and_its_target_stays(store: Store, ru
     assert store.get(NAME) is not None
 
 
+def test_a_link_to_a_whole_run_is_not_read(store: Store, run: StoredRun, tmp_path: Path) -> None:
+    store.put(run)
+    elsewhere = store.folder(NAME).rename(tmp_path / "elsewhere")
+    (store.root / "runs" / NAME).symlink_to(elsewhere)
+    assert store.summaries() == []
+    assert store.problem(NAME) == "damaged: a folder of the store is a symbolic link"
+    assert store.get(NAME) is None
+    assert sorted(file.name for file in elsewhere.iterdir()) == ["arrays.npz", "run.json"]
+
+
+@pytest.mark.parametrize("name", ["../../victim", "", ".", "..", "a/b", "a\0b", "x" * 255, "\ud800"])
+def test_a_name_that_is_no_fingerprint_leads_nowhere(
+    name: str, store: Store, victim: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Records of sessions and sweeps, which others may write, name the runs that a report reads."""
+    (store.root / "runs").mkdir(parents=True)
+    for path in (name, str(victim)):
+        with pytest.raises(StoreError, match="this is no fingerprint of a run"):
+            store.get(path)
+        assert list(store.readable([path])) == []
+    assert "this is no fingerprint of a run" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", ["reserve", "lock"])
+def test_a_folder_in_place_of_a_lock_is_refused_with_its_path(suffix: str, store: Store) -> None:
+    path = store.root / "locks" / f"{NAME}.{suffix}"
+    (path / "below").mkdir(parents=True)
+    with (
+        pytest.raises(StoreError, match=rf"a folder lies where a file belongs; given: '{path}'; allowed: .*remove it"),
+        store.lock(NAME),
+    ):
+        pass
+    assert (path / "below").is_dir()
+    other = "a" * 64
+    with store.lock(other):
+        assert (store.root / "locks" / f"{other}.reserve").is_file()
+
+
 def test_a_model_that_is_a_link_or_has_one_is_not_used(
     store: Store, victim: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -208,7 +249,7 @@ def test_a_record_with_a_field_of_another_shape_is_left_out_of_a_list(
 
 
 @pytest.mark.parametrize("file", ["run.json", "arrays.npz"])
-@pytest.mark.parametrize("kind", ["pipe", "link", "large"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "large", "folder", "socket"])
 def test_a_record_that_is_no_file_or_too_large_blocks_nobody(
     file: str, kind: str, store: Store, run: StoredRun, tmp_path: Path
 ) -> None:
@@ -219,10 +260,14 @@ def test_a_record_that_is_no_file_or_too_large_blocks_nobody(
         os.mkfifo(path)
     elif kind == "link":
         path.symlink_to(moved)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "socket":
+        os.mknod(path, stat.S_IFSOCK)
     else:
         with path.open("wb") as stream:
             stream.truncate(1 << 40)
-    assert (store.problem(NAME) or "").startswith("damaged: it ")
+    assert re.match("damaged: (it|arrays.npz) (is|has) ", store.problem(NAME) or "")
     assert store.get(NAME) is None
     assert list(store.root.glob(f"damaged-*/{NAME}"))
 
@@ -294,6 +339,10 @@ ARRAYS: dict[str, Callable[[], bytes]] = {
     "another type": lambda: archive(outputs=np.zeros((2, 2))),
     "objects": lambda: archive(outputs=np.array([[1, None], [2, 3]])),
     "curves of two lengths": lambda: archive(loss=np.zeros(3)),
+    "a loss that is no number": lambda: archive(loss=np.array([0.7, np.nan])),
+    "a loss beyond all losses": lambda: archive(loss=np.array([0.7, 1e300])),
+    "a rate that is infinite": lambda: archive(learning_rate=np.array([np.inf, 0.0])),
+    "more steps than the run has": lambda: archive(loss=np.zeros(10_000), learning_rate=np.zeros(10_000)),
     "no numbers": lambda: archive(outputs=np.full((2, 2), np.nan, np.float32)),
     "an unknown class": lambda: archive(references=np.array([1.0, 7.0])),
     "a class beyond all numbers": lambda: archive(references=np.array([1.0, 1e300])),
@@ -313,6 +362,20 @@ def test_planted_arrays_are_not_used(content: Callable[[], bytes], store: Store,
     assert (store.problem(NAME) or "").startswith("damaged: ")
     assert store.get(NAME) is None
     assert list(store.root.glob(f"damaged-*/{NAME}"))
+
+
+def test_arrays_that_share_their_bytes_are_refused_before_memory_is_taken(store: Store, run: StoredRun) -> None:
+    """Each array is said to be as long as the longest, and so runs over those behind it."""
+    store.put(run)
+    facts = record(store)["facts"] | {"evaluation_examples": 10_000}
+    rewrite(store, record(store) | {"facts": facts})
+    content = bytearray(archive(outputs=np.zeros((10_000, 2), np.float32)))
+    position = content.find(b"PK\x01\x02")
+    while position >= 0:
+        struct.pack_into("<II", content, position + 20, 80_128, 80_128)
+        position = content.find(b"PK\x01\x02", position + 4)
+    replace_arrays(store, bytes(content))
+    assert store.problem(NAME) == "damaged: the arrays of arrays.npz overlap"
 
 
 def test_arrays_that_are_as_they_should_be_are_used(store: Store, run: StoredRun) -> None:

@@ -90,3 +90,15 @@ def test_a_deep_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[" * 100_000)
     with pytest.raises(StoreError, match="the record of the session is damaged"):
         sessions.read(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_folder_of_records_that_is_a_link_or_a_file_is_refused(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "sessions"
+    if kind == "link":
+        sessions.write(session("2026-11-23T10:00:00+00:00"), tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.touch()
+    with pytest.raises(StoreError, match="the sessions cannot be read: a folder of the store is a"):
+        sessions.latest(folder)

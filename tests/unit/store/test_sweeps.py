@@ -196,3 +196,22 @@ def test_a_folder_that_is_a_link_is_refused(area: str, file: SweepFile, tmp_path
     with pytest.raises(StoreError, match="a folder of the store is a symbolic link"), file.lock():
         file.write(record(0))
     assert list((tmp_path / "victim").iterdir()) == []
+
+
+def test_the_records_behind_a_link_are_neither_listed_nor_read_nor_renamed(file: SweepFile, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / file.path.name).write_text("precious")
+    file.root.mkdir()
+    (file.root / "sweeps").symlink_to(victim)
+    for act in (lambda: sweeps(file.root), file.read, file.lock().__enter__):
+        with pytest.raises(StoreError, match="a folder of the store is a symbolic link"):
+            act()
+    assert [(each.name, each.read_text()) for each in victim.iterdir()] == [(file.path.name, "precious")]
+
+
+def test_a_folder_in_place_of_a_lock_is_refused_with_its_path(file: SweepFile) -> None:
+    lock = file.root / "locks" / f"sweep-{SHA[:32]}.lock"
+    lock.mkdir(parents=True)
+    with pytest.raises(StoreError, match=f"a folder lies where a file belongs; given: '{lock}'"), file.lock():
+        pass
