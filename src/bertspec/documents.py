@@ -97,9 +97,23 @@ def load_yaml(
 
 
 def parse_yaml(
-    text: str, *, what: str = "the value", where: object = None, error: type[BertspecError] = InvalidConfig
+    text: str,
+    *,
+    what: str = "the value",
+    where: object = None,
+    error: type[BertspecError] = InvalidConfig,
+    most: int = MOST_VALUES,
+    number_keys: bool = False,
 ) -> Any:
     """The value of a YAML text, such as the cell of a table; see :func:`load_yaml`.
+
+    Args:
+        text: up to 1,000,000 characters.
+        what: see :func:`read_yaml`.
+        where: what holds the text, for messages.
+        error: see :func:`read_yaml`.
+        most: the most values and keys.
+        number_keys: whether a key may be a whole number, which becomes text; else it is refused.
 
     Raises:
         BertspecError: see :func:`load_yaml`.
@@ -107,7 +121,7 @@ def parse_yaml(
     refusal = _Refusal(what, where, error, given=cut_short(text), one_line=True)
     if len(text) > LARGEST_YAML:
         raise refusal(f"has more than {LARGEST_YAML:,} characters")
-    return _composed(text, refusal)[0]
+    return _composed(text, refusal, most=most, number_keys=number_keys)[0]
 
 
 def read_json(
@@ -198,10 +212,12 @@ def _decoded(content: bytes, refusal: _Refusal) -> str:
         raise refusal(f"is not UTF-8: it has the byte 0x{content[cause.start]:02x}", line) from cause
 
 
-def _composed(text: str, refusal: _Refusal) -> tuple[Any, dict[Keys, int]]:
+def _composed(
+    text: str, refusal: _Refusal, *, most: int = MOST_VALUES, number_keys: bool = False
+) -> tuple[Any, dict[Keys, int]]:
     """The value of a YAML text, and the line of each of its keys."""
     try:
-        loader = _Loader(text)
+        loader = _Loader(text, most=most, number_keys=number_keys)
         root = loader.get_single_node()
         lines = {} if root is None else dict(_lines(root, (), set()))
         return None if root is None else loader.construct_document(root), lines
@@ -245,9 +261,9 @@ def _lines(node: yaml.Node, path: Keys, seen: set[int]) -> Iterator[tuple[Keys, 
 class _Loader(yaml.SafeLoader):
     """Safe and bounded. Numbers with an exponent alone, such as ``1e-5``, are numbers, as in YAML 1.2."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, most: int, number_keys: bool) -> None:
         super().__init__(text)
-        self._depth = 0
+        self._depth, self._most, self._number_keys = 0, most, number_keys
         self._extents: dict[yaml.Node, tuple[int, int]] = {}
         """The depth of each composed node, and its characters once its aliases are written out."""
 
@@ -259,8 +275,8 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self._depth -= 1
         assert node is not None  # noqa: S101 - PyYAML returns a node for every event
-        if len(self._extents) > MOST_VALUES:
-            raise _Complaint(f"has more than {MOST_VALUES:,} values", line=_line(event))
+        if len(self._extents) > self._most:
+            raise _Complaint(f"has more than {self._most:,} values", line=_line(event))
         if node not in self._extents:
             if isinstance(event, yaml.AliasEvent):
                 raise _Complaint("has an alias inside of what it names", line=_line(event), given=f"*{event.anchor}")
@@ -293,6 +309,8 @@ class _Loader(yaml.SafeLoader):
         if isinstance(node, yaml.ScalarNode):
             return 1, len(node.value) + 1
         if isinstance(node, yaml.MappingNode):
+            if self._number_keys:
+                _name_numbers(node)
             _check_keys(node)
         children = [self._extents[child] for child in _children(node)]
         depth = 1 + max((depth for depth, _ in children), default=0)
@@ -321,6 +339,12 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
             yield from child
         else:
             yield child
+
+
+def _name_numbers(node: yaml.MappingNode) -> None:
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.tag == f"{_TAG}int":
+            key.tag = _STRING
 
 
 def _check_keys(node: yaml.MappingNode) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,19 @@ FILES = {
         "one/validation.csv": b"text,label\nfine,1\n",
         "two/train.csv": b"text,label\nother,1\n",
     },
+    "org/described": {
+        "README.md": b"---\ndataset_info: [{config_name: a}, {config_name: b}]\n---\n",
+        "a/train.csv": b"text,label\ngood,1\nbad,0\n",
+        "a/validation-[1].csv": b"text,label\nfine,1\n",
+        "b/train.csv": b"text,label\nother,1\n",
+    },
+    "org/plain": {
+        "train.csv": b"text,label\ngood,1\nbad,0\n",
+        "validation.csv": b"text,label\nfine,1\n",
+    },
 }
+
+DATA = ("org/data", "org/described", "org/plain")
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -64,11 +77,11 @@ class Hub(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def content(self) -> tuple[bytes, int]:
-        path = self.path.partition("?")[0].strip("/")
+        path = urllib.parse.unquote(self.path.partition("?")[0]).strip("/")
         if not path:
             return b"", 200
         for name, files in FILES.items():
-            kind = "datasets" if name == "org/data" else "models"
+            kind = "datasets" if name in DATA else "models"
             if path.startswith(f"api/{kind}/{name}/tree/"):
                 tree = [{"type": "file", "path": f, "size": len(c), "oid": "0" * 40} for f, c in files.items()]
                 return json.dumps(tree).encode(), 200
@@ -126,6 +139,26 @@ def test_one_subset_of_a_data_set_is_downloaded(hub: tuple[Sources, list[str]]) 
     assert splits.train == {"text": ["good", "bad"], "label": ["1", "0"]}
     assert (splits.origin.source, splits.origin.revision) == ("hub", COMMIT)
     assert not [path for path in asked if "two/" in path]
+
+
+def test_a_hub_and_a_mirror_give_the_same_rows(hub: tuple[Sources, list[str]], tmp_path: Path) -> None:
+    for name in DATA:
+        for file, content in FILES[name].items():
+            (tmp_path / "mirror" / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "mirror" / name / file).write_bytes(content)
+    values = {
+        "name": "x",
+        "text": "text",
+        "metrics": ("accuracy",),
+        "head": "classification",
+        "labels": ("bad", "good"),
+    }
+    for name, subset in (("org/data", "one"), ("org/described", "a"), ("org/plain", None)):
+        task = TaskConfig.model_validate(values | {"dataset": name, "subset": subset})
+        downloaded, mirrored = (tables.load(task, where) for where in (hub[0], Sources(tmp_path / "mirror", None)))
+        assert downloaded.origin.sha256 == mirrored.origin.sha256
+        assert downloaded.evaluation["text"] == ["fine"]
+    assert not [path for path in hub[1] if "/b/" in path]
 
 
 def test_a_name_that_the_hub_does_not_know_is_said_to_be_unknown(hub: tuple[Sources, list[str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import glob
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ class Sources:
         from huggingface_hub import snapshot_download
 
         commit, files = self._listing(name, kind, revision)
-        patterns = list(select(files))
+        patterns = [glob.escape(file) for file in select(files)]
         try:
             folder = snapshot_download(
                 name, repo_type=kind, revision=commit, allow_patterns=patterns, endpoint=self.endpoint

@@ -1,25 +1,32 @@
 """A data file, or a folder of them → the files of each split, as its README declares them or as their names say.
 
-The rules are those of the datasets library, so that a folder, a mirror and the hub mean the same. No script in a folder
-is ever run.
+The rules are those of the datasets library, so that a folder, a mirror and the hub mean the same; what it would read
+twice or leave out without a word is refused. No script in a folder is ever run.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
 from bertspec import documents
 from bertspec.errors import DataError
 from bertspec.files import is_folder, read_regular
 from bertspec.sources.rows import SUFFIXES, suffix_of
 
-__all__ = ["DataFiles", "find"]
+__all__ = ["CARDS", "DataFiles", "find"]
+
+_log = logging.getLogger(__name__)
+
+CARDS = ("README.md", ".huggingface.yaml")
+"""The files that declare the subsets and the splits of a folder."""
 
 _KEYWORDS: Mapping[str, Sequence[str]] = {
     "train": ("train", "training"),
@@ -28,11 +35,44 @@ _KEYWORDS: Mapping[str, Sequence[str]] = {
 }
 """The words in the names of folders and files that stand for a split."""
 _SHARD = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*\.[^/]*")
+_NUMBERED = re.compile(r"(?P<name>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<end>.*)")
+"""A file that says how many files there are."""
 _BESIDE = {"config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
 """Files that describe a data set."""
+_UNREAD = {
+    ".7z",
+    ".arrow",
+    ".avro",
+    ".feather",
+    ".h5",
+    ".orc",
+    ".parq",
+    ".pickle",
+    ".pkl",
+    ".tar",
+    ".xls",
+    ".xlsx",
+    ".zip",
+}
+"""The suffixes of files that may have rows, and that no reader is for."""
 _LARGEST_README = 10_000_000
-_FIELDS = {"config_name", "data_files", "data_dir", "default", "delimiter", "description", "features", "sep", "version"}
+_MOST_VALUES = 200_000
+"""The most values in the header of a README: that of a data set in a hundred languages has tens of thousands."""
+_FIELDS = {
+    "config_name",
+    "data_dir",
+    "data_files",
+    "default",
+    "delimiter",
+    "description",
+    "features",
+    "quoting",
+    "sep",
+    "version",
+}
 """The fields of a subset that are read, or that change nothing."""
+_QUOTING = {None: None, 0: True, 3: False}
+"""What ``quoting`` means: the numbers are those of Python's csv module."""
 
 Splits = dict[str, tuple[Path, ...]]
 
@@ -47,6 +87,8 @@ class DataFiles:
     """For each split, its files, in the order of their rows."""
     separator: str | None = None
     """What separates the cells of CSV, where the README says it."""
+    quoted: bool | None = None
+    """Whether quotation marks enclose cells of CSV, where the README says it."""
     class_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each column of classes, their names in the order of their numbers, where the README says them."""
 
@@ -54,7 +96,8 @@ class DataFiles:
         """The files of a split.
 
         Raises:
-            DataError: there is no such split, it has no file, or its files are of several kinds.
+            DataError: there is no such split, it has no file, its files are of several kinds, or links lead twice to
+                one of them.
         """
         splits = dict(self.splits)
         if split not in splits:
@@ -67,30 +110,48 @@ class DataFiles:
                 allowed=f"files of one kind: {', '.join(SUFFIXES)}",
                 where=self.root,
             )
+        for file, count in Counter(file.parent.resolve() / file.name for file in splits[split]).items():
+            if count > 1:
+                raise DataError(
+                    "links lead to a file by two names: its rows would be read twice", given=str(file), where=self.root
+                )
         return splits[split]
 
 
-def find(path: Path, subset: str | None) -> DataFiles:
+def find(path: Path, subset: str | None, *, names: Iterable[str] | None = None) -> DataFiles:
     """The splits of a data file, which is all ``train``, or of a folder.
 
     Args:
         path: the file or the folder.
         subset: the configuration that the folder's README declares.
+        names: the paths of all files in the folder, of which only the ``CARDS`` must be there; ``None`` lists it.
 
     Raises:
-        DataError: the README cannot be understood, there is no such subset, or no data file.
+        DataError: the README cannot be understood, there is no such subset, no data file, or one of several is missing.
     """
-    if not is_folder(path):
+    if names is None and not is_folder(path):
+        if subset is not None:
+            raise DataError("a data file has no subsets", given=subset, allowed="no subset", where=path)
         return DataFiles(path.parent, (("train", (path,)),))
+    names = _listed(path) if names is None else _visible(names)
     card = _card(path)
-    config = _config(card, subset, path)
-    root = _inside(path, str(config.get("data_dir", "")))
+    config = _config(card, subset, path, names)
+    below = str(config.get("data_dir", ""))
+    root = _inside(path, below)
+    names = _below(PurePosixPath(below), names)
     declared = config.get("data_files")
-    splits = _inferred(root) if declared is None else _declared(declared, root)
-    separator = config.get("sep", config.get("delimiter"))
+    splits = _inferred(root, names) if declared is None else _declared(declared, root, names)
+    separator, quoting = config.get("sep", config.get("delimiter")), config.get("quoting")
     if separator is not None and (not isinstance(separator, str) or len(separator) != 1):
         raise DataError("sep: is one character", given=separator, where=path / "README.md")
-    return DataFiles(root, tuple(splits.items()), separator, _class_names(card, config))
+    if isinstance(quoting, bool | list | dict) or quoting not in _QUOTING:
+        raise DataError(
+            "quoting: is not understood",
+            given=quoting,
+            allowed="0 (quotation marks enclose cells) or 3 (they are letters)",
+            where=path / "README.md",
+        )
+    return DataFiles(root, tuple(splits.items()), separator, _QUOTING[quoting], _class_names(card, config))
 
 
 def _inside(root: Path, name: str) -> Path:
@@ -99,46 +160,125 @@ def _inside(root: Path, name: str) -> Path:
     return root / name
 
 
+def _below(folder: PurePosixPath, names: Iterable[str]) -> list[str]:
+    """Of these paths, those in a folder, from there on."""
+    paths = (PurePosixPath(name) for name in names)
+    return [path.relative_to(folder).as_posix() for path in paths if path.is_relative_to(folder)]
+
+
 # What the names of the files say.
 
 
-def _inferred(root: Path) -> Splits:
+def _inferred(root: Path, names: Sequence[str]) -> Splits:
     """Shards first, then words in the names of folders, then words in the names of files; else it is all ``train``."""
-    names = [name for name in _listed(root) if suffix_of(name)]
-    if not names:
+    files = [name for name in names if suffix_of(name)]
+    if not files:
         raise DataError(
             "the folder has no data file; a script is never run",
-            given=", ".join(_listed(root)[:5]) or None,
+            given=", ".join(names[:5]) or None,
             allowed=", ".join(SUFFIXES),
             where=root,
         )
+    unread = [name for name in names if PurePosixPath(name).suffix.lower() in _UNREAD]
+    if unread:
+        _log.warning("%s: no reader is for %s; these files are left out", root, ", ".join(unread[:5]))
+    splits = _by_shards(files) or _by_words(files) or {"train": files}
+    return {split: _complete(root, chosen, names) for split, chosen in splits.items()}
+
+
+def _by_shards(names: Sequence[str]) -> dict[str, list[str]]:
     shards = {name: match[1] for name in names if (match := _SHARD.fullmatch(name))}
-    if shards:
-        order = sorted(set(shards.values()), key=lambda split: ([*_KEYWORDS, split].index(split), split))
-        return {split: tuple(root / name for name in names if shards.get(name) == split) for split in order}
+    order = sorted(set(shards.values()), key=lambda split: ([*_KEYWORDS, split].index(split), split))
+    return {split: [name for name in names if shards.get(name) == split] for split in order}
+
+
+def _by_words(names: Sequence[str]) -> dict[str, list[str]]:
     folders = {name: name.split("/")[:-1] for name in names}
     files = {name: name.split("/")[-1:] for name in names}
     for parts, end in ((folders, "([-._ 0-9]|$)"), (files, "[-._ 0-9]")):
-        splits = {split: tuple(_with_word(root, parts, words, end)) for split, words in _KEYWORDS.items()}
+        splits = {split: _with_word(parts, words, end) for split, words in _KEYWORDS.items()}
         if any(splits.values()):
-            return {split: files for split, files in splits.items() if files}
-    return {"train": tuple(root / name for name in names)}
+            return {split: chosen for split, chosen in splits.items() if chosen}
+    return {}
 
 
-def _with_word(root: Path, parts_of: Mapping[str, Iterable[str]], words: Sequence[str], end: str) -> Iterator[Path]:
+def _with_word(parts_of: Mapping[str, Iterable[str]], words: Sequence[str], end: str) -> list[str]:
     """The files one part of whose path has one of the words between separators."""
     word = re.compile(f"(^|[-._ 0-9])({'|'.join(words)}){end}")
-    return (root / name for name, parts in parts_of.items() if any(word.search(part) for part in parts))
+    return [name for name, parts in parts_of.items() if any(word.search(part) for part in parts)]
+
+
+def _complete(root: Path, chosen: Iterable[str], names: Iterable[str]) -> tuple[Path, ...]:
+    """The chosen files. If their names say how many files there are, all of these must be in the folder, and only once.
+
+    Raises:
+        DataError: one is missing, or two have one number.
+    """
+    chosen = list(chosen)
+    listed = _numbered(names)
+    for (name, suffix), matches in _numbered(chosen).items():
+        count, end = int(matches[0]["count"]), matches[0]["end"]
+        present = {int(match["number"]) for match in listed[name, suffix]}
+        if missing := sorted(set(range(count)) - present):
+            files = [f"{name}-{number:05d}-of-{count:05d}{end}" for number in missing[:5]]
+            problem = f"{len(missing)} of {count} data files {'is' if len(missing) == 1 else 'are'} missing"
+            raise DataError(problem, given=", ".join(files), where=root)
+        if len({match["number"] for match in matches}) < len(matches):
+            raise DataError(
+                "two data files have one number: the rows of an earlier export would be read, too",
+                given=", ".join(match[0] for match in matches[:5]),
+                allowed=f"one file for each number below {count}",
+                where=root,
+            )
+    return tuple(root / name for name in chosen)
+
+
+def _numbered(names: Iterable[str]) -> dict[tuple[str, str | None], list[re.Match[str]]]:
+    """The files whose names say how many there are, by what these names have in common."""
+    matches: dict[tuple[str, str | None], list[re.Match[str]]] = {}
+    for name in names:
+        if match := _NUMBERED.fullmatch(name):
+            matches.setdefault((match["name"], suffix_of(name)), []).append(match)
+    return matches
 
 
 def _listed(root: Path) -> list[str]:
-    """The paths of all visible files below a folder, sorted; links to folders are not followed."""
-    names = []
-    for folder, below, files in os.walk(root):
+    """The paths of all visible files below a folder, sorted. Links to folders inside of it are followed.
+
+    Raises:
+        DataError: a folder cannot be read, or a link leads nowhere or out of it: each may hold rows.
+    """
+
+    def refuse(cause: OSError) -> NoReturn:
+        raise DataError(f"a folder cannot be read: {cause.strerror or cause}", where=cause.filename) from cause
+
+    top, above, names = root.resolve(), dict[Path, tuple[Path, ...]](), list[str]()
+    for folder, below, files in os.walk(root, onerror=refuse, followlinks=True):
+        here = Path(folder)
+        above[here] = (*above.get(here.parent, ()), here.resolve())
         below[:] = [name for name in below if not name.startswith((".", "__"))]
-        inside = Path(folder).relative_to(root)
-        names += [(inside / name).as_posix() for name in files if not name.startswith(".") and name not in _BESIDE]
-    return sorted(names)
+        below[:] = [name for name in below if (here / name).resolve() not in above[here]]  # a link that forms a loop
+        for name in below:
+            if not (here / name).resolve().is_relative_to(top):
+                raise DataError("a link leads out of the folder of the data set", where=here / name)
+        names += [(here.relative_to(root) / name).as_posix() for name in files]
+    names = _visible(names)
+    for name in names:
+        if not os.path.exists(root / name):  # noqa: PTH110 - Path.exists raises for a loop of links
+            raise DataError("a link leads nowhere", where=root / name)
+    return names
+
+
+def _visible(names: Iterable[str]) -> list[str]:
+    """Of these paths, those that may have rows, sorted."""
+    paths = (PurePosixPath(name) for name in names)
+    return sorted(
+        path.as_posix()
+        for path in paths
+        if not path.name.startswith(".")
+        and path.name not in _BESIDE
+        and not any(part.startswith((".", "__")) for part in path.parts[:-1])
+    )
 
 
 # What a README declares.
@@ -147,10 +287,15 @@ def _listed(root: Path) -> list[str]:
 def _card(folder: Path) -> dict[str, Any]:
     """The fields ``configs`` and ``dataset_info`` of a README's header, and of a ``.huggingface.yaml``."""
     card: dict[str, Any] = {}
-    readme, beside = folder / "README.md", folder / ".huggingface.yaml"
+    readme, beside = (folder / name for name in CARDS)
     if readme.is_file():
         fields = "\n".join(_fields(_header(readme)))
-        card |= _mapping(documents.parse_yaml(fields, what="the header", where=readme, error=DataError), readme)
+        card |= _mapping(
+            documents.parse_yaml(
+                fields, what="the header", where=readme, error=DataError, most=_MOST_VALUES, number_keys=True
+            ),
+            readme,
+        )
     if beside.is_file():
         card |= _mapping(documents.load_yaml(beside, error=DataError).value, beside)
     return card
@@ -182,16 +327,14 @@ def _mapping(value: Any, where: Path) -> dict[str, Any]:
     return value or {}
 
 
-def _config(card: Mapping[str, Any], subset: str | None, folder: Path) -> dict[str, Any]:
+def _config(card: Mapping[str, Any], subset: str | None, folder: Path, names: Sequence[str]) -> dict[str, Any]:
     """The fields of a subset; empty where none is declared."""
     configs = card.get("configs") or []
     if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
         raise DataError("configs: is a list of subsets", given=type(configs).__name__, where=folder / "README.md")
     named: dict[str, dict[str, Any]] = {str(config.get("config_name")): config for config in configs}
-    if not named and subset is not None and subset not in _described(card):
-        raise DataError("the data set declares no subsets", given=subset, allowed="no subset", where=folder)
     if not named:
-        return {}
+        return _undeclared(list(_described(card)), subset, folder, names)
     name = _default(named) if subset is None else subset
     if name not in named:
         problem = "the data set has several subsets" if name is None else "the data set has no such subset"
@@ -207,6 +350,31 @@ def _config(card: Mapping[str, Any], subset: str | None, folder: Path) -> dict[s
     return named[name]
 
 
+def _undeclared(described: Sequence[str], subset: str | None, folder: Path, names: Iterable[str]) -> dict[str, Any]:
+    """The fields of a subset that the README only describes: its files lie in the folder of its name, or it is alone.
+
+    Raises:
+        DataError: it is not described, or nothing says which files are its own.
+    """
+    if subset is None and len(described) > 1:
+        raise DataError("the data set has several subsets", allowed=f"subset: {', '.join(described)}", where=folder)
+    if subset is None:
+        return {"config_name": described[0]} if described else {}
+    if subset not in described:
+        allowed = f"subset: {', '.join(described)}" if described else "no subset"
+        raise DataError("the data set declares no such subset", given=subset, allowed=allowed, where=folder)
+    if any(name.startswith(f"{subset}/") for name in names):
+        return {"config_name": subset, "data_dir": subset}
+    if len(described) > 1:
+        raise DataError(
+            "nothing says which files are those of the subset",
+            given=subset,
+            allowed="a folder of its name, or configs: in the README, with data_files: for each subset",
+            where=folder,
+        )
+    return {"config_name": subset}
+
+
 def _default(named: Mapping[str, Mapping[str, Any]]) -> str | None:
     if len(named) == 1:
         return next(iter(named))
@@ -214,11 +382,11 @@ def _default(named: Mapping[str, Mapping[str, Any]]) -> str | None:
     return defaults[0] if len(defaults) == 1 else None
 
 
-def _declared(data_files: Any, root: Path) -> Splits:
+def _declared(data_files: Any, root: Path, names: Sequence[str]) -> Splits:
     """``data_files``: a path or several, which are all ``train``, or paths for each split."""
     entries = data_files if isinstance(data_files, list) else [data_files]
     if all(isinstance(entry, str) for entry in entries):
-        return {"train": _resolved(entries, root)}
+        return {"train": _resolved(entries, root, names)}
     splits: Splits = {}
     for entry in entries:
         split, paths = (entry.get("split"), entry.get("path")) if isinstance(entry, dict) else (None, None)
@@ -230,19 +398,19 @@ def _declared(data_files: Any, root: Path) -> Splits:
                 allowed="a path, or a list of {split: …, path: …}, each split once",
                 where=f"the README of {root}",
             )
-        splits[split] = _resolved(map(str, listed), root)
+        splits[split] = _resolved(map(str, listed), root, names)
     return splits
 
 
-def _resolved(patterns: Iterable[str], root: Path) -> tuple[Path, ...]:
+def _resolved(patterns: Iterable[str], root: Path, names: Sequence[str]) -> tuple[Path, ...]:
     """The files that paths stand for; in them, ``*`` stands for a part of a name and ``**`` for folders."""
     files: dict[Path, None] = {}
     for pattern in patterns:
         path = _inside(root, pattern)
         parts = PurePosixPath(pattern).parts
         if any(mark in pattern for mark in "*?["):
-            names = [name for name in _listed(root) if suffix_of(name)]
-            files |= dict.fromkeys(root / name for name in names if _matches(PurePosixPath(name).parts, parts))
+            matching = (name for name in names if suffix_of(name) and _matches(PurePosixPath(name).parts, parts))
+            files |= dict.fromkeys(_complete(root, matching, names))
         else:
             files[path] = None
     return tuple(files)
@@ -265,9 +433,8 @@ def _described(card: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _class_names(card: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    described = _described(card)
-    alone = next(iter(described.values())) if len(described) == 1 else {}
-    features = config.get("features") or described.get(str(config.get("config_name")), alone).get("features")
+    described = _described(card).get(str(config.get("config_name")), {})
+    features = config.get("features") or described.get("features")
     listed = [feature for feature in features if isinstance(feature, dict)] if isinstance(features, list) else []
     named = ((str(feature.get("name")), _names(feature.get("dtype"))) for feature in listed)
     return tuple((column, names) for column, names in named if names)

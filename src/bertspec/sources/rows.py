@@ -1,41 +1,54 @@
 """One file of rows → its columns: CSV, TSV, JSON, JSON lines or Parquet.
 
-Nothing is cached, and nothing is guessed. A cell of CSV is text, whatever it looks like; a value of JSON or Parquet
-keeps its type. Rows that do not fit the header, open quotation marks, other encodings and damaged files are refused
-with their line.
+Nothing is cached. A cell of CSV is text, whatever it looks like; a value of JSON or Parquet keeps its type. Rows that
+do not fit the header, open quotation marks, other encodings and damaged files are refused with their line.
 """
 
 from __future__ import annotations
 
+import bz2
+import codecs
 import contextlib
 import csv
+import functools
 import gzip
 import io
 import logging
+import lzma
 import re
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from bertspec import documents
 from bertspec.errors import DataError
 from bertspec.files import open_regular
 
-__all__ = ["SUFFIXES", "Rows", "read", "suffix_of"]
+__all__ = ["SUFFIXES", "Rows", "bounded_lines", "read", "suffix_of"]
 
 _log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
-"""The suffixes of the files that are read, in lower case; text may also be compressed with gzip."""
+"""The suffixes of the files that are read, in lower case; they may also be compressed."""
 
-_COMPRESSED = ".gz"
+_COMPRESSIONS = (".bz2", ".gz", ".xz", ".zst")
+_ALLOWED = f"{', '.join(SUFFIXES)}; also compressed, with {', '.join(_COMPRESSIONS)}"
+_LONGEST_LINE = 2**24
+"""The characters that no line has: a file without line ends must not fill the memory."""
+_LARGEST_UNPACKED = 2**32
+"""The most bytes of a compressed file or of the columns of a Parquet file: a small file may unpack to any size."""
+_LARGEST_JSON = 2**29
+"""The most characters of a JSON file, which is read whole; JSON lines have no such limit."""
+_MOST_ROWS = 50_000_000
 _LONGEST_CELL = 2**24
 """The most characters of a cell: a quotation mark that is never closed must not fill the memory."""
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_MANY = 20
+"""Labels that are more different numbers are measurements, not classes."""
 _QUOTED = 'a text in quotation marks, with each quotation mark inside it doubled ("")'
 _FORMS = 'a list of rows, [{"text": "…", "label": "…"}, …], or a row on each line'
 
@@ -58,12 +71,19 @@ class Rows:
 def suffix_of(name: str | PurePath) -> str | None:
     """The suffix of a data file, in lower case and without a compression; None if no reader is for it."""
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
-    if suffixes and suffixes[-1] == _COMPRESSED:
+    if suffixes and suffixes[-1] in _COMPRESSIONS:
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else None
 
 
-def read(path: Path, columns: Sequence[str], *, label: str | None = None, separator: str | None = None) -> Rows:
+def read(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    label: str | None = None,
+    separator: str | None = None,
+    quoted: bool | None = None,
+) -> Rows:
     """Read some columns of a file.
 
     Args:
@@ -71,32 +91,49 @@ def read(path: Path, columns: Sequence[str], *, label: str | None = None, separa
         columns: the names of the columns.
         label: the one that holds the labels, if any; it shows whether a quotation mark swallowed rows.
         separator: what separates the cells of CSV; None takes what the suffix says.
+        quoted: whether quotation marks enclose cells of CSV; None: they do, unless they do not fit in a TSV.
 
     Raises:
         DataError: there is no such file or no reader for it, it lacks a column, or a row does not fit.
     """
     suffix = suffix_of(path)
     if suffix is None:
-        raise DataError("no reader for this kind of file", given=path.name, allowed=", ".join(SUFFIXES))
+        raise DataError("no reader for this kind of file", given=path.name, allowed=_ALLOWED)
+    readers = {".parquet": _parquet, ".json": _json, ".jsonl": _json_lines, ".ndjson": _json_lines}
     try:
-        if suffix == ".parquet":
-            return _parquet(path, columns)
-        if suffix == ".json":
-            return _json(path, columns)
-        if suffix in (".jsonl", ".ndjson"):
-            with _text(path) as stream:
-                return _json_lines(stream, columns, path)
-        return _delimited(path, columns, label, separator or {".csv": ",", ".tsv": "\t"}[suffix])
+        if suffix in readers:
+            return readers[suffix](path, columns)
+        read_cells = functools.partial(_cells, path, columns, label, separator or {".csv": ",", ".tsv": "\t"}[suffix])
+        if suffix == ".tsv" and quoted is None:
+            return _tabbed(path, read_cells)
+        return read_cells(quoted=quoted is not False).checked(path)
     except UnicodeDecodeError as cause:
         raise _not_utf8(path) from cause
-    except (gzip.BadGzipFile, EOFError, zlib.error) as cause:
+    except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as cause:
         raise DataError(f"the compressed file is damaged: {cause}", where=path) from cause
     except OSError as cause:
         raise DataError(f"the file cannot be read: {cause.strerror or cause}", where=path) from cause
 
 
+def bounded_lines(stream: TextIO, where: object) -> Iterator[str]:
+    """The lines of a text with their ends.
+
+    Args:
+        stream: the text.
+        where: what holds it, for messages.
+
+    Raises:
+        DataError: a line is longer than 16 million characters, as that of a file without line ends may be.
+    """
+    for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE), ""), start=1):
+        if len(line) == _LONGEST_LINE:
+            problem = f"a line has {_LONGEST_LINE:,} characters or more; is the file text?"
+            raise DataError(problem, where=f"{where}, line {number}")
+        yield line
+
+
 @contextlib.contextmanager
-def _bytes(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+def _bytes(path: Path) -> Iterator[BinaryIO]:
     """The content of a file, without its compression."""
     with open_regular(path) as stored:
         if stored.read(len(_POINTER)) == _POINTER:
@@ -104,11 +141,39 @@ def _bytes(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
                 "the file is a pointer of Git LFS, not the data", allowed="its content: git lfs pull", where=path
             )
         stored.seek(0)
-        if path.suffix.lower() != _COMPRESSED:
+        if path.suffix.lower() not in _COMPRESSIONS:
             yield stored
         else:
-            with gzip.open(stored) as content:
-                yield content
+            with _unpacked(stored, path.suffix.lower()) as content:
+                yield io.BufferedReader(_Limited(content, path), 2**20)
+
+
+def _unpacked(stored: BinaryIO, compression: str) -> Any:
+    if compression == ".zst":
+        import pyarrow
+
+        return pyarrow.CompressedInputStream(pyarrow.PythonFile(stored, "r"), "zstd")
+    opened: Mapping[str, Callable[[BinaryIO], Any]] = {".bz2": bz2.open, ".gz": gzip.open, ".xz": lzma.open}
+    return opened[compression](stored)
+
+
+class _Limited(io.RawIOBase):
+    """The content of a compressed file, up to a limit."""
+
+    def __init__(self, content: Any, path: Path) -> None:
+        super().__init__()
+        self._content, self._path, self._left = content, path, _LARGEST_UNPACKED
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._content.read(len(buffer))
+        self._left -= len(part)
+        if self._left < 0:
+            raise DataError(f"the compressed file has more than {_LARGEST_UNPACKED:,} bytes", where=self._path)
+        buffer[: len(part)] = part
+        return len(part)
 
 
 @contextlib.contextmanager
@@ -125,11 +190,13 @@ def _text(path: Path) -> Iterator[io.TextIOWrapper]:
 def _not_utf8(path: Path) -> DataError:
     """The error that names the first line which is not UTF-8."""
     with _bytes(path) as content:
-        bytes_of_lines = ((number, _bad_byte(line)) for number, line in enumerate(content, start=1))
-        number, byte = next(each for each in bytes_of_lines if each[1] is not None)
+        lines = iter(lambda: content.readline(_LONGEST_LINE), b"")
+        bytes_of_lines = ((number, line, _bad_byte(line)) for number, line in enumerate(lines, start=1))
+        number, line, byte = next(each for each in bytes_of_lines if each[2] is not None)
+    wide = number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return DataError(
         "the file is not UTF-8",
-        given=f"the byte 0x{byte:02x}",
+        given=f"the byte 0x{byte:02x}" + (", as in UTF-16" if wide else ""),
         allowed="a file saved as UTF-8; spreadsheets offer it as “CSV UTF-8”",
         where=f"{path}, line {number}",
     )
@@ -148,7 +215,7 @@ def _check_header(header: Sequence[str], columns: Sequence[str], where: object, 
     """Refuse a header that lacks a column, or names it twice."""
     missing = [column for column in columns if column not in header]
     if missing:
-        allowed = ", ".join(header)
+        allowed = ", ".join(name if name == name.strip() else repr(name) for name in header)
         if len(header) == 1 and any(mark in header[0] for mark in ",;|\t"):
             allowed += " (one column; a .csv file has commas between its cells, a .tsv file tabs)"
         raise DataError(f"{what} lacks a column", given=", ".join(missing), allowed=allowed, where=where)
@@ -161,10 +228,57 @@ def _check_header(header: Sequence[str], columns: Sequence[str], where: object, 
 # and one that is never closed; pyarrow and pandas read on, and swallow rows.
 
 
-def _delimited(path: Path, columns: Sequence[str], label: str | None, separator: str) -> Rows:
+class _Misquoted(DataError):
+    """Quotation marks do not enclose the cells of a row."""
+
+
+class _Cells(NamedTuple):
+    """The columns of a CSV file, and what its quotation marks join."""
+
+    rows: Rows
+    joined: Sequence[_Joined]
+    labels: Iterable[str] | None
+    """All labels; None if there is no column of them."""
+    width: int
+    """The cells of each row."""
+    separator: str
+
+    def checked(self, path: Path) -> Rows:
+        """The rows.
+
+        Raises:
+            DataError: stray quotation marks joined some of them.
+        """
+        _refuse_swallowed(self, path)
+        return self.rows
+
+
+def _tabbed(path: Path, read_cells: functools.partial[_Cells]) -> Rows:
+    """Read a TSV, the quotation marks of which may be letters, as in those of GLUE.
+
+    They are letters where they do not enclose cells, or join lines, and every line has as many cells as the header.
+    """
+    refusal: DataError | None = None
+    try:
+        content = read_cells(quoted=True)
+        if not content.joined or content.width == 1:
+            return content.checked(path)
+        reason = f"they join lines {content.joined[0].first} to {content.joined[0].last}"
+    except _Misquoted as misfit:
+        refusal, reason = misfit, f"{misfit.problem}, {str(misfit.where).removeprefix(f'{path}, ')}"
+    with contextlib.suppress(DataError):
+        rows = read_cells(quoted=False).rows
+        _log.warning("%s: its quotation marks are read as letters: %s", path, reason)
+        return rows
+    if refusal is not None:
+        raise refusal
+    return content.checked(path)
+
+
+def _cells(path: Path, columns: Sequence[str], label: str | None, separator: str, *, quoted: bool) -> _Cells:
     with _text(path) as stream, _long_cells():
-        lines = _Lines(stream, path)
-        records = _records(lines, separator)
+        lines = _Lines(bounded_lines(stream, path), path)
+        records = _records(lines, separator, quoted=quoted)
         first, header = next(records, (0, []))
         if not header:
             raise DataError("the file is empty", allowed="a header, and a row on each line below it", where=path)
@@ -183,8 +297,8 @@ def _delimited(path: Path, columns: Sequence[str], label: str | None, separator:
             numbers.append(first)
             if lines.count > first:
                 joined.append(_Joined.of(lines, first, separator, len(header), labelled))
-    _refuse_swallowed(joined, None if labelled is None else known, path)
-    return Rows({column: values[column] for column in columns}, numbers)
+    content = Rows({column: values[column] for column in columns}, numbers)
+    return _Cells(content, joined, None if labelled is None else known, len(header), separator)
 
 
 @contextlib.contextmanager
@@ -211,6 +325,8 @@ class _Lines:
     def __next__(self) -> str:
         line = next(self._stream)
         self.count += 1
+        if self.count > _MOST_ROWS:
+            raise DataError(f"the file has more than {_MOST_ROWS:,} lines", where=self.path)
         if "\0" in line:
             raise DataError(
                 "the file has a NUL character: it is damaged, or is UTF-16",
@@ -234,9 +350,11 @@ class _Lines:
             )
 
 
-def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _records(lines: _Lines, separator: str, *, quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
     """Each record with its first line; empty lines are left out."""
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    reader = csv.reader(
+        lines, delimiter=separator, strict=True, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    )
     while True:
         lines.record.clear()
         first = lines.count + 1
@@ -263,11 +381,12 @@ def _badly_quoted(broken: csv.Error, first: int, lines: _Lines) -> DataError:
         where = f"line {last}" if last == first else f"line {last}, in the row that begins on line {first}"
     else:
         problem, where = f"the row is not understood: {reason}", f"line {last}"
-    return DataError(problem, given=_shortened(lines.record[0]), allowed=_QUOTED, where=f"{lines.path}, {where}")
+    return _Misquoted(problem, given=_shortened(lines.record[0]), allowed=_QUOTED, where=f"{lines.path}, {where}")
 
 
 def _ragged(cells: Sequence[str], width: int, first: int, lines: _Lines) -> DataError:
-    return DataError(
+    error = _Misquoted if any('"' in line for line in lines.record) else DataError
+    return error(
         f"a row has {len(cells)} {'cell' if len(cells) == 1 else 'cells'}, and the header has {width}",
         given=_shortened(lines.record[0]),
         allowed=f"{width} cells; a text that holds the separator stands in quotation marks",
@@ -281,36 +400,69 @@ class _Joined:
 
     first: int
     last: int
-    labels: tuple[str, ...]
-    """The labels of those lines that, read alone, are rows."""
+    rows: tuple[tuple[str, ...], ...]
+    """The cells of those lines that, without the quotation mark that joins them, are rows."""
+    label: int | None
+    """The number of the column of labels."""
 
     @classmethod
     def of(cls, lines: _Lines, first: int, separator: str, width: int, label: int | None) -> _Joined:
-        readings = ((_alone(line, separator), _alone(line.replace('"', ""), separator)) for line in lines.record)
-        rows = (next((cells for cells in each if len(cells) == width), None) for each in readings)
-        return cls(first, lines.count, tuple(cells[label or 0].strip('" ') for cells in rows if cells is not None))
+        readings = (_alone(line.rstrip("\r\n"), separator, width) for line in lines.record)
+        return cls(first, lines.count, tuple(cells for cells in readings if cells is not None), label)
 
 
-def _alone(line: str, separator: str) -> list[str]:
-    """The cells of one line, whatever its quotation marks join."""
-    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
+def _alone(line: str, separator: str, width: int) -> tuple[str, ...] | None:
+    """The cells of one line without the quotation mark that joins it to another; None if it is no row."""
+    marks = (line.index('"'), line.rindex('"')) if line.count('"') % 2 else ()
+    forms = [line[:at] + line[at + 1 :] for at in marks] or [line]
+    readings = (next(csv.reader([form], delimiter=separator), []) for form in forms)
+    return next((tuple(cells) for cells in readings if len(cells) == width), None)
 
 
-def _refuse_swallowed(joined: Sequence[_Joined], labels: Iterable[str] | None, path: Path) -> None:
-    """Refuse lines that a pair of stray quotation marks joined: two or more of them are rows by their labels.
+def _refuse_swallowed(content: _Cells, path: Path) -> None:
+    """Refuse lines that a pair of stray quotation marks joined: two or more of them are rows by themselves.
 
-    Without labels nothing can be decided, and a warning says which lines are one row.
+    The label shows what is a row, or the columns of numbers where there is no label. In a file of one column nothing
+    does, and a warning says which lines are one row.
     """
-    known = set(labels or ())
-    numeric = all(_NUMBER.fullmatch(label.strip()) for label in known)
-    for record in joined:
-        rows = [label for label in record.labels if label in known or (numeric and _NUMBER.fullmatch(label))]
-        if len(record.labels) > 1 and (labels is None or len(rows) > 1):
-            where = f"{path}, lines {record.first} to {record.last}"
-            if labels is not None:
-                raise DataError("quotation marks join lines that are rows of their own", allowed=_QUOTED, where=where)
-            _log.warning("%s are read as one row: quotation marks join them", where)
-            return
+    if content.width == 1 and content.joined:
+        first, last = content.joined[0].first, content.joined[0].last
+        _log.warning("%s, lines %d to %d are read as one row: quotation marks join them", path, first, last)
+        return
+    suspects = [joined for joined in content.joined if len(joined.rows) > 1]
+    if not suspects:
+        return
+    known = set(content.labels or ())
+    measured = all(map(_NUMBER.fullmatch, known)) and (
+        len(known) > _MANY or not all(float(label).is_integer() for label in known)
+    )
+    numeric = _columns_of_numbers(path, content.separator) if content.labels is None else set[int]()
+    for joined in suspects:
+        if joined.label is None:
+            fits = [all(_NUMBER.fullmatch(cells[at].strip()) for at in numeric) for cells in joined.rows]
+        else:
+            labels = (cells[joined.label] for cells in joined.rows)
+            fits = [label in known or bool(measured and _NUMBER.fullmatch(label)) for label in labels]
+        if sum(fits) > 1:
+            raise DataError(
+                "quotation marks join lines that are rows of their own",
+                allowed=f"{_QUOTED}; or JSON lines, if these lines are one text",
+                where=f"{path}, lines {joined.first} to {joined.last}",
+            )
+
+
+def _columns_of_numbers(path: Path, separator: str) -> set[int]:
+    """The columns that have a number in each row of one line."""
+    numeric: set[int] | None = None
+    with _text(path) as stream, _long_cells():
+        lines = _Lines(bounded_lines(stream, path), path)
+        records = _records(lines, separator)
+        next(records)
+        for first, cells in records:
+            if lines.count == first:
+                candidates = range(len(cells)) if numeric is None else numeric
+                numeric = {at for at in candidates if _NUMBER.fullmatch(cells[at].strip())}
+    return numeric or set()
 
 
 # JSON and JSON lines.
@@ -318,10 +470,12 @@ def _refuse_swallowed(joined: Sequence[_Joined], labels: Iterable[str] | None, p
 
 def _json(path: Path, columns: Sequence[str]) -> Rows:
     with _text(path) as stream:
-        text = stream.read()
+        text = stream.read(_LARGEST_JSON + 1)
+    if len(text) > _LARGEST_JSON:
+        raise DataError(f"the file has more than {_LARGEST_JSON:,} characters", allowed="JSON lines", where=path)
     first, _, more = text.lstrip().partition("\n")
     if more.strip() and first.startswith("{") and _is_json(first):
-        return _json_lines(io.StringIO(text), columns, path)
+        return _rows_of_lines(io.StringIO(text), columns, path)
     value = documents.parse_json(text, what="the file", where=path, error=DataError)
     if isinstance(value, list):
         return Rows(_by_column(((row, f"{path}, row {at}") for at, row in enumerate(value)), columns))
@@ -338,7 +492,12 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _json_lines(stream: Iterable[str], columns: Sequence[str], path: Path) -> Rows:
+def _json_lines(path: Path, columns: Sequence[str]) -> Rows:
+    with _text(path) as stream:
+        return _rows_of_lines(bounded_lines(stream, path), columns, path)
+
+
+def _rows_of_lines(stream: Iterable[str], columns: Sequence[str], path: Path) -> Rows:
     numbers = array("Q")
 
     def rows() -> Iterator[tuple[Any, str]]:
@@ -387,14 +546,36 @@ def _parquet(path: Path, columns: Sequence[str]) -> Rows:
 
     with _bytes(path) as content:
         try:
-            file = parquet.ParquetFile(content)
+            file = parquet.ParquetFile(content if content.seekable() else io.BytesIO(content.read()))
             schema = file.schema_arrow
             _check_header(schema.names, columns, path)
+            _check_size(file.metadata, columns, path)
             table = file.read(columns=list(columns))
-            values = {column: table.column(column).to_pylist() for column in columns}
+            values = {column: _plain(table.column(column)).to_pylist() for column in columns}
         except (pyarrow.ArrowException, UnicodeDecodeError) as broken:
             raise DataError(f"the file is not Parquet, or is damaged: {_first_line(broken)}", where=path) from broken
     return Rows(values, None, _class_names(schema.metadata or {}, columns, path))
+
+
+def _check_size(metadata: Any, columns: Sequence[str], path: Path) -> None:
+    """Refuse more rows, or columns of more bytes, than the memory should take."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    chunks = (group.column(number) for group in groups for number in range(group.num_columns))
+    size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in columns)
+    if metadata.num_rows > _MOST_ROWS or size > _LARGEST_UNPACKED:
+        raise DataError(
+            "the file is too large",
+            given=f"{metadata.num_rows:,} rows, {size:,} bytes",
+            allowed=f"{_MOST_ROWS:,} rows, {_LARGEST_UNPACKED:,} bytes in the columns of the task",
+            where=path,
+        )
+
+
+def _plain(column: Any) -> Any:
+    """The column with decimal numbers as floating-point numbers."""
+    import pyarrow
+
+    return column.cast(pyarrow.float64()) if pyarrow.types.is_decimal(column.type) else column
 
 
 def _class_names(metadata: Mapping[bytes, bytes], columns: Sequence[str], path: Path) -> dict[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,8 +72,11 @@ def read(files: DataFiles, specs: Sequence[str], columns: Sequence[str], *, labe
     Raises:
         DataError: there is no such split, a spec is not understood, or a file does not fit.
     """
+    read_file = functools.partial(
+        rows.read, columns=columns, label=label, separator=files.separator, quoted=files.quoted
+    )
     splits = {
-        name: [(file, rows.read(file, columns, label=label, separator=files.separator)) for file in files.of(name)]
+        name: [(file, read_file(file)) for file in files.of(name)]
         for name in dict.fromkeys(name for spec in specs for name in _names(spec))
     }
     names = _class_names(files, splits)

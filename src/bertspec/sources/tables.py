@@ -61,8 +61,7 @@ def load(task: TaskConfig, sources: Sources) -> Splits:
     """
     if task.generated is not None:
         return _generated(task)
-    path, source, commit = _locate(task, sources)
-    files = folders.find(path, task.subset)
+    files, source, commit = _located(task, sources)
     pin = sources.pins.of_data(task)
     return _read(task, files, splits.hashes(files, _specs(task)), source, commit, pin, sources.pins)
 
@@ -146,30 +145,37 @@ def _columns(task: TaskConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(c for c in (task.text, task.text_pair, task.label) if c is not None))
 
 
-def _locate(task: TaskConfig, sources: Sources) -> tuple[Path, Source, str | None]:
+def _located(task: TaskConfig, sources: Sources) -> tuple[DataFiles, Source, str | None]:
     path = Path(task.dataset)
     if path.is_absolute():
         if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a name that is too long
             raise DataError(f"the data set of task {task.name!r} does not exist", given=str(path))
-        return path, "folder", None
+        return folders.find(path, task.subset), "folder", None
     if mirrored := sources.in_mirror(task.dataset):
-        return mirrored, "mirror", None
+        return folders.find(mirrored, task.subset), "mirror", None
     pin = sources.pins.of_data(task)
     revision = (pin.revision if pin else None) or task.revision
-    folder, commit = _downloaded(task.dataset, task.subset, revision, sources)
-    return folder, "hub", commit
+    files, commit = _downloaded(task.dataset, task.subset, revision, sources)
+    return files, "hub", commit
 
 
 @functools.lru_cache(maxsize=8)
-def _downloaded(name: str, subset: str | None, revision: str | None, sources: Sources) -> tuple[Path, str]:
-    """The folder and the commit of a data set of the hub, which is asked once per process."""
-    return sources.download(name, "dataset", revision=revision, select=lambda files: _selected(files, subset))
+def _downloaded(name: str, subset: str | None, revision: str | None, sources: Sources) -> tuple[DataFiles, str]:
+    """The files of a data set of the hub, and their commit; it is asked once per process.
 
+    What a subset is follows from the README and the names of all files, as in a mirror. So the README comes first.
+    """
+    names: list[str] = []
 
-def _selected(files: list[str], subset: str | None) -> list[str]:
-    """The README and the files of one subset, or all files."""
-    own = [file for file in files if subset is not None and f"{subset}/" in f"/{file}"]
-    return ["README.md", *(own or files)]
+    def cards(listed: list[str]) -> list[str]:
+        names.extend(listed)
+        return [each for each in listed if each in folders.CARDS]
+
+    folder, commit = sources.download(name, "dataset", revision=revision, select=cards)
+    files = folders.find(folder, subset, names=names)
+    wanted = [path.relative_to(folder).as_posix() for _, paths in files.splits for path in paths]
+    sources.download(name, "dataset", revision=commit, select=lambda _: wanted)
+    return files, commit
 
 
 def _refuse_empty(part: Part, task: TaskConfig, spec: str) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ def test_another_file_has_a_text_or_a_pair_on_each_line(tmp_path: Path, task: Ta
         ("d.json", '{"data": [{"text": "a"}]}', "the file is not a table.*a row on each line"),
         ("d.txt", b"fine\ncaf\xe9\n", "not UTF-8.*d.txt, line 2"),
         ("d.xlsx", b"PK\3\4\0\0", "NUL character.*line 1"),
+        ("d.csv", 'id,text\n1,"a\n2,b"\n', "rows of their own.*lines 2 to 3"),
     ],
 )
 def test_a_file_that_cannot_be_read_right_is_refused(
@@ -140,3 +142,10 @@ def test_json_stands_for_the_same_text_without_a_character_that_acts() -> None:
     assert all(letter.isprintable() for letter in line)
     assert "café" in line
     assert json.loads(line)["text"] == "café \x1b\x9b\u202e\n"
+
+
+def test_a_device_without_an_end_is_refused_at_once(task: TaskConfig) -> None:
+    began = time.monotonic()
+    with pytest.raises(BertspecError, match="a line has 16,777,216 characters or more; is the file text.*/dev/zero"):
+        rows(task, file=Path("/dev/zero"))
+    assert time.monotonic() - began < 5

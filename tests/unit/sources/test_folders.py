@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,7 @@ license: mit
     [
         ("[bad, good]", ("bad", "good")),
         ("{'0': bad, '1': good, '10': odd, '2': fair}", ("bad", "good", "fair", "odd")),
+        ("{0: bad, 10: odd, 1: good, 2: fair}", ("bad", "good", "fair", "odd")),
     ],
 )
 def test_a_readme_names_the_classes(tmp_path: Path, names: str, expected: tuple[str, ...]) -> None:
@@ -122,7 +125,7 @@ configs:
             None,
             "has several subsets; allowed: subset: a, b",
         ),
-        ("license: mit", "b", "declares no subsets; given: 'b'"),
+        ("license: mit", "b", "declares no such subset; given: 'b'; allowed: no subset"),
         ("configs: 3", None, "configs: is a list of subsets"),
         ("configs: [a, b]", None, "configs: is a list of subsets"),
         ("configs: [", None, "the header is not YAML.*README.md"),
@@ -136,6 +139,16 @@ configs:
         ("configs: [{config_name: a, data_files: x.csv, skiprows: 2}]", None, "way of reading.*given: 'skiprows'"),
         ("configs: [{config_name: a, data_files: x.csv, sep: ab}]", None, "sep: is one character; given: 'ab'"),
         ("configs: [{config_name: a, data_files: '*.json'}]", None, "the split has no file; given: 'train'"),
+        ("configs: [{config_name: a, data_files: x.csv, quoting: 2}]", None, "quoting: is not understood; given: 2"),
+        ("configs: [{config_name: a, data_files: x.csv, quoting: false}]", None, "quoting: is not understood"),
+        ("configs: [{config_name: a, data_files: x.csv, quoting: [3]}]", None, "quoting: is not understood"),
+        ("dataset_info: [{config_name: a}, {config_name: b}]", "a", "nothing says which files are those of the subset"),
+        ("dataset_info: [{config_name: a}, {config_name: b}]", None, "has several subsets; allowed: subset: a, b"),
+        (
+            "dataset_info: [{config_name: a}, {config_name: b}]",
+            "c",
+            "no such subset; given: 'c'; allowed: subset: a, b",
+        ),
     ],
 )
 def test_a_readme_that_cannot_be_followed_is_refused(
@@ -178,3 +191,134 @@ def test_a_readme_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (root / "README.md").write_bytes(b"---\ncaf\xe9\n---\n")
     with pytest.raises(DataError, match="the README is not UTF-8"):
         folders.find(root, None)
+
+
+INFO = """
+dataset_info:
+- {config_name: a, features: [{name: label, dtype: {class_label: {names: [x, y]}}}]}
+- {config_name: b, features: [{name: label, dtype: {class_label: {names: [y, x]}}}]}
+"""
+
+
+def test_a_subset_that_is_only_described_has_the_files_of_its_folder(tmp_path: Path) -> None:
+    root = laid_out(tmp_path, "a/train.csv", "a/test.csv", "b/train.csv", "train.csv", readme=INFO)
+    assert splits(root, "a") == {"train": ["a/train.csv"], "test": ["a/test.csv"]}
+    assert splits(root, "b") == {"train": ["b/train.csv"]}
+    assert folders.find(root, "a").class_names == (("label", ("x", "y")),)
+    assert folders.find(root, "b").class_names == (("label", ("y", "x")),)
+
+
+@pytest.mark.parametrize("subset", [None, "a"])
+def test_the_only_subset_that_is_described_has_all_files(tmp_path: Path, subset: str | None) -> None:
+    root = laid_out(tmp_path, "train.csv", "test.csv", readme="dataset_info: {config_name: a}")
+    assert splits(root, subset) == {"train": ["train.csv"], "test": ["test.csv"]}
+
+
+def test_the_class_names_of_another_subset_are_not_taken(tmp_path: Path) -> None:
+    readme = """
+configs: [{config_name: one, data_files: a.csv}]
+dataset_info: {config_name: two, features: [{name: label, dtype: {class_label: {names: [y, x]}}}]}
+"""
+    assert folders.find(laid_out(tmp_path, "a.csv", readme=readme), "one").class_names == ()
+
+
+def test_a_data_file_has_no_subsets(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a data file has no subsets; given: 'a'"):
+        folders.find(laid_out(tmp_path, "d.csv") / "d.csv", "a")
+
+
+@pytest.mark.parametrize(("quoting", "quoted"), [("0", True), ("3", False), ("null", None)])
+def test_a_readme_says_what_quotation_marks_mean(tmp_path: Path, quoting: str, quoted: bool | None) -> None:
+    readme = f"configs: [{{config_name: a, data_files: x.csv, quoting: {quoting}}}]"
+    assert folders.find(laid_out(tmp_path, "x.csv", readme=readme), None).quoted is quoted
+
+
+def test_the_readme_of_a_data_set_in_a_hundred_languages_is_read(tmp_path: Path) -> None:
+    names = ", ".join(f"'{number}': l{number}" for number in range(100))
+    kind = f"[{{name: label, dtype: {{class_label: {{names: {{{names}}}}}}}}}]"
+    infos = "\n".join(f"- {{config_name: l{number}, features: {kind}}}" for number in range(100))
+    root = laid_out(tmp_path, *(f"l{number}/train.csv" for number in range(100)), readme=f"dataset_info:\n{infos}")
+    assert folders.find(root, "l7").class_names == (("label", tuple(f"l{number}" for number in range(100))),)
+
+
+SHARDED = "configs: [{config_name: a, data_files: [{split: train, path: 'data/train-*'}]}]"
+
+
+@pytest.mark.parametrize("readme", [None, SHARDED])
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("train-00000-of-00002.csv", "1 of 2 data files is missing; given: 'data/train-00001-of-00002.csv'"),
+        ("train-00001-of-00003-ab.csv", "2 of 3 data files are missing"),
+        ("train-00000-of-00001.csv train-00000-of-00001-ab.csv", "two data files have one number"),
+        ("train-00000-of-00001.csv train-00000-of-00002.csv train-00001-of-00002.csv", "have one number"),
+    ],
+)
+def test_data_files_that_are_not_those_that_their_names_count_are_refused(
+    tmp_path: Path, readme: str | None, names: str, message: str
+) -> None:
+    root = laid_out(tmp_path, *(f"data/{name}" for name in names.split()), readme=readme)
+    with pytest.raises(DataError, match=message):
+        folders.find(root, None)
+
+
+def test_a_readme_may_choose_some_of_the_numbered_files(tmp_path: Path) -> None:
+    names = [f"train-{number:05d}-of-00003.csv" for number in range(3)]
+    two, one = "{config_name: a, data_files: 'train-0000[01]-of-*'}", f"{{config_name: b, data_files: {names[2]}}}"
+    root = laid_out(tmp_path, *names, readme=f"configs: [{two}, {one}]")
+    assert (splits(root, "a"), splits(root, "b")) == ({"train": names[:2]}, {"train": names[2:]})
+
+
+def test_a_linked_folder_inside_of_the_data_set_is_read_once(tmp_path: Path) -> None:
+    root = laid_out(tmp_path, "parts/2/b.csv", "train/a.csv")
+    (root / "train" / "more").symlink_to("../parts/2")
+    assert splits(root) == {"train": ["train/a.csv", "train/more/b.csv"]}
+    (root / "train" / "again").symlink_to("../parts/2")
+    with pytest.raises(DataError, match=r"rows would be read twice; given: '.*/parts/2/b\.csv'"):
+        folders.find(root, None).of("train")
+
+
+def test_a_link_that_may_hide_rows_is_refused(tmp_path: Path) -> None:
+    root = laid_out(tmp_path / "data", "train/1.csv")
+    (root / "train" / "2").symlink_to(laid_out(tmp_path / "other", "2.csv"))
+    with pytest.raises(DataError, match="a link leads out of the folder of the data set; where: .*train/2"):
+        folders.find(root, None)
+    (root / "train" / "2").unlink()
+    (root / "train" / "2").symlink_to("gone")
+    with pytest.raises(DataError, match="a link leads nowhere; where: .*train/2"):
+        folders.find(root, None)
+
+
+def test_links_that_lead_to_each_other_end(tmp_path: Path) -> None:
+    root = laid_out(tmp_path, "x/a.csv", "z/b.csv")
+    (root / "x" / "y").symlink_to("../z")
+    (root / "z" / "w").symlink_to("../x")
+    with pytest.raises(DataError, match="read twice"):
+        folders.find(root, None).of("train")
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = laid_out(tmp_path, "train.csv", "more/train.csv")
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match="a folder cannot be read: Permission denied; where: .*more"):
+        folders.find(root, None)
+
+
+def test_files_that_may_have_rows_and_are_not_read_are_called_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert splits(laid_out(tmp_path, "train-1.csv", "train-2.csv.zip", "notes.txt")) == {"train": ["train-1.csv"]}
+    assert "no reader is for train-2.csv.zip; these files are left out" in caplog.text
+
+
+def test_the_files_of_a_hub_are_those_of_its_listing(tmp_path: Path) -> None:
+    root = laid_out(tmp_path, "b/train.csv", readme=INFO)  # another subset, downloaded before
+    files = folders.find(root, "a", names=["README.md", "a/train.csv", "a/.x/train.csv", "b/train.csv", "b/c.csv"])
+    assert files.splits == (("train", (root / "a/train.csv",)),)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +58,64 @@ def test_cells_are_text(tmp_path: Path, name: str, content: str) -> None:
     assert table(written(tmp_path, content, name)) == [("fine", "1"), ("poor", "0")]
 
 
-@pytest.mark.parametrize("name", ["d.csv.gz", "D.CSV.GZ"])
-def test_compressed_text_is_read(tmp_path: Path, name: str) -> None:
-    file = written(tmp_path, gzip.compress(b"text,label\nfine,1\n"), name)
+def zstandard(content: bytes) -> bytes:
+    return bytes(pyarrow.compress(content, codec="zstd", asbytes=True))
+
+
+COMPRESSIONS = [
+    ("D.CSV.GZ", gzip.compress),
+    ("d.csv.bz2", bz2.compress),
+    ("d.csv.xz", lzma.compress),
+    ("d.csv.zst", zstandard),
+]
+
+
+@pytest.mark.parametrize(("name", "compress"), COMPRESSIONS, ids=[name for name, _ in COMPRESSIONS])
+def test_compressed_text_is_read(tmp_path: Path, name: str, compress: Callable[[bytes], bytes]) -> None:
+    file = written(tmp_path, compress(b"text,label\nfine,1\n"), name)
     assert table(file) == [("fine", "1")]
     file.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(DataError, match="the compressed file is damaged"):
+    with pytest.raises(DataError, match="the compressed file is damaged|the file cannot be read"):
         table(file)
+    file.write_bytes(b"text,label\nfine,1\n")
+    with pytest.raises(DataError, match="the compressed file is damaged|the file cannot be read"):
+        table(file)
+
+
+def test_a_small_file_that_unpacks_to_any_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_LARGEST_UNPACKED", 2**21)
+    rows_of_one_file = b"text,label\n" + b"fine,1\n" * 2**18
+    assert len(table(written(tmp_path, rows_of_one_file))) == 2**18
+    packed = written(tmp_path, rows_of_one_file * 4, "d.csv.gz")
+    packed.write_bytes(gzip.compress(packed.read_bytes()))
+    with pytest.raises(DataError, match="the compressed file has more than 2,097,152 bytes"):
+        table(packed)
+    monkeypatch.setattr(rows, "_LARGEST_UNPACKED", 50)
+    with pytest.raises(DataError, match="the file is too large; given: '2 rows, .* bytes'"):
+        table(stored(tmp_path, {"text": ["a" * 100, "b"], "label": [1, 0]}))
+
+
+def test_more_rows_than_the_memory_should_take_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_MOST_ROWS", 3)
+    with pytest.raises(DataError, match="the file has more than 3 lines"):
+        table(written(tmp_path, "text,label\n" + ROW * 3))
+    with pytest.raises(DataError, match="the file is too large; given: '4 rows"):
+        table(stored(tmp_path, {"text": list("abcd"), "label": [1, 0, 1, 0]}))
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.tsv", "d.jsonl"])
+def test_a_file_without_line_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(rows, "_LONGEST_LINE", 100)
+    with pytest.raises(DataError, match="a line has 100 characters or more; is the file text.*line 1"):
+        table(written(tmp_path, "x" * 1000, name))
+
+
+def test_a_json_file_that_is_too_large_is_answered_with_json_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_LARGEST_JSON", 20)
+    with pytest.raises(DataError, match="more than 20 characters; allowed: JSON lines"):
+        table(written(tmp_path, '[{"text": "a", "label": 1}]', "d.json"))
 
 
 @pytest.mark.parametrize("cell", ["NA", "null", "None", "nan", "true", "12345", "1.0", "1e5", "2020-01-01", " x "])
@@ -129,13 +184,80 @@ def test_a_quotation_mark_that_swallows_the_rest_of_a_large_file_is_refused(
         table(written(tmp_path, 'text,label\n"a,good\n' + ROW * 50))
 
 
-def test_joined_lines_of_a_file_without_labels_are_called_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    content = rows.read(written(tmp_path, 'id,text\n1,"a\n2,b"\n3,c\n'), ["text"], label="label")
-    assert content.columns == {"text": ["a\n2,b", "c"]}
-    assert "lines 2 to 3 are read as one row" in caplog.text
-    caplog.clear()
+@pytest.mark.parametrize(
+    "content",
+    ['id,text\n1,"a\n2,b"\n3,c\n', 'text,other\n"a,x\nb,x\nc",x\n', 'id,text,x\n1,"a, b",x\n2,"a,x\n3,b,x\n4,c",x\n'],
+)
+def test_rows_that_quotation_marks_swallow_are_refused_without_labels(tmp_path: Path, content: str) -> None:
+    with pytest.raises(DataError, match="join lines that are rows of their own.*or JSON lines.*lines "):
+        rows.read(written(tmp_path, content), ["text"], label="label")
+
+
+HONEST = [
+    ("no label", 'id,text\n1,"a\nand b, c"\n2,d\n', ["a\nand b, c", "d"]),
+    ("commas in each line", 'id,text\n1,"well, a\nand b, c"\n2,d\n', ["well, a\nand b, c", "d"]),
+    ("numbers in the text", 'text,label\n"we paid, 5\nand got, 3\nfor 1,000",1\nb,0\n', None),
+    ("words in the text", 'text,label\n"pros: nice, good\ncons: none, bad",good\nb,bad\n', None),
+    ("measured labels", 'text,label\n"we paid, 5\nand got, 3",1.5\nb,2.5\n', None),
+]
+
+
+@pytest.mark.parametrize(("content", "texts"), [case[1:] for case in HONEST], ids=[case[0] for case in HONEST])
+def test_texts_of_several_lines_are_read(tmp_path: Path, content: str, texts: list[str] | None) -> None:
+    columns = rows.read(written(tmp_path, content), ["text"], label="label").columns
+    assert columns["text"][-1] == (texts or ["b"])[-1]
+    assert len(columns["text"]) == 2
+    assert texts is None or columns["text"] == texts
+
+
+def test_joined_lines_of_a_file_of_one_column_are_called_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert rows.read(written(tmp_path, 'text\na\n"b\nc"\n'), ["text"]).columns == {"text": ["a", "b\nc"]}
     assert "lines 3 to 4 are read as one row" in caplog.text
+
+
+LETTERS = [
+    ("an open quote", 'text\tlabel\n"a\t1\nb\t0\n', [('"a', "1"), ("b", "0")], "never closed"),
+    ("a quote inside", 'text\tlabel\n"a" b\t1\nb\t0\n', [('"a" b', "1"), ("b", "0")], "does not end its cell, line 2"),
+    ("a pair of rows", 'text\tlabel\n"a\t1\nb"\t0\n', [('"a', "1"), ('b"', "0")], "they join lines 2 to 3"),
+    ("a tab between", 'x\ttext\tlabel\n"x\ta"\t1\ny\tb\t0\n', [('a"', "1"), ("b", "0")], "has 2 cells"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "cells", "reason"), [case[1:] for case in LETTERS], ids=[case[0] for case in LETTERS]
+)
+def test_quotation_marks_that_do_not_fit_a_tsv_are_letters_and_this_is_called_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str, cells: list[tuple[str, str]], reason: str
+) -> None:
+    assert table(written(tmp_path, content, "d.tsv")) == cells
+    assert re.search(f"d.tsv: its quotation marks are read as letters: .*{reason}", caplog.text)
+
+
+@pytest.mark.parametrize("rest", ["", "b\t0\n"])
+def test_quotation_marks_that_fit_a_tsv_enclose_cells(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rest: str
+) -> None:
+    content = 'text\tlabel\n"a, ""b""\nc"\t1\n' + rest
+    assert table(written(tmp_path, content, "d.tsv"))[0] == ('a, "b"\nc', "1")
+    assert not caplog.text
+
+
+def test_a_tsv_that_fits_in_neither_way_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a quotation mark does not end its cell.*line 2"):
+        table(written(tmp_path, 'text\tlabel\n"a" b\t1\nb\t0\tx\n', "d.tsv"))
+
+
+def test_what_quotation_marks_mean_can_be_said(tmp_path: Path) -> None:
+    file = written(tmp_path, 'text,label\n"a" b,1\n"c",0\n')
+    content = rows.read(file, COLUMNS, label="label", quoted=False)
+    assert content.columns["text"] == ['"a" b', '"c"']
+    with pytest.raises(DataError, match="does not end its cell"):
+        rows.read(written(tmp_path, 'text\tlabel\n"a" b\t1\n', "d.tsv"), COLUMNS, quoted=True)
+
+
+def test_blanks_around_the_name_of_a_column_are_shown(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lacks a column; given: 'label'; allowed: text, ' label'"):
+        table(written(tmp_path, "text, label\na, 1\n"))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +266,10 @@ def test_joined_lines_of_a_file_without_labels_are_called_out(tmp_path: Path, ca
 )
 def test_another_encoding_is_refused_with_its_line(tmp_path: Path, encoding: str, line: int) -> None:
     text = "text,label\nfine,good\nカフェ,good\n" if encoding == "shift-jis" else "text,label\nfine,good\ncafé,good\n"
-    with pytest.raises(DataError, match=rf"is not UTF-8; given: 'the byte 0x..'.*line {line}|NUL character.*line 1"):
+    named = "(, as in UTF-16)?"
+    with pytest.raises(
+        DataError, match=rf"is not UTF-8; given: 'the byte 0x..{named}'.*line {line}|NUL character.*line 1"
+    ):
         table(written(tmp_path, text.encode(encoding)))
 
 
@@ -225,6 +350,8 @@ def stored(tmp_path: Path, columns: dict[str, Any], features: object = None) -> 
 def test_values_of_parquet_keep_their_types(tmp_path: Path) -> None:
     file = stored(tmp_path, {"text": ["a", "NA"], "label": [1, None], "other": [[], [1]]})
     assert table(file) == [("a", 1), ("NA", None)]
+    decimal = pyarrow.array([Decimal("1.50")])
+    assert table(stored(tmp_path, {"text": ["a"], "label": decimal})) == [("a", 1.5)]
     assert table(stored(tmp_path, {"text": pyarrow.array(["a"]).dictionary_encode(), "label": [True]})) == [("a", True)]
 
 

@@ -6,10 +6,10 @@ import argparse
 import io
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from bertspec.cli import console, options
 
@@ -127,11 +127,12 @@ def _opened(file: Path) -> io.TextIOWrapper:
     return io.TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _lines(stream: Iterable[str], task: TaskConfig, where: object) -> Iterator[Row]:
+def _lines(stream: TextIO, task: TaskConfig, where: object) -> Iterator[Row]:
     from bertspec.data.tokens import check_text
     from bertspec.errors import DataError
+    from bertspec.sources.rows import bounded_lines
 
-    for number, line in enumerate(stream, start=1):
+    for number, line in enumerate(bounded_lines(stream, where), start=1):
         here = f"{where}, line {number}"
         if "\0" in line:
             raise DataError("a line has a NUL character", allowed="text that is saved as UTF-8", where=here)
