@@ -356,10 +356,12 @@ def _renamed(values: Mapping[str, Any], where: object) -> Mapping[str, Any]:
 
 
 def _local(values: dict[str, Any], field: str, file: Path) -> dict[str, Any]:
-    """A relative path in a config is relative to that config."""
+    """A relative path in a config is relative to that config. A data file keeps its name, whatever a link leads to."""
     given = values.get(field)
     if isinstance(given, str) and _is_local(given):
-        values[field] = os.path.realpath(file.parent / _expanded(given))
+        path = file.parent / _expanded(given)
+        real = os.path.realpath  # Path.resolve raises for a loop of links
+        values[field] = os.path.join(real(path.parent), path.name) if suffix_of(given) else real(path)  # noqa: PTH118
     return values
 
 

@@ -385,3 +385,11 @@ def test_limits_of_a_study_are_stated(own: Catalog) -> None:
     ):
         with pytest.raises(InvalidConfig, match=message):
             plan(**fields)
+
+
+def test_a_data_file_that_is_a_link_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_text("text,label\na,x\n")
+    (tmp_path / "d.csv").symlink_to("blob")
+    fields = "text: text\nhead: classification\nlabels: [x, y]\nmetrics: [accuracy]\n"
+    (tmp_path / "t.yaml").write_text(f"dataset: ./d.csv\n{fields}")
+    assert Catalog(()).task(str(tmp_path / "t.yaml")).dataset == str(tmp_path / "d.csv")
