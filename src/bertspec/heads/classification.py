@@ -82,6 +82,7 @@ class Classification(TaskHead):
             if key not in readings:
                 readings[key] = self._reading(value, f"row {row}, {where}")
         self._refuse_mixture(readings.values())
+        self._refuse_numbered_names(readings.values())
         numbers = {key: reading.number for key, reading in readings.items()}
         return np.fromiter((numbers[_key(value)] for value in values), dtype=np.float64, count=len(values))
 
@@ -214,6 +215,26 @@ class Classification(TaskHead):
                 allowed=f"names alone ({', '.join(self.labels)}), or numbers from 0 to {len(self.labels) - 1} of "
                 "classes whose names are no numbers",
                 where=f"{other.where}; and {only_number.where}",
+            )
+
+    def _refuse_numbered_names(self, readings: Iterable[_Reading]) -> None:
+        """Refuse class numbers that are also numbers in the names of other classes: 1 for the second, or ``1 star``.
+
+        Raises:
+            DataError: the column can be read in two ways.
+        """
+        numbers = [re.findall(r"\d{1,9}", label) for label in self.labels]
+        if any(len(each) != 1 for each in numbers) or any(label.strip().isdigit() for label in self.labels):
+            return
+        named = {int(number): at for at, [number] in enumerate(numbers)}
+        unnamed = [each for each in readings if each.by_name is None]
+        other = next((each for each in unnamed if named.get(each.number or 0) != each.number), None)
+        if other is not None and all(each.number in named for each in unnamed) and len(named) == len(self.labels):
+            raise DataError(
+                "the labels can be read in two ways: as the numbers of classes, or as the numbers in their names",
+                given=other.value,
+                allowed=f"names ({', '.join(self.labels)}), or numbers from 0 that include 0",
+                where=other.where,
             )
 
 

@@ -218,3 +218,27 @@ def test_a_number_that_is_one_class_by_position_and_another_as_a_truth_value_is_
     with pytest.raises(DataError, match="can be read in two ways: as the number of a class, or as true or false"):
         Classification(labels).targets([cell], where="this test")
     assert Classification(labels[::-1]).targets([cell], where="this test").tolist() == [float(cell)]  # type: ignore[arg-type]
+
+
+STARS = ("1 star", "2 stars", "3 stars", "4 stars")
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3], ["1", "3"], [1.0]])
+def test_numbers_that_are_in_the_names_of_other_classes_are_refused(values: list[object]) -> None:
+    with pytest.raises(DataError, match="as the numbers of classes, or as the numbers in their names; given: '?1"):
+        Classification(STARS).targets(values, where="here")
+
+
+@pytest.mark.parametrize(
+    ("labels", "values", "expected"),
+    [
+        (STARS, [0, 1, 2, 3], [0, 1, 2, 3]),
+        (STARS, ["1 star", "3 stars"], [0, 2]),
+        (("LABEL_0", "LABEL_1"), [1, 1], [1, 1]),
+        (("top 10", "top 20"), [1, 0], [1, 0]),
+    ],
+)
+def test_numbers_that_can_be_read_in_one_way_are_class_numbers(
+    labels: tuple[str, ...], values: list[object], expected: list[int]
+) -> None:
+    assert Classification(labels).targets(values, where="here").tolist() == expected
