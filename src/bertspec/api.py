@@ -393,9 +393,9 @@ class StudyResult:
         return claims.problems(self.study, self.contamination())
 
     def scores(self, metric: str | None = None) -> tuple[float, ...]:
-        """The score of each seed, by the main metric or another one of the task."""
+        """The score of each seed, by the main metric or another one of the task; 0 where it is not defined."""
         name = _metric(metric, self.metrics)
-        return tuple(run.result.facts.scores[name] for run in self.study.runs)
+        return tuple(run.result.facts.counted(name) for run in self.study.runs)
 
     def mean(self, metric: str | None = None) -> float:
         """The mean over the seeds."""

@@ -243,7 +243,7 @@ def _study(key: str, runs: list[StoredRun], catalog: Catalog) -> BaselineStudy:
         recipe=_recipe(config),
         metric=metric,
         seeds=tuple(run.config.seed for run in runs),
-        scores=tuple(run.result.facts.scores[metric] for run in runs),
+        scores=tuple(run.result.facts.counted(metric) for run in runs),
         runs=tuple(run.fingerprint for run in runs),
         spread=spread.std_upper,
         spread_source=spread.source,

@@ -225,10 +225,11 @@ def guarded(verdict: Verdict, of: Study, runs: Sequence[StoredRun], metric: str)
     refused = statistics.refuse_contamination(verdict, contamination(of), allowed=task.contamination_allowed)
     if refused.rule != "contamination" and splits.clean is not None and task.generated is not None:
         clean, noise = np.array(splits.clean, dtype=np.float64), task.generated.label_noise
+        score = metrics.find(metric).function
         refused = statistics.refuse_leak(
             refused,
-            mean=float(np.mean([metrics.score(metric, one.references, one.predictions) for one in outcomes])),
-            ceiling=metrics.score(metric, outcomes[0].references, clean),
+            mean=float(np.mean([score(one.references, one.predictions) for one in outcomes])),
+            ceiling=score(outcomes[0].references, clean),
             p_values=[statistics.leak_p(one.predictions, one.references, clean, noise) for one in outcomes],
             better=metrics.find(metric).better,
         )

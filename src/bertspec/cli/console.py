@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,11 @@ def show_json(value: Any) -> None:
     except ValueError:
         text = json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=1, ensure_ascii=False)
     sys.stdout.write(f"{printable_json(text)}\n")
+
+
+def score(value: float) -> str:
+    """A score with four decimals; NaN is one that is not defined."""
+    return "not defined" if math.isnan(value) else f"{value:.4f}"
 
 
 def count(number: int, noun: str) -> str:

@@ -82,7 +82,7 @@ def run(
                 context.model.save(save_to, context.tokenizer)
     facts = _facts(config, inputs, device, progress, outcomes, timings, context.held_out)
     if config.recipe.evaluate_every is not None and progress.stopped is None:
-        progress.record_evaluation(facts.scores[context.metric])
+        progress.record_evaluation(facts.counted(context.metric))
         observer.evaluated(progress.step, progress.score[-1])
     return RunResult(facts, outcomes, progress.curve())
 

@@ -31,7 +31,8 @@ def evaluate(context: RunContext) -> NDArray[np.float32]:
 def score(context: RunContext) -> float:
     """Score the main metric in the middle of a training, which goes on as if it had not been interrupted.
 
-    Outputs that are not finite numbers count as zeros, as they do at the end of a run.
+    Outputs that are not finite numbers count as zeros, as they do at the end of a run, and a score that is not defined
+    as 0.
     """
     drawn = context.device.random_state()
     with context.optimizer.scored():
@@ -40,7 +41,7 @@ def score(context: RunContext) -> float:
     context.model.train()
     finite = logits if np.isfinite(logits).all() else np.zeros_like(logits)
     outcomes = Outcomes(finite, context.evaluation.labels, context.model.task_head)
-    return metrics.score(context.metric, outcomes.references, outcomes.predictions)
+    return metrics.find(context.metric).function(outcomes.references, outcomes.predictions)
 
 
 def outputs(

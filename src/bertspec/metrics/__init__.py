@@ -6,6 +6,7 @@ to import, so the first correlation imports it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -30,7 +31,7 @@ class Metric:
     title: str
     """The name in reports."""
     function: Callable[[Array, Array], float]
-    """(references, predictions), both of shape (examples,) → the score."""
+    """(references, predictions), both of shape (examples,) → the score as means count it: 0 where it is not defined."""
     binary: bool = False
     """Whether it needs a positive class, number 1 of two."""
     lowest: float = 0.0
@@ -39,6 +40,8 @@ class Metric:
     """The highest possible score."""
     better: Literal["higher", "lower"] = "higher"
     """Which scores are better."""
+    varied: bool = False
+    """Whether it is defined only where both the references and the predictions differ among themselves."""
 
     def promised_by(self, direction: Literal["at least", "at most", "between"]) -> bool:
         """Whether a claim in this direction promises quality; a claim in the other direction denies it."""
@@ -97,9 +100,12 @@ def _spearman(references: Array, predictions: Array) -> float:
 
 
 def _correlation(references: Array, predictions: Array, function: Callable[[Array, Array], float]) -> float:
-    """Compute a correlation. That of a constant is undefined: it counts as 0, and the run as collapsed."""
-    constant = np.ptp(references) == 0 or np.ptp(predictions) == 0
-    return 0.0 if constant else float(function(references, predictions))
+    """Compute a correlation. That of a constant is not defined: it counts as 0, and the run as collapsed."""
+    return 0.0 if _constant(references, predictions) else float(function(references, predictions))
+
+
+def _constant(references: Array, predictions: Array) -> bool:
+    return bool(np.ptp(references) == 0 or np.ptp(predictions) == 0)
 
 
 _METRICS = {
@@ -110,8 +116,8 @@ _METRICS = {
         Metric("f1", "F1", _f1, binary=True),
         Metric("macro_f1", "macro F1", _macro_f1),
         Metric("matthews", "Matthews correlation", _matthews, lowest=-1.0),
-        Metric("pearson", "Pearson correlation", _pearson, lowest=-1.0),
-        Metric("spearman", "Spearman correlation", _spearman, lowest=-1.0),
+        Metric("pearson", "Pearson correlation", _pearson, lowest=-1.0, varied=True),
+        Metric("spearman", "Spearman correlation", _spearman, lowest=-1.0, varied=True),
     )
 }
 METRICS: Mapping[str, Metric] = MappingProxyType(_METRICS)
@@ -191,7 +197,12 @@ def check_lead(name: str, lead: float) -> None:
 def score(name: str, references: Array, predictions: Array) -> float:
     """Compute one score; both arrays have shape (examples,).
 
+    Returns:
+        NaN where the score is not defined, such as the correlation of a constant; ``Metric.function`` returns 0 there.
+
     Raises:
         UnknownName: no metric has that name.
     """
-    return find(name).function(references, predictions)
+    metric = find(name)
+    undefined = metric.varied and _constant(references, predictions)
+    return math.nan if undefined else metric.function(references, predictions)

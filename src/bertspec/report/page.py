@@ -93,7 +93,7 @@ class _StudyView:
     def metrics(self) -> tuple[tuple[str, float], ...]:
         """The mean of each metric."""
         facts = [run.result.facts for run in self.runs]
-        return tuple((name, float(np.mean([each.scores[name] for each in facts]))) for name in facts[0].scores)
+        return tuple((name, float(np.mean([each.counted(name) for each in facts]))) for name in facts[0].scores)
 
     @property
     def train_s(self) -> float:
@@ -161,7 +161,7 @@ def _pareto(studies: Iterable[_StudyView]) -> dict[str, ParetoPlot]:
     for study in studies:
         if study.promised:
             config, (metric, mean) = study.runs[0].config, study.metrics[0]
-            seeds = [run.result.facts.scores[metric] for run in study.runs]
+            seeds = [run.result.facts.counted(metric) for run in study.runs]
             name = f"{config.encoder.name} · {config.recipe.optimizer.word} · {_length(config.recipe)}"
             points.setdefault((config.task.name, metric), []).append(
                 Point(name, study.train_s, mean, min(seeds), max(seeds))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -78,7 +79,7 @@ class RunFacts(FrozenRecord):
 
     seed: int
     scores: dict[str, float]
-    """The task's metrics on the evaluation split, after the last step."""
+    """The task's metrics on the evaluation split, after the last step; NaN for one that is not defined."""
     steps: int
     train_examples: int
     """Examples seen in training, repeats included."""
@@ -102,6 +103,11 @@ class RunFacts(FrozenRecord):
     provenance: Provenance
     finished: str
     """When the run ended, ISO 8601 in UTC."""
+
+    def counted(self, metric: str) -> float:
+        """A score as means and rules count it: 0 where it is not defined, as for the correlation of a constant."""
+        score = self.scores[metric]
+        return 0.0 if math.isnan(score) else score
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,8 @@ def estimate(value: float, interval: tuple[float, float] | None, rule: str | Non
 
 def number(value: float, rule: str | None = None) -> str:
     """Return a number with three decimals; a count, and a number from 1,000 on, as a whole number."""
+    if math.isnan(value):
+        return "not defined"
     return f"{value:,.0f}" if rule == "collapse" or abs(value) >= _WHOLE_FROM else f"{value:.3f}"
 
 

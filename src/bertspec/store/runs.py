@@ -273,8 +273,13 @@ def read(folder: Path, fingerprint: str) -> StoredRun:
 
 
 def same_score(one: float, other: float) -> bool:
-    """Whether two values of a score are the same but for rounding."""
-    return math.isclose(one, other, rel_tol=_SAME_SCORE, abs_tol=_SAME_SCORE) or (math.isnan(one) and math.isnan(other))
+    """Whether a recorded score and that of the outputs are the same but for rounding.
+
+    Earlier records have 0 for a score that is not defined.
+    """
+    if math.isnan(other):
+        return math.isnan(one) or one == 0
+    return math.isclose(one, other, rel_tol=_SAME_SCORE, abs_tol=_SAME_SCORE)
 
 
 def _record_bytes(folder: Path) -> bytes:

@@ -101,7 +101,7 @@ def score_of(run: StoredRun, metric: str) -> float:
     scores = run.result.facts.scores
     if metric not in scores:
         raise InvalidConfig("the run has no such score", given=metric, allowed=", ".join((*scores, LOSS)))
-    return scores[metric]
+    return run.result.facts.counted(metric)
 
 
 def _stopped_outcome(plan: StudyConfig, session: Session, on_progress: OnProgress) -> dict[str, Any] | None:

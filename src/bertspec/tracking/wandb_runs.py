@@ -343,10 +343,11 @@ class _WandbObserver:
     def _log_artifacts(self, facts: RunFacts) -> None:
         import wandb
 
+        scores = {name: None if math.isnan(score) else score for name, score in facts.scores.items()}
         for kind, folder_of in self.folders.items():
             folder = folder_of(self.fingerprint)
             if folder is not None and folder.is_dir() and not folder.is_symlink():
-                artifact = wandb.Artifact(f"{kind}-{folder.name[:16]}", type=kind, metadata=facts.scores)
+                artifact = wandb.Artifact(f"{kind}-{folder.name[:16]}", type=kind, metadata=scores)
                 for file in sorted(folder.rglob("*")):  # not add_dir, which prints to the terminal
                     if file.is_file() and not file.is_symlink():  # a planted link would upload its target
                         artifact.add_file(str(file), name=file.relative_to(folder).as_posix())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,12 @@ def test_a_score_that_the_outputs_do_not_give_is_reported_beside_its_run(
     assert forged.endswith(LIE)
     assert "outputs" not in honest
     assert [each["problem"] for each in json.loads(output(capsys, "runs", "--json"))] == [None, LIE]
+
+
+def test_a_score_that_is_not_defined_is_listed_as_that(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    forge(kept, NEW, accuracy=math.nan)
+    assert "accuracy not defined" in output(capsys, "runs")
+    assert json.loads(output(capsys, "runs", "--json"))[-1]["scores"]["accuracy"] is None
 
 
 def test_a_check_covers_every_score_and_answers_with_its_exit_status(

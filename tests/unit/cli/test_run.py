@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,6 +119,19 @@ def test_a_seed_that_collapsed_is_told(
     output = capsys.readouterr().out
     assert f"collapsed (one class only, or no better than the majority): seed {seed}\n" in output
     assert "no claim of quality can pass: 1 of 2 seeds collapsed" in output
+
+
+def test_a_score_that_is_not_defined_is_shown_as_that_and_counts_as_zero(
+    study_config: StudyConfig, runs: tuple[StoredRun, StoredRun], capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = runs[1].result.facts.model_copy(update={"scores": runs[1].result.facts.scores | {"accuracy": math.nan}})
+    undefined = dataclasses.replace(runs[1], result=dataclasses.replace(runs[1].result, facts=facts))
+    study = _study(study_config, (runs[0], undefined))
+    run._show(study)
+    assert "not defined" in capsys.readouterr().out
+    assert study.scores("accuracy")[1] == 0.0
+    run._show_json(study)
+    assert json.loads(capsys.readouterr().out)["runs"][1]["scores"]["accuracy"] is None
 
 
 def test_what_went_differently_is_noted(runs: tuple[StoredRun, StoredRun]) -> None:

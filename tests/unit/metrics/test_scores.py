@@ -31,8 +31,13 @@ def test_pearson_sees_a_line_and_spearman_any_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["pearson", "spearman"])
-def test_a_constant_prediction_correlates_with_nothing(name: str) -> None:
-    assert metrics.score(name, np.array([1.0, 2.0]), np.array([3.0, 3.0])) == 0.0
+@pytest.mark.parametrize("sides", [([1.0, 2.0], [3.0, 3.0]), ([3.0, 3.0], [1.0, 2.0])])
+def test_a_correlation_with_a_constant_is_not_defined_and_counts_as_zero(
+    name: str, sides: tuple[list[float], list[float]]
+) -> None:
+    references, predictions = map(np.array, sides)
+    assert np.isnan(metrics.score(name, references, predictions))
+    assert metrics.find(name).function(references, predictions) == 0.0
 
 
 @pytest.mark.parametrize("name", ["f1", "macro_f1", "matthews"])

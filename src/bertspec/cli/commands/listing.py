@@ -132,7 +132,7 @@ def _show_runs(runs: list[RunSummary], problems: list[str | None]) -> None:
             run.task,
             run.optimizer,
             str(run.seed),
-            f"{metric} {run.scores[metric]:.4f}",
+            f"{metric} {console.score(run.scores[metric])}",
             run.device,
             run.finished.replace("T", " ").removesuffix("+00:00"),
             *[problem or ""] * any(problems),

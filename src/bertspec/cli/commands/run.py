@@ -112,7 +112,7 @@ def _show(study: StudyResult) -> None:
     table = console.table(*numbers, "origin", "run", numbers=numbers)
     for run, origin in zip(study.runs, study.origins, strict=True):
         facts = run.result.facts
-        scores = [f"{facts.scores[name]:.4f}" for name in study.metrics]
+        scores = [console.score(facts.scores[name]) for name in study.metrics]
         timing = f"{facts.timings.train_s:.1f}"
         table.add_row(str(facts.seed), *scores, str(facts.steps), timing, origin + _note(facts), run.fingerprint[:12])
     estimates = [study.estimate(name) for name in study.metrics]

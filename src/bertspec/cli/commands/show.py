@@ -92,8 +92,10 @@ def _score(recorded: float, computed: float | None) -> str:
     """A recorded score, and beside it the one that the stored outputs give, if that is another."""
     from bertspec.store.runs import same_score
 
-    wrong = computed is not None and not same_score(recorded, computed)
-    return f"{recorded:.4f} is recorded, and the outputs give {computed:.4f}" if wrong else f"{recorded:.4f}"
+    shown = console.score(recorded)
+    if computed is None or same_score(recorded, computed):
+        return shown
+    return f"{shown} is recorded, and the outputs give {console.score(computed)}"
 
 
 def _curve(run: StoredRun) -> str:
