@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,13 @@ def session(tmp_path: Path, nowhere: Sources) -> Session:
     return Session(
         catalog=Catalog.beside(tmp_path), sources=nowhere, store=Store(tmp_path / "store"), tracker=SilentTracker()
     )
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Path]:
+    """A folder of somebody else with a file; whatever a test does, both stay as they are."""
+    folder = tmp_path / "victim"
+    folder.mkdir()
+    (folder / "step-1.safetensors").write_text("precious")
+    yield folder
+    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [("step-1.safetensors", "precious")]

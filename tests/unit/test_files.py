@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,26 +83,16 @@ def test_a_folder_that_was_half_replaced_is_restored(tmp_path: Path) -> None:
     assert (tmp_path / "folder").is_dir()
 
 
-@pytest.fixture
-def victim(tmp_path: Path) -> Iterator[Path]:
-    """A file and a folder of somebody else; whatever a test does, they stay as they are."""
-    folder = tmp_path / "victim"
-    folder.mkdir()
-    (folder / "file").write_text("precious")
-    yield folder
-    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [("file", "precious")]
-
-
 def test_a_link_where_a_file_is_written_is_replaced_and_its_target_stays(tmp_path: Path, victim: Path) -> None:
     for name in ("file.txt", f".file.txt.{os.getpid()}.draft"):
-        (tmp_path / name).symlink_to(victim / "file")
+        (tmp_path / name).symlink_to(victim / "step-1.safetensors")
     write_atomic(tmp_path / "file.txt", "ours")
     assert not (tmp_path / "file.txt").is_symlink()
     assert (tmp_path / "file.txt").read_text() == "ours"
 
 
 def test_a_new_file_replaces_a_link_or_a_pipe(tmp_path: Path, victim: Path) -> None:
-    (tmp_path / "link").symlink_to(victim / "file")
+    (tmp_path / "link").symlink_to(victim / "step-1.safetensors")
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "pipe"):
         with create(tmp_path / name) as stream:
@@ -135,7 +125,7 @@ def test_only_a_link_is_removed_and_not_its_target(tmp_path: Path, victim: Path)
 
 
 def test_a_link_leads_to_a_file_only_where_that_is_wanted(tmp_path: Path, victim: Path) -> None:
-    (tmp_path / "link").symlink_to(victim / "file")
+    (tmp_path / "link").symlink_to(victim / "step-1.safetensors")
     assert read_regular(tmp_path / "link", limit=8) == b"precious"
     with pytest.raises(NotRegular, match="it is a symbolic link"):
         read_regular(tmp_path / "link", limit=8, follow=False)
@@ -164,16 +154,16 @@ def test_a_file_without_a_size_is_read_to_its_end() -> None:
 
 def test_a_folder_of_a_store_is_neither_a_link_nor_a_file(tmp_path: Path, victim: Path) -> None:
     (tmp_path / "link").symlink_to(victim)
-    for path, reason in ((tmp_path / "link", "is a symbolic link"), (victim / "file", "is a file")):
+    for path, reason in ((tmp_path / "link", "is a symbolic link"), (victim / "step-1.safetensors", "is a file")):
         with pytest.raises(OSError, match=reason):
             own_folder(path)
     assert own_folder(tmp_path / "new") == tmp_path / "new"
 
 
 def test_only_what_is_neither_a_file_nor_a_folder_is_unlinked(tmp_path: Path, victim: Path) -> None:
-    (tmp_path / "link").symlink_to(victim / "file")
+    (tmp_path / "link").symlink_to(victim / "step-1.safetensors")
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "link", tmp_path / "pipe", victim / "file", tmp_path / "nothing"):
+    for path in (tmp_path / "link", tmp_path / "pipe", victim / "step-1.safetensors", tmp_path / "nothing"):
         unlink_irregular(path)
     assert [each.name for each in tmp_path.iterdir()] == ["victim"]
 

@@ -4,7 +4,6 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -219,16 +218,6 @@ def test_any_nest_of_values_and_tensors_comes_back(checkpoints: Checkpoints) -> 
     assert torch.equal(back["b"][0]["m"], shared)
     assert torch.equal(back["a"][3], shared)
     assert back["c"]["t"].shape == ()
-
-
-@pytest.fixture
-def victim(tmp_path: Path) -> Iterator[Path]:
-    """A folder of somebody else with a file, both of which stay as they are."""
-    folder = tmp_path / "victim"
-    folder.mkdir()
-    (folder / "step-1.safetensors").write_text("precious")
-    yield folder
-    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [("step-1.safetensors", "precious")]
 
 
 STATE = {"weights": {"w": torch.ones(2)}}

@@ -15,7 +15,7 @@ import resource
 import stat
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,6 @@ AREAS: dict[str, Callable[[Store, StoredRun], object]] = {
     "tracking": lambda store, _: store.tracking,
     "unfinished": lambda store, _: store.forget_unfinished(NAME),
 }
-
-
-@pytest.fixture
-def victim(tmp_path: Path) -> Iterator[Path]:
-    """A folder of somebody else with a file; whatever a test does, it stays as it is."""
-    folder = tmp_path / "victim"
-    folder.mkdir()
-    (folder / "step-1.safetensors").write_text("precious")
-    yield folder
-    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [("step-1.safetensors", "precious")]
 
 
 @pytest.fixture(autouse=True)
