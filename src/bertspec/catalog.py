@@ -26,7 +26,7 @@ Kind = Literal["encoders", "optimizers", "recipes", "sweeps", "tasks"]
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _YAML = (".yaml", ".yml")
 _STARTS = ("pretrained", "from_scratch")
-_BESIDE = {"schedule", "warmup_fraction"}
+_OF_RECIPES = {"schedule", "warmup_fraction"}
 """The fields of a recipe that an optimizer's config may set."""
 _ON_THE_HUB = "a model of the hub as OWNER/NAME, such as google-bert/bert-base-uncased"
 _A_TASK = "a YAML file with dataset: {}, and its columns and classes: text:, label:, head:, labels: and metrics:"
@@ -137,11 +137,11 @@ class Catalog:
                 )
             values["learning_rate"] = rate[_STARTS[encoder.from_scratch]]
         beside = values.pop("recipe", {})
-        if not isinstance(beside, Mapping) or not set(beside) <= _BESIDE:
+        if not isinstance(beside, Mapping) or not set(beside) <= _OF_RECIPES:
             raise InvalidConfig(
                 "an optimizer decides no such field of a recipe",
                 given=beside,
-                allowed=", ".join(sorted(_BESIDE)),
+                allowed=", ".join(sorted(_OF_RECIPES)),
                 where=document.where(("recipe",)),
             )
         stem = _stem(word)

@@ -46,7 +46,7 @@ _KINDS = ("bool", "float", "int", "map", "null", "seq", "str")
 _NO_KIND = "has a value that is no text, number, true, false, null, list or mapping; write a text in quotes"
 _TOO_DEEP = f"is nested more than {DEEPEST} levels deep"
 _TWO_NUMBERS = "has a number that other readers of YAML read differently: write it in base 10, or in quotes"
-_ELSEWHERE = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9][0-9_]*(:[0-9_.]+)+")
+_AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9][0-9_]*(:[0-9_.]+)+")
 """Numbers that YAML 1.1 reads in base 8 or 60, and YAML 1.2 does not: ``010`` is 8 or 10."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}:]', re.DOTALL)
 """What the nesting of a JSON text depends on."""
@@ -288,7 +288,7 @@ class _Loader(yaml.SafeLoader):
         if kind not in _KINDS:
             clause = "has a date, and no date is ever allowed: write it in quotes" if kind == "timestamp" else _NO_KIND
             raise _Complaint(clause, line=_line(node), given=node.value if kind == "timestamp" else kind)
-        if kind in ("float", "int") and _ELSEWHERE.fullmatch(str(node.value)):
+        if kind in ("float", "int") and _AMBIGUOUS.fullmatch(str(node.value)):
             raise _Complaint(_TWO_NUMBERS, line=_line(node), given=node.value)
         try:
             value = super().construct_object(node, deep)

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from typing import IO
 
 __all__ = [
     "NO_FILE",
@@ -23,6 +24,7 @@ __all__ = [
     "create",
     "flush",
     "is_folder",
+    "is_lfs_pointer",
     "open_regular",
     "own_entries",
     "own_folder",
@@ -37,6 +39,7 @@ __all__ = [
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 """Opening a pipe would otherwise wait for its other end."""
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class NotRegular(OSError):
@@ -87,6 +90,13 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def is_lfs_pointer(stream: IO[bytes]) -> bool:
+    """Whether a file, open at its start, only points to its content in Git LFS. It stays at its start."""
+    begins = stream.read(len(_LFS_POINTER))
+    stream.seek(0)
+    return begins == _LFS_POINTER
 
 
 def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:

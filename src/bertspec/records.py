@@ -20,7 +20,6 @@ from bertspec.errors import BertspecError, InvalidConfig, cut_short
 __all__ = [
     "FiniteRecord",
     "FrozenRecord",
-    "Keys",
     "Setting",
     "did_you_mean",
     "invalid",

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from bertspec import documents
 from bertspec.errors import DataError
-from bertspec.files import open_regular
+from bertspec.files import is_lfs_pointer, open_regular
 
 __all__ = ["SUFFIXES", "Rows", "bounded_lines", "read", "suffix_of"]
 
@@ -45,7 +45,6 @@ _LARGEST_JSON = 2**29
 _MOST_ROWS = 50_000_000
 _LONGEST_CELL = 2**24
 """The most characters of a cell: a quotation mark that is never closed must not fill the memory."""
-_POINTER = b"version https://git-lfs.github.com/spec/"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _MANY = 20
 """Labels that are more different numbers are measurements, not classes."""
@@ -136,11 +135,10 @@ def bounded_lines(stream: TextIO, where: object) -> Iterator[str]:
 def _bytes(path: Path) -> Iterator[BinaryIO]:
     """The content of a file, without its compression."""
     with open_regular(path) as stored:
-        if stored.read(len(_POINTER)) == _POINTER:
+        if is_lfs_pointer(stored):
             raise DataError(
                 "the file is a pointer of Git LFS, not the data", allowed="its content: git lfs pull", where=path
             )
-        stored.seek(0)
         if path.suffix.lower() not in _COMPRESSIONS:
             yield stored
         else:
