@@ -96,7 +96,7 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
     optimizers.check(recipe.optimizer, schedule=recipe.schedule)
     tokenizer = models.load_tokenizer(inputs.files)
     checks.refuse_without_padding(tokenizer, encoder=config.encoder.name)
-    special = checks.refuse_no_room(tokenizer, recipe.max_length, pairs=task.text_pair is not None)
+    checks.refuse_no_room(tokenizer, recipe.max_length, pairs=task.text_pair is not None)
     key = " ".join([inputs.files.tokenization, *map(version, ("tokenizers", "transformers"))])
 
     def encoded(examples: Examples) -> Tokens:
@@ -115,7 +115,7 @@ def prepare(config: RunConfig, inputs: RunInputs, device: Device, cache: Path | 
     ).to(device.torch)
     pretrained.refuse_changed(inputs.files)
     model.refuse_longer("max_length", recipe.max_length, encoder=config.encoder.name)
-    _check(config, (train, evaluation), tokens, model, tokenizer, special)
+    _check(config, (train, evaluation), tokens, model, tokenizer)
     checks.try_out(model, tokenizer, tokens, device, encoder=config.encoder.name)
     if model.packs and head.narrows_vocabulary and not requirements.whole_tensors:
         tokens = model.narrow(*tokens)
@@ -138,13 +138,12 @@ def _check(
     tokens: tuple[Tokens, ...],
     model: models.EncoderModel,
     tokenizer: PreTrainedTokenizerBase,
-    special: int,
 ) -> None:
-    """Refuse examples that the encoder cannot read; ``special`` is the number of special tokens of each."""
+    """Refuse examples that the encoder cannot read."""
     task = config.task
     for ids, examples, split in zip(tokens, splits, (task.train_split, task.evaluation_split), strict=True):
         where = functools.partial("row {2}, split {0!r} of task {1!r}".format, split, task.name)
-        examined = checks.Examined(ids, examples, where, special)
+        examined = checks.Examined(ids, examples, where)
         checks.refuse_unreadable(model, tokenizer, examined, encoder=config.encoder.name)
 
 

@@ -69,7 +69,8 @@ class Predictor:
 
         Raises:
             InvalidConfig: pairs are missing, or the task has none.
-            DataError: a text is empty or not Unicode, or the tokenizer knows less than half of the texts' tokens.
+            DataError: a text is empty or not Unicode, the tokenizer leaves nothing of it, or it knows less than half of
+                the texts' tokens.
         """
         task = self.config.task
         if (pairs is None) != (task.text_pair is None):
@@ -84,8 +85,7 @@ class Predictor:
             check_text(text, where=f"text {number % len(texts) + 1}")
         examples = Examples(list(texts), None if pairs is None else list(pairs), np.zeros(len(texts)))
         tokens = encode(self.tokenizer, examples, max_length=self.config.recipe.max_length, key="", cache=None)
-        special = self.tokenizer.num_special_tokens_to_add(pair=pairs is not None)
-        examined = checks.Examined(tokens, examples, lambda row: f"text {row + 1}", special)
+        examined = checks.Examined(tokens, examples, lambda row: f"text {row + 1}")
         checks.refuse_unreadable(self.model, self.tokenizer, examined, encoder=self.config.encoder.name)
         with self.device.session(0):
             logits = outputs(self.model, tokens, pad_id=self.tokenizer.pad_token_id or 0, device=self.device)
@@ -124,7 +124,7 @@ class Subject:
         """The token ids of a text, special ones included, cut to the positions that the encoder has.
 
         Raises:
-            DataError: the tokenizer knows less than half of its tokens.
+            DataError: the tokenizer leaves nothing of the text, or knows less than half of its tokens.
         """
         longest = self.model.longest or len(text.encode()) + 8  # no text has more tokens than bytes
         examples = Examples([text], None, np.zeros(1))

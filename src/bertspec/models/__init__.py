@@ -115,11 +115,12 @@ class EncoderModel(nn.Module):
                 where=config.name_or_path or "its configuration",
             )
         typed: dict[str, Any] = {"token_type_ids": batch.token_type_ids[None]} if self._typed else {}
+        positions = batch.positions[None] + self.positions.first
         self._narrowing.starts = batch.starts
         try:
             outputs: Tensor = self.network(
                 input_ids=batch.input_ids[None],
-                position_ids=batch.positions[None] + self.positions.first,
+                position_ids=positions,
                 packing=packing.Packing(batch, config.num_attention_heads),
                 **typed,
             ).logits

@@ -39,15 +39,10 @@ class Examined:
     examples: Examples
     where: Callable[[int], str]
     """Names an example by its row."""
-    special: int = 0
-    """Special tokens that the tokenizer adds to each."""
 
 
-def refuse_no_room(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pairs: bool) -> int:
+def refuse_no_room(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pairs: bool) -> None:
     """Refuse a length that special tokens take up, so that all examples would be the same.
-
-    Returns:
-        The number of special tokens of each example.
 
     Raises:
         InvalidConfig: there is no token left for each text.
@@ -62,7 +57,6 @@ def refuse_no_room(tokenizer: PreTrainedTokenizerBase, max_length: int, *, pairs
             allowed=f"at least {special + texts}: {special} special tokens, and one token of each text",
             where="the recipe",
         )
-    return special
 
 
 def refuse_without_padding(tokenizer: PreTrainedTokenizerBase, *, encoder: str) -> None:
@@ -137,22 +131,16 @@ def try_out(
         raise
     except (MemoryError, torch.OutOfMemoryError):
         return
-    if seen.sees_only_first:
-        raise SourceError(
-            "the head reads the first token, which sees nothing but itself: every text would look the same",
-            given=model.network.config.model_type,
-            allowed="an encoder, which reads to both sides",
-            where=where,
-        )
     _refuse_other_padding(model, tokenizer, seen, where)
-    _refuse_pooled_padding(model, seen, where)
+    _refuse_blind_head(model, seen, where)
     _refuse_unmarked(tokenizer, splits, seen, where)
 
 
 def _empty(tokenizer: PreTrainedTokenizerBase, examined: Examined) -> Iterator[tuple[int, str]]:
     """Yield the texts of which the tokenizer leaves nothing, with their rows."""
     examples = examined.examples
-    for row in np.flatnonzero(examined.tokens.lengths <= examined.special).tolist():
+    special = tokenizer.num_special_tokens_to_add(pair=examples.pairs is not None)
+    for row in np.flatnonzero(examined.tokens.lengths <= special).tolist():
         yield row, examples.texts[row]
     for texts in (examples.texts, examples.pairs) if examples.pairs is not None else ():
         for row, text in enumerate(texts):
@@ -231,13 +219,20 @@ def _refuse_other_padding(
         )
 
 
-def _refuse_pooled_padding(model: EncoderModel, seen: probe.Dependence, where: str) -> None:
-    """Refuse a head that reads the state of padding."""
-    if seen.pools_padding:
+def _refuse_blind_head(model: EncoderModel, seen: probe.Dependence, where: str) -> None:
+    """Refuse a head that reads the state of a token which knows nothing of the text."""
+    problem = (
+        "the head reads the first token, which sees nothing but itself: every text would look the same"
+        if seen.sees_only_first
+        else "the head reads padding instead of the text"
+        if seen.pools_padding
+        else None
+    )
+    if problem is not None:
         raise SourceError(
-            "the head reads padding instead of the text",
+            problem,
             given=model.network.config.model_type,
-            allowed="an encoder whose head reads the first token, or knows which tokens are padding",
+            allowed="an encoder that reads to both sides, and a head that reads the first token or all but padding",
             where=where,
         )
 

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bertspec.errors import SourceError
+from bertspec.models.loading import refused
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -93,13 +96,23 @@ def positions(network: PreTrainedModel) -> Positions:
 
     A table of which an example reads consecutive rows, token by token, is one of positions. Networks without one, such
     as those with rotary embeddings, have the limit of their configuration.
+
+    Raises:
+        SourceError: the network fails on the example before it reads positions.
     """
-    with Lookups() as lookups, evaluating(network), torch.no_grad(), contextlib.suppress(Exception):
-        # Whether the network can read this example is not asked here; only the lookups before a failure count.
-        network(**_example(network))
-    found = [(seen.ids[0], seen.rows - seen.ids[0]) for seen in lookups.seen if _rises(seen.ids)]
-    if found:
-        return Positions(max(first for first, _ in found), min(longest for _, longest in found))
+    failure: SourceError | None = None
+    with Lookups() as lookups, evaluating(network), torch.no_grad():
+        try:
+            where = network.config.name_or_path or network.config.model_type
+            with refused(f"the encoder cannot read {_PROBED} tokens", where=where):
+                network(**_example(network))
+        except SourceError as refusal:  # it may read the task's examples: that is tried out with them
+            failure = refusal
+    tables = [(seen.ids[0], seen.rows - seen.ids[0]) for seen in lookups.seen if _rises(seen.ids)]
+    if tables:
+        return Positions(max(first for first, _ in tables), min(longest for _, longest in tables))
+    if failure is not None:
+        raise failure
     limit: int | None = getattr(network.config, "max_position_embeddings", None)
     return Positions(0, limit if isinstance(limit, int) and limit > 0 else None)
 

@@ -126,6 +126,11 @@ def test_a_text_is_tokenised_in_every_call(encoder: EncoderConfig, monkeypatch: 
     assert len(read) >= 3 * 4
 
 
+def test_a_text_of_which_the_tokenizer_leaves_nothing_is_not_measured(encoder: EncoderConfig) -> None:
+    with pytest.raises(DataError, match="the tokenizer leaves nothing of a text.*where: the text to measure"):
+        measured(encoder, grid=dataclasses.replace(SMALL, text="\u200b"))
+
+
 def test_a_text_that_is_too_long_is_cut_as_a_prediction_cuts_it(encoder: EncoderConfig) -> None:
     grid = dataclasses.replace(SMALL, text="the plot was clever . " * 50)
     text = measured(encoder, grid=grid).measurements[0].text

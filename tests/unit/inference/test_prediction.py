@@ -53,6 +53,11 @@ def test_words_that_the_tokenizer_does_not_know_are_refused(predictor: Predictor
         predictor.predict(["東京 大阪 名古屋"])
 
 
+def test_a_text_of_which_the_tokenizer_leaves_nothing_is_refused_with_its_number(predictor: Predictor) -> None:
+    with pytest.raises(DataError, match=r"the tokenizer leaves nothing of a text; given: '\\u200b'; .*where: text 2"):
+        predictor.predict(["it was good .", "\u200b"])
+
+
 def test_a_text_of_a_hundred_thousand_characters_is_read(predictor: Predictor) -> None:
     assert predictor.predict(["the film was good " * 6_000])[0].label in ("negative", "positive")
 

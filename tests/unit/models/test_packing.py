@@ -199,6 +199,7 @@ META = torch.device("meta")
 def test_a_packed_batch_is_computed_on_its_own_device(name: str, built: Built, tokens: Tokens) -> None:
     word = {"distilbert-tiny": "attention_dropout", "modernbert-tiny": "attention_dropout"}.get(name)
     model, _ = built(name, **{word or "attention_probs_dropout_prob": 0.1})
+    assert model.longest  # observed in a forward pass, which the meta device has not
     model = model.train().to(META)
     outputs = model(batches.pack(tokens, ROWS, device=META))
     outputs.float().sum().backward()
@@ -208,6 +209,7 @@ def test_a_packed_batch_is_computed_on_its_own_device(name: str, built: Built, t
 
 def test_a_narrow_vocabulary_is_on_the_device_of_its_model(built: Built, tokens: Tokens) -> None:
     model, _ = built("bert-tiny")
+    assert model.longest  # as above
     model = model.to(META)
     (narrow,) = model.narrow(tokens)
     assert model(batches.pack(narrow, ROWS, device=META)).device == META

@@ -7,6 +7,7 @@ import torch
 import transformers
 from torch import nn
 
+from bertspec.errors import SourceError
 from bertspec.models import probe
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
@@ -52,6 +53,17 @@ def test_positions_are_those_that_the_network_reads(
 ) -> None:
     observed = probe.positions(network(family, **values))
     assert (observed.first, observed.longest) == expected
+
+
+def test_a_network_that_reads_its_positions_and_then_fails_shows_where_they_begin() -> None:
+    fixed = network("nystromformer", **SMALL, **POSITIONS, segment_means_seq_len=64, num_landmarks=8)
+    assert probe.positions(fixed) == probe.Positions(2, 24)
+
+
+def test_a_network_that_fails_before_it_reads_its_positions_is_refused_with_the_cause() -> None:
+    with pytest.raises(SourceError, match="the encoder cannot read 8 tokens: .*where: roberta") as refusal:
+        probe.positions(network("roberta", **SMALL, **POSITIONS, pad_token_id=None))
+    assert refusal.value.__cause__ is not None
 
 
 def test_the_longest_example_can_be_read_and_a_longer_one_is_caught() -> None:
