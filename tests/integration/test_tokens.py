@@ -81,9 +81,8 @@ def test_no_planted_token_is_in_anything_that_a_session_and_the_commands_after_i
         return done.stdout + done.stderr
 
     logs = ("--junitxml=junit.xml", "--log-file=log.txt", "--log-file-level=DEBUG", "--log-cli-level=DEBUG", "-vv")
-    session = ("pytest", "my.feature", "--download")
-    outputs = [output(*session, f"--spec-report={REPORTS[0]}", *logs, status=1)]
-    outputs += [output(*session, f"--spec-report={name}", status=1) for name in REPORTS[1:]]
+    reports = [f"--spec-report={name}" for name in REPORTS]
+    outputs = [output("pytest", "my.feature", "--download", *reports, *logs, status=1)]
     outputs += [output("bertspec", *words, "-vv", status=status) for words, status in COMMANDS]
     assert "3 failed" in outputs[0] or "2 failed, 1 passed" in outputs[0]
     assert service.keys, "the key goes to the service, and nowhere else"

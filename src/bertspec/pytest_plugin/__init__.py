@@ -57,9 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--check-steps", action="store_true", help="list undefined and ambiguous steps; run nothing")
     group.addoption(
         "--spec-report",
+        action="append",
         type=_report,
         metavar="PATH",
-        help="write the session's report to this file: .html, .md, or .ndjson for Cucumber Messages",
+        help="write the session's report to this file: .html, .md, or .ndjson for Cucumber Messages; may be repeated",
     )
     group.addoption(
         "--seed-shift",

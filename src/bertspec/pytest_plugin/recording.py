@@ -48,8 +48,8 @@ class Recorder:
     """The baseline of ``--against``, and its date."""
     compared: tuple[Compared, ...] = ()
     """What changed since the baseline."""
-    report: str = ""
-    """The file of the report."""
+    reports: list[str] = field(default_factory=list)
+    """The files of ``--spec-report``."""
     problem: str = ""
     """Why the record or the report could not be written."""
 
@@ -102,8 +102,7 @@ class Recorder:
         record = self.record(config)
         try:
             sessions.write(record, store_root(config) / "sessions")
-            if config.getoption("spec_report"):
-                self._write_report(record, config)
+            self._write_reports(record, config)
         except OSError as error:
             self.problem = f"the record of this session cannot be written: {error}"
         except BertspecError as error:
@@ -138,28 +137,38 @@ class Recorder:
 
         return [ScenarioRecord.model_validate(each) for each in (*self.scenarios.values(), *self.tests.values())]
 
-    def _write_report(self, record: SessionRecord, config: pytest.Config) -> None:
-        """Write the report of ``--spec-report``; a GitHub job also gets the Markdown in its summary."""
+    def _write_reports(self, record: SessionRecord, config: pytest.Config) -> None:
+        """Write each ``--spec-report``; a GitHub job also gets the Markdown in its summary."""
+        paths: list[str] = config.getoption("spec_report") or []
+        if not paths:
+            return
         from bertspec import report
         from bertspec.pytest_plugin.fixtures import store_root
-        from bertspec.sources import Sources
-        from bertspec.store import Store
         from bertspec.store.sweeps import sweeps
 
-        target = config.invocation_params.dir / config.getoption("spec_report")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix == ".html":
-            text = report.html(record, Store(store_root(config)), Sources.from_environment(config.rootpath))
-        elif target.suffix == ".ndjson":
-            sources = {each.path: (config.rootpath / each.path).read_text("utf-8") for each in record.scenarios}
-            text = report.messages(record, sources)
-        else:
-            text = report.markdown(record, sweeps(store_root(config)))
-        target.write_text(text, "utf-8")
-        self.report = str(target)
+        for path in paths:
+            target = config.invocation_params.dir / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(_report(record, config, target.suffix), "utf-8")
+            self.reports.append(str(target))
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(summary).open("a", encoding="utf-8") as stream:
                 stream.write(report.markdown(record, sweeps(store_root(config))))
+
+
+def _report(record: SessionRecord, config: pytest.Config, suffix: str) -> str:
+    from bertspec import report
+    from bertspec.pytest_plugin.fixtures import store_root
+    from bertspec.sources import Sources
+    from bertspec.store import Store
+    from bertspec.store.sweeps import sweeps
+
+    if suffix == ".html":
+        return report.html(record, Store(store_root(config)), Sources.from_environment(config.rootpath))
+    if suffix == ".ndjson":
+        sources = {each.path: (config.rootpath / each.path).read_text("utf-8") for each in record.scenarios}
+        return report.messages(record, sources)
+    return report.markdown(record, sweeps(store_root(config)))
 
 
 @dataclass(eq=False)

@@ -51,8 +51,8 @@ class Summary:
     """What the comparison with the baseline leaves out."""
     problems: Sequence[str] = ()
     """Requirements that no scenario tested, and files that could not be written."""
-    report: str = ""
-    """How to see the report."""
+    reports: Sequence[str] = ()
+    """The reports that were written, or how to see one."""
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ class Terminal:
                 *self.running.unmet,
                 *filter(None, [recorder.problem, self.against.refusal if self.against else None]),
             ],
-            report=recorder.report or _report_command(config, recorder),
+            reports=recorder.reports or _report_command(config, recorder),
         )
 
 
@@ -104,8 +104,8 @@ def write(summary: Summary, reporter: pytest.TerminalReporter) -> None:
     if summary.scenarios:
         for line in totals(summary.scenarios, width=page.width):
             reporter.write_line(line)
-        if page.verbosity >= 0 and summary.report:
-            reporter.write_line(page.plain(f"report: {summary.report}"))
+        for report in summary.reports if page.verbosity >= 0 else ():
+            reporter.write_line(page.plain(f"report: {report}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +291,11 @@ def cut(text: str, width: int, dots: str = "…") -> str:
     return text if len(text) <= width else text[: max(width - len(dots), 0)].rstrip() + dots
 
 
-def _report_command(config: pytest.Config, recorder: Recorder) -> str:
+def _report_command(config: pytest.Config, recorder: Recorder) -> list[str]:
     if not (recorder.keeps and recorder.scenarios) or recorder.problem:
-        return ""
+        return []
     store = config.getoption("bertspec_store")
-    return f"bertspec report --store {shlex.quote(store)}" if store else "bertspec report"
+    return [f"bertspec report --store {shlex.quote(store)}" if store else "bertspec report"]
 
 
 def _row(scenario: ScenarioRecord, *, quantity: bool) -> tuple[str, ...]:

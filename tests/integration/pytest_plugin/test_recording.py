@@ -62,8 +62,13 @@ def record_of(project: Project, *options: str) -> SessionRecord:
 
 
 @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
-def test_every_scenario_is_recorded_with_its_outcome(project: Project, options: tuple[str, ...]) -> None:
-    session = record_of(project, *options)
+def test_the_record_and_every_report_hold_all_scenarios_and_claims(
+    project: Project, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.pytester.path
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
+    reports = [f"--spec-report=out/spec{suffix}" for suffix in (".html", ".md", ".ndjson")]
+    session = record_of(project, "--junitxml=junit.xml", *reports, *options)
     assert {one.title: one.outcome for one in session.scenarios} == {
         "distilbert learns": "passed",
         "albert learns": "failed",
@@ -72,6 +77,26 @@ def test_every_scenario_is_recorded_with_its_outcome(project: Project, options: 
     }
     assert "features" in session.command.split()
     assert session.started <= session.finished
+
+    page = (folder / "out" / "spec.html").read_text("utf-8")
+    assert (page.count('data-verdict="PASS"'), page.count('data-verdict="FAIL"')) == (1, 1)
+    for markdown in ("out/spec.md", "summary.md"):
+        assert "### bertspec: 1 PASS, 1 FAIL" in (folder / markdown).read_text("utf-8")
+
+    suite = ET.parse(folder / "junit.xml").getroot()
+    claims = [json.loads(str(each.get("value"))) for each in suite.iter("property")]
+    assert sorted((claim["verdict"], claim["value"], claim["bound"]) for claim in claims) == [
+        ("FAIL", 0.912, 0.95),
+        ("PASS", 0.912, 0.8),
+    ]
+    assert {each.get("name") for each in suite.iter("property")} == {"bertspec.claim.1"}
+
+    envelopes = [json.loads(line) for line in (folder / "out" / "spec.ndjson").read_text("utf-8").splitlines()]
+    assert all(fits_its_schema(envelope) for envelope in envelopes)
+    kinds = Counter(kind for envelope in envelopes for kind in envelope)
+    assert (kinds["pickle"], kinds["testCase"], kinds["testCaseFinished"], kinds["attachment"]) == (4, 4, 4, 2)
+    assert (kinds["testStepStarted"], kinds["testStepFinished"]) == (16, 16)
+    assert envelopes[-1]["testRunFinished"]["success"] is False
 
 
 def test_a_scenario_is_recorded_in_its_own_words(project: Project) -> None:
@@ -114,15 +139,12 @@ def test_nothing_is_recorded_where_nothing_is_run(project: Project, option: str)
     assert sessions.latest(project.pytester.path / ".bertspec" / "sessions") is None
 
 
-@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
-def test_a_scenario_that_a_test_module_binds_is_recorded_as_any_other(
-    project: Project, options: tuple[str, ...]
-) -> None:
+def test_a_scenario_that_a_test_module_binds_is_recorded_as_any_other(project: Project) -> None:
     project.write("features/learning.feature", FEATURE)
     project.write(
         "tests/test_mine.py", 'from pytest_bdd import scenarios\n\nscenarios("../features/learning.feature")\n'
     )
-    project.run("tests", "--spec-report=out.ndjson", *options)
+    project.run("tests", "--spec-report=out.ndjson", "-n2")
     file = sessions.latest(project.pytester.path / ".bertspec" / "sessions")
     assert file is not None
     scenarios = {one.title: one for one in sessions.read(file).scenarios}
@@ -160,17 +182,6 @@ def test_a_disk_that_refuses_costs_a_warning(project: Project) -> None:
     assert result.ret == pytest.ExitCode.OK
 
 
-def test_a_report_is_written_at_the_end(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.pytester.path / "summary.md"))
-    project.write("features/learning.feature", FEATURE)
-    result = project.run("features", "--spec-report=out/spec.html", "-n2")
-    result.stdout.fnmatch_lines(["report: *out/spec.html"])
-    page = (project.pytester.path / "out" / "spec.html").read_text("utf-8")
-    assert page.count('data-verdict="PASS"') == 1
-    assert page.count('data-verdict="FAIL"') == 1
-    assert "### bertspec: 1 PASS, 1 FAIL" in (project.pytester.path / "summary.md").read_text("utf-8")
-
-
 MEDDLING = """
 from pathlib import Path
 
@@ -199,19 +210,6 @@ def test_a_report_of_an_unknown_kind_is_refused_at_once(project: Project) -> Non
     result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; its name must end in .html, .md, .ndjson*"])
 
 
-@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
-def test_junit_xml_carries_the_values_of_the_claims(project: Project, options: tuple[str, ...]) -> None:
-    project.write("features/learning.feature", FEATURE)
-    project.run("features", "--junitxml=junit.xml", *options)
-    suite = ET.parse(project.pytester.path / "junit.xml").getroot()
-    claims = [json.loads(str(each.get("value"))) for each in suite.iter("property")]
-    assert sorted((claim["verdict"], claim["value"], claim["bound"]) for claim in claims) == [
-        ("FAIL", 0.912, 0.95),
-        ("PASS", 0.912, 0.8),
-    ]
-    assert {each.get("name") for each in suite.iter("property")} == {"bertspec.claim.1"}
-
-
 def fits_its_schema(envelope: dict[str, Any]) -> bool:
     """Whether it has all required fields, no unknown ones, and the types that Cucumber generates from its schema."""
     try:
@@ -230,19 +228,6 @@ def fits_its_schema(envelope: dict[str, Any]) -> bool:
 def test_an_invalid_cucumber_message_is_detected(wrong: dict[str, Any]) -> None:
     assert fits_its_schema({"testRunStarted": {"timestamp": {"seconds": 1, "nanos": 2}}})
     assert not fits_its_schema(wrong)
-
-
-@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["one process", "two workers"])
-def test_cucumber_messages_fit_their_schema(project: Project, options: tuple[str, ...]) -> None:
-    project.write("features/learning.feature", FEATURE)
-    project.run("features", "--spec-report=out.ndjson", *options)
-    lines = (project.pytester.path / "out.ndjson").read_text("utf-8").splitlines()
-    envelopes = [json.loads(line) for line in lines]
-    assert all(fits_its_schema(envelope) for envelope in envelopes)
-    kinds = Counter(kind for envelope in envelopes for kind in envelope)
-    assert (kinds["pickle"], kinds["testCase"], kinds["testCaseFinished"], kinds["attachment"]) == (4, 4, 4, 2)
-    assert (kinds["testStepStarted"], kinds["testStepFinished"]) == (16, 16)
-    assert envelopes[-1]["testRunFinished"]["success"] is False
 
 
 def test_cucumber_messages_hold_failures_and_what_was_not_run(project: Project) -> None:

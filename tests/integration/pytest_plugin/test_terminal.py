@@ -121,8 +121,9 @@ def test_verbose_lists_the_scenarios_not_run(learning: Project) -> None:
     ]
 
 
-def test_the_report_that_was_asked_for_is_named(learning: Project) -> None:
-    learning.run("features", "--spec-report=out/spec.md").stdout.fnmatch_lines(["report: *out/spec.md"])
+def test_the_reports_that_were_asked_for_are_named(learning: Project) -> None:
+    result = learning.run("features", "--spec-report=out/spec.md", "--spec-report=out/spec.html")
+    result.stdout.fnmatch_lines(["report: *out/spec.md", "report: *out/spec.html"])
 
 
 def test_another_store_is_named_with_the_command_for_the_report(learning: Project) -> None:

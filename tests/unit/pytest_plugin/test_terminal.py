@@ -163,15 +163,15 @@ def test_a_baseline_is_a_table_of_which_quiet_shows_what_is_worse_or_missing(
 
 
 @pytest.mark.parametrize(
-    ("keeps", "shown", "report"), [(True, ["passed", "not run"], "bertspec report"), (False, ["not run"], "")]
+    ("keeps", "shown", "reports"), [(True, ["passed", "not run"], ["bertspec report"]), (False, ["not run"], [])]
 )
 def test_a_calibration_shows_only_what_was_not_run(
-    pytestconfig: pytest.Config, *, keeps: bool, shown: list[str], report: str
+    pytestconfig: pytest.Config, *, keeps: bool, shown: list[str], reports: list[str]
 ) -> None:
     records = {outcome: scenario(outcome=outcome).model_dump() for outcome in ("passed", "not run")}
     summary = Terminal(Running(Machine(pytestconfig)), Recorder(keeps, records)).summary(pytestconfig)
     assert [each.outcome for each in summary.scenarios] == shown
-    assert summary.report == report
+    assert summary.reports == reports
 
 
 def test_the_totals_count_scenarios_and_claims() -> None:
