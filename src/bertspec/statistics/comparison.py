@@ -276,12 +276,10 @@ def _left_out(rounds: int) -> int:
 
 def _power_of_rounds(claim: Claim, ordered: Sequence[float], left_out: int, name: str) -> tuple[str, str]:
     """What the sign test refuses and how often it passes, if rounds spread as far as these do."""
-    from scipy import stats
-
     rounds, finite = len(ordered), [ratio for ratio in ordered if math.isfinite(ratio)]
     spread = float(np.std(finite, ddof=1)) if len(finite) > 1 else 0.0
-    better, at, worse = (float(stats.binom.cdf(left_out, rounds, stats.norm.cdf(truth))) for truth in (-2.0, 0.0, 2.0))
-    beyond = -spread * float(stats.norm.ppf(stats.beta.ppf(0.95, left_out + 1, rounds - left_out)))
+    better, at, worse = (_pass_rate(rounds, left_out, truth) for truth in (-2.0, 0.0, 2.0))
+    beyond = spread * _refused_95(rounds, left_out)
     side, bound = ("above", claim.bound - beyond) if claim.direction == "at most" else ("below", claim.bound + beyond)
     away = f"{percent(better)} two spreads of the {name} better, {percent(worse)} two worse"
     never = f"; {rounds - len(finite)} infinite {name} left out" if len(finite) < rounds else ""
@@ -289,6 +287,22 @@ def _power_of_rounds(claim: Claim, ordered: Sequence[float], left_out: int, name
         f"a true ratio {side} {bound:.3f} is refused 95 % of the time (spread of the {name}: {spread:.3f}{never})",
         f"passes {percent(at)} of the time with the truth at the bound, {away}",
     )
+
+
+@functools.cache
+def _pass_rate(rounds: int, left_out: int, truth: float) -> float:
+    """How often the sign test passes if the truth lies ``truth`` spreads beyond the bound."""
+    from scipy import stats
+
+    return float(stats.binom.cdf(left_out, rounds, stats.norm.cdf(truth)))
+
+
+@functools.cache
+def _refused_95(rounds: int, left_out: int) -> float:
+    """The distance from the bound, in spreads, at which a truth is refused 95 % of the time."""
+    from scipy import stats
+
+    return -float(stats.norm.ppf(stats.beta.ppf(0.95, left_out + 1, rounds - left_out)))
 
 
 def _more_rounds(claim: Claim, ordered: Sequence[float], interval: tuple[float, float], name: str) -> str:
