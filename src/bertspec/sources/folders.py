@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from bertspec import documents
 from bertspec.errors import DataError
 from bertspec.files import is_folder, read_regular
-from bertspec.sources.rows import SUFFIXES, suffix_of
+from bertspec.sources.rows import COMPRESSIONS, SUFFIXES, suffix_of
 
 __all__ = ["CARDS", "DataFiles", "find"]
 
@@ -96,8 +96,8 @@ class DataFiles:
         """The files of a split.
 
         Raises:
-            DataError: there is no such split, it has no file, its files are of several kinds, or links lead twice to
-                one of them.
+            DataError: there is no such split, it has no file, its files are of several kinds, or one of them is there
+                twice: by a link, or compressed, too.
         """
         splits = dict(self.splits)
         if split not in splits:
@@ -110,10 +110,10 @@ class DataFiles:
                 allowed=f"files of one kind: {', '.join(SUFFIXES)}",
                 where=self.root,
             )
-        for file, count in Counter(file.parent.resolve() / file.name for file in splits[split]).items():
+        for file, count in Counter(map(_content_of, splits[split])).items():
             if count > 1:
                 raise DataError(
-                    "links lead to a file by two names: its rows would be read twice", given=str(file), where=self.root
+                    "two names lead to the same file: its rows would be read twice", given=str(file), where=self.root
                 )
         return splits[split]
 
@@ -152,6 +152,12 @@ def find(path: Path, subset: str | None, *, names: Iterable[str] | None = None) 
             where=path / "README.md",
         )
     return DataFiles(root, tuple(splits.items()), separator, _QUOTING[quoting], _class_names(card, config))
+
+
+def _content_of(file: Path) -> Path:
+    """The path of a file without links to folders and without a compression. Links to files are those of a cache."""
+    name = file.stem if file.suffix.lower() in COMPRESSIONS else file.name
+    return file.parent.resolve() / name
 
 
 def _inside(root: Path, name: str) -> Path:

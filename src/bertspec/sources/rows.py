@@ -27,15 +27,17 @@ from bertspec import documents
 from bertspec.errors import DataError
 from bertspec.files import is_lfs_pointer, open_regular
 
-__all__ = ["SUFFIXES", "Rows", "bounded_lines", "read", "suffix_of"]
+__all__ = ["COMPRESSIONS", "SUFFIXES", "Rows", "bounded_lines", "read", "suffix_of"]
 
 _log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """The suffixes of the files that are read, in lower case; they may also be compressed."""
 
-_COMPRESSIONS = (".bz2", ".gz", ".xz", ".zst")
-_ALLOWED = f"{', '.join(SUFFIXES)}; also compressed, with {', '.join(_COMPRESSIONS)}"
+COMPRESSIONS = (".bz2", ".gz", ".xz", ".zst")
+"""The suffixes of compressed files, in lower case."""
+
+_ALLOWED = f"{', '.join(SUFFIXES)}; also compressed, with {', '.join(COMPRESSIONS)}"
 _LONGEST_LINE = 2**24
 """The characters that no line has: a file without line ends must not fill the memory."""
 _LARGEST_UNPACKED = 2**32
@@ -70,7 +72,7 @@ class Rows:
 def suffix_of(name: str | PurePath) -> str | None:
     """The suffix of a data file, in lower case and without a compression; None if no reader is for it."""
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSIONS:
+    if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else None
 
@@ -139,7 +141,7 @@ def _bytes(path: Path) -> Iterator[BinaryIO]:
             raise DataError(
                 "the file is a pointer of Git LFS, not the data", allowed="its content: git lfs pull", where=path
             )
-        if path.suffix.lower() not in _COMPRESSIONS:
+        if path.suffix.lower() not in COMPRESSIONS:
             yield stored
         else:
             with _unpacked(stored, path.suffix.lower()) as content:

@@ -322,3 +322,10 @@ def test_the_files_of_a_hub_are_those_of_its_listing(tmp_path: Path) -> None:
     root = laid_out(tmp_path, "b/train.csv", readme=INFO)  # another subset, downloaded before
     files = folders.find(root, "a", names=["README.md", "a/train.csv", "a/.x/train.csv", "b/train.csv", "b/c.csv"])
     assert files.splits == (("train", (root / "a/train.csv",)),)
+
+
+def test_a_file_and_its_compressed_copy_are_refused(tmp_path: Path) -> None:
+    files = folders.find(laid_out(tmp_path, "train.csv", "train.csv.gz", "test.csv.gz"), None)
+    with pytest.raises(DataError, match="two names lead to the same file: its rows would be read twice"):
+        files.of("train")
+    assert files.of("test") == (tmp_path / "test.csv.gz",)

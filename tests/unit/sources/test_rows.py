@@ -448,5 +448,23 @@ def test_json_lines_come_back_as_they_were_written(
     assert table(file) == values
 
 
+@settings(deadline=None, derandomize=True)
+@given(
+    cells=st.lists(
+        st.tuples(st.text(st.sampled_from('ab "'), min_size=1, max_size=8), st.sampled_from(LABELS)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_quotation_marks_never_cost_a_row_of_a_tsv(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str]]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.tsv"
+    file.write_text("".join("\t".join(row) + "\n" for row in [COLUMNS, *cells]), "utf-8")
+    read = table(file)
+    assert [label for _, label in read] == [label for _, label in cells]
+    assert all(text == cell or cell.startswith('"') for (text, _), (cell, _) in zip(read, cells, strict=True))
+
+
 def test_rows_know_their_number() -> None:
     assert (len(Rows({"text": ["a", "b"]})), len(Rows({}))) == (2, 0)
