@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -168,7 +169,7 @@ class Classification(TaskHead):
         raise DataError(
             "a label is missing" if missing else "a label is outside the head",
             given=value,
-            allowed=f"0 to {len(self.labels) - 1}, or one of {', '.join(self.labels)}",
+            allowed=f"0 to {self.width - 1}, or one of {', '.join(self.labels)}{_only_differs(value, self.labels)}",
             where=where,
         )
 
@@ -271,6 +272,13 @@ def _number(value: Any, classes: int) -> int | None:
     """The class number that a value is, or None."""
     number = float(value) if isinstance(value, bool | np.bool_) else _as_float(value)
     return int(number) if number is not None and number in range(classes) else None
+
+
+def _only_differs(value: Any, labels: Iterable[str]) -> str:
+    """The end of a message on a text that looks like a label, and is none."""
+    looks = {unicodedata.normalize("NFC", label.strip()).casefold(): label for label in labels}
+    label = looks.get(unicodedata.normalize("NFC", str(value).strip()).casefold())
+    return "" if label is None else f"; it differs from {label!r} only in case, blanks or accents"
 
 
 def _are_numbers(names: Sequence[str]) -> bool:

@@ -242,3 +242,11 @@ def test_numbers_that_can_be_read_in_one_way_are_class_numbers(
     labels: tuple[str, ...], values: list[object], expected: list[int]
 ) -> None:
     assert Classification(labels).targets(values, where="here").tolist() == expected
+
+
+@pytest.mark.parametrize("value", ["Bad", "bad ", "\u00a0bad"])
+def test_a_label_that_looks_like_a_class_is_answered_with_the_class(value: str) -> None:
+    with pytest.raises(DataError, match="it differs from 'bad' only in case, blanks or accents"):
+        Classification(("bad", "good")).targets([value], where="here")
+    with pytest.raises(DataError, match="it differs from 'n\u00e9' only"):
+        Classification(("n\u00e9", "good")).targets(["ne\u0301"], where="here")
