@@ -225,7 +225,8 @@ def _complete(root: Path, chosen: Iterable[str], names: Iterable[str]) -> tuple[
     for (name, suffix), matches in _numbered(chosen).items():
         count, end = int(matches[0]["count"]), matches[0]["end"]
         present = {int(match["number"]) for match in listed[name, suffix]}
-        if missing := sorted(set(range(count)) - present):
+        first = int(count in present)  # some programs count from 1
+        if missing := sorted(set(range(first, count + first)) - present):
             files = [f"{name}-{number:05d}-of-{count:05d}{end}" for number in missing[:5]]
             problem = f"{len(missing)} of {count} data files {'is' if len(missing) == 1 else 'are'} missing"
             raise DataError(problem, given=", ".join(files), where=root)
@@ -233,7 +234,7 @@ def _complete(root: Path, chosen: Iterable[str], names: Iterable[str]) -> tuple[
             raise DataError(
                 "two data files have one number: the rows of an earlier export would be read, too",
                 given=", ".join(match[0] for match in matches[:5]),
-                allowed=f"one file for each number below {count}",
+                allowed=f"one file for each of {count} numbers",
                 where=root,
             )
     return tuple(root / name for name in chosen)

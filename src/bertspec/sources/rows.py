@@ -292,6 +292,8 @@ def _cells(path: Path, columns: Sequence[str], label: str | None, separator: str
         for first, cells in records:
             if len(cells) != len(header):
                 raise _ragged(cells, len(header), first, lines)
+            if cells == header and len(header) > 1:  # without labels, nothing else would show it
+                raise DataError("a row repeats the header: two files in one?", where=f"{path}, line {first}")
             for append, at in cells_of:  # equal labels are one object
                 append(known.setdefault(cells[at], cells[at]) if at == labelled else cells[at])
             numbers.append(first)
