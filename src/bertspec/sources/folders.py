@@ -91,6 +91,8 @@ class DataFiles:
     """Whether quotation marks enclose cells of CSV, where the README says it."""
     class_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each column of classes, their names in the order of their numbers, where the README says them."""
+    rows: tuple[tuple[str, int], ...] = ()
+    """For each split, the number of its rows, where the README says it."""
 
     def of(self, split: str) -> tuple[Path, ...]:
         """The files of a split.
@@ -151,7 +153,11 @@ def find(path: Path, subset: str | None, *, names: Iterable[str] | None = None) 
             allowed="0 (quotation marks enclose cells) or 3 (they are letters)",
             where=path / "README.md",
         )
-    return DataFiles(root, tuple(splits.items()), separator, _QUOTING[quoting], _class_names(card, config))
+    described = _described(card).get(str(config.get("config_name")), {})
+    names_of_classes = _class_names(config.get("features") or described.get("features"))
+    return DataFiles(
+        root, tuple(splits.items()), separator, _QUOTING[quoting], names_of_classes, _numbers_of_rows(described)
+    )
 
 
 def _content_of(file: Path) -> Path:
@@ -439,9 +445,14 @@ def _described(card: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {str(info.get("config_name", "default")): info for info in listed if isinstance(info, dict)}
 
 
-def _class_names(card: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    described = _described(card).get(str(config.get("config_name")), {})
-    features = config.get("features") or described.get("features")
+def _numbers_of_rows(described: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    splits = described.get("splits")
+    listed = [split for split in splits if isinstance(split, dict)] if isinstance(splits, list) else []
+    numbers = ((str(split.get("name")), split.get("num_examples")) for split in listed)
+    return tuple((name, number) for name, number in numbers if type(number) is int)
+
+
+def _class_names(features: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     listed = [feature for feature in features if isinstance(feature, dict)] if isinstance(features, list) else []
     named = ((str(feature.get("name")), _names(feature.get("dtype"))) for feature in listed)
     return tuple((column, names) for column, names in named if names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from bertspec.sources.folders import DataFiles
 from bertspec.sources.rows import Rows
 
 __all__ = ["Part", "hashes", "read"]
+
+_log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"\s*(\w+(?:\.\w+)*)")
 
@@ -79,6 +82,11 @@ def read(files: DataFiles, specs: Sequence[str], columns: Sequence[str], *, labe
         name: [(file, read_file(file)) for file in files.of(name)]
         for name in dict.fromkeys(name for spec in specs for name in _names(spec))
     }
+    for name, number in files.rows:
+        count = sum(len(content) for _, content in splits.get(name, ()))
+        if name in splits and count != number:
+            message = "%s: the README says that split %r has %d rows, and its files have %d"
+            _log.warning(message, files.root, name, number, count)
     names = _class_names(files, splits)
     parts = []
     for spec in specs:

@@ -95,3 +95,14 @@ def test_two_lists_of_names_for_the_classes_are_refused(tmp_path: Path) -> None:
     assert read(data, "test")[0].class_names == {"label": ("good", "bad")}
     with pytest.raises(DataError, match="two lists of names.*given: 'bad, good; and good, bad'"):
         read(data, "train", "test")
+
+
+@pytest.mark.parametrize(("number", "called_out"), [("2", False), ("99", True), ("many", False)])
+def test_another_number_of_rows_than_the_readme_says_is_called_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, number: str, called_out: bool
+) -> None:
+    (tmp_path / "train.csv").write_text("text,label\na,0\nb,1\n")
+    sizes = f"[{{name: train, num_examples: {number}}}, {{name: test, num_examples: 5}}]"
+    (tmp_path / "README.md").write_text(f"---\ndataset_info: {{splits: {sizes}}}\n---\n")
+    read(folders.find(tmp_path, None), "train[:1]")
+    assert ("says that split 'train' has 99 rows, and its files have 2" in caplog.text) is called_out
