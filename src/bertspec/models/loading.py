@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from bertspec import documents
@@ -50,6 +51,8 @@ _MOST_LAYERS = 1_000
 
 _SIZES = ("vocab_size", "hidden_size", "intermediate_size")
 """Sizes that a weight of every encoder has."""
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 _LAYER = re.compile(r"(^|\.)(layers?|blocks?|h)\.\d+\.")
 """The part of a weight's name that says in which of the encoder's layers it is."""
@@ -86,6 +89,7 @@ def load_tokenizer(files: EncoderFiles) -> PreTrainedTokenizerBase:
             "the tokenizer has no vocabulary", given=f"{len(tokenizer)} special tokens", where=files.folder
         )
     _refuse_unhashed(tokenizer, files.folder)
+    _refuse_other_model(tokenizer, files.folder)
     return tokenizer
 
 
@@ -251,6 +255,22 @@ def _refuse_unhashed(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         )
 
 
+def _refuse_other_model(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Refuse a class that rebuilds a tokenizer around another model: it would split texts into other tokens."""
+    backend, file = getattr(tokenizer, "_tokenizer", None), folder / "tokenizer.json"
+    if backend is None or not file.exists():
+        return
+    with refused("the tokenizer cannot be read", where=file):
+        rebuilt, saved = (type(each.model).__name__ for each in (backend, Tokenizer.from_file(str(file))))
+    if rebuilt != saved:
+        raise SourceError(
+            "the class of the tokenizer does not fit its tokenizer.json",
+            given=f"{type(tokenizer).__name__}, which is a {rebuilt}",
+            allowed=f"a {saved}; or PreTrainedTokenizerFast as tokenizer_class in tokenizer_config.json",
+            where=file,
+        )
+
+
 def _tokenizer_config(folder: Path) -> dict[str, Any]:
     file = folder / "tokenizer_config.json"
     values = documents.read_json(file, error=SourceError) if file.exists() else None
@@ -409,6 +429,7 @@ def _pretrained(files: EncoderFiles, folder: Path, auto_class: Any, config: Pret
     loaded: PreTrainedModel = network
     loaded.config.name_or_path = str(folder)
     _refuse_incomplete(loaded, loading, folder)
+    _refuse_other_numbers(loaded, weights, folder)
     _refuse_unread(loaded, loading["unexpected_keys"], folder)
     return loaded
 
@@ -416,7 +437,13 @@ def _pretrained(files: EncoderFiles, folder: Path, auto_class: Any, config: Pret
 @functools.lru_cache(maxsize=1)
 def _weights(files: EncoderFiles) -> dict[str, Tensor]:
     """The weights of a checkpoint, kept for the next seed: they are those of the hash, whatever happens to the file."""
-    return {name: weight for part in read_weights(files) for name, weight in load(part).items()}
+    weights: dict[str, Tensor] = {}
+    for part in map(load, read_weights(files)):
+        twice = sorted(weights.keys() & part.keys())
+        if twice:
+            raise SourceError("a weight is in two parts of the checkpoint", given=twice[0], where=files.folder)
+        weights |= part
+    return weights
 
 
 def _refuse_larger(weights: dict[str, Tensor], config: PretrainedConfig, folder: Path) -> None:
@@ -443,6 +470,22 @@ def _refuse_incomplete(network: PreTrainedModel, loading: dict[str, Any], folder
             allowed="a checkpoint that lacks no more than its head",
             where=folder,
         )
+
+
+def _refuse_other_numbers(network: PreTrainedModel, weights: dict[str, Tensor], folder: Path) -> None:
+    """Refuse weights that are not finite, or of another type than the library's floats, which it would only convert."""
+    prefix = f"{network.base_model_prefix}."
+    own = {name.removeprefix(prefix): weight for name, weight in network.named_parameters()}
+    for name, weight in weights.items():
+        used = own.get(name.removeprefix(prefix))
+        if used is not None and (weight.dtype not in _FLOATS or not used.isfinite().all()):
+            raise SourceError(
+                "a weight of the checkpoint cannot be trained",
+                given=f"{name}, {'not finite' if weight.dtype in _FLOATS else weight.dtype}",
+                allowed="finite numbers of the types "
+                + ", ".join(str(kind).removeprefix("torch.") for kind in _FLOATS),
+                where=folder,
+            )
 
 
 def _refuse_unread(network: PreTrainedModel, unexpected: Iterable[str], folder: Path) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +149,38 @@ def test_weights_that_the_encoder_itself_lacks_are_never_new(saved: Path, task: 
         load(saved, task)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (torch.Tensor.int, r"word_embeddings\.weight, torch\.int32'; allowed: finite numbers of the types float16, "),
+        (torch.Tensor.bool, "torch.bool"),
+        (lambda weight: weight.to(torch.float8_e4m3fn), "torch.float8"),
+        (lambda weight: weight.index_fill(0, torch.tensor([150]), float("nan")), "word_embeddings.weight, not finite"),
+        (lambda weight: weight.double() * 1e300, "word_embeddings.weight, not finite"),
+    ],
+    ids=["integers", "booleans", "quantized", "nan", "overflow"],
+)
+def test_weights_that_are_no_finite_floats_are_refused(
+    saved: Path, task: TaskConfig, change: Callable[[Tensor], Tensor], message: str
+) -> None:
+    weights, name = load_file(saved / "model.safetensors"), "bert.embeddings.word_embeddings.weight"
+    save_file(weights | {name: change(weights[name])}, saved / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SourceError, match=f"a weight of the checkpoint cannot be trained; given: .*{message}"):
+        load(saved, task)
+
+
+def test_half_precision_is_read_as_floats(saved: Path, task: TaskConfig) -> None:
+    weights = load_file(saved / "model.safetensors")
+    save_file({name: each.half() for name, each in weights.items()}, saved / "model.safetensors", {"format": "pt"})
+    assert {each.dtype for each in load(saved, task).network.parameters()} == {torch.float32}
+
+
+def test_a_class_that_splits_texts_otherwise_than_tokenizer_json_is_refused(saved: Path) -> None:
+    edit(saved / "tokenizer_config.json", tokenizer_class="RobertaTokenizer")
+    with pytest.raises(SourceError, match="does not fit its tokenizer.json; given: 'RobertaTokenizer, which is a BPE'"):
+        load_tokenizer(saved)
+
+
 @pytest.mark.parametrize("name", ["adapter.safetensors", "shard-00000-model-00000-of-00001.safetensors"])
 def test_no_other_weights_in_the_folder_are_read(saved: Path, task: TaskConfig, name: str) -> None:
     before = load(saved, task).network.state_dict()
@@ -163,6 +196,9 @@ def test_weights_in_parts_are_those_of_one_file(saved: Path, task: TaskConfig) -
     named = {name: f"{number % 2}.safetensors" for number, name in enumerate(weights)}
     (saved / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
     assert_same(load(saved, task).network.state_dict(), before)
+    save_file({"classifier.bias": torch.ones(2), "bert.pooler.dense.bias": torch.ones(16)}, saved / "0.safetensors")
+    with pytest.raises(SourceError, match="a weight is in two parts of the checkpoint"):
+        load(saved, task)
 
 
 def test_weights_do_not_change_with_the_file_that_they_were_read_from(saved: Path, task: TaskConfig) -> None:
@@ -172,6 +208,18 @@ def test_weights_do_not_change_with_the_file_that_they_were_read_from(saved: Pat
         file.seek(-1000, os.SEEK_END)
         file.write(bytes(1000))
     assert_same(model.network.state_dict(), before)
+
+
+def test_the_weights_of_a_study_are_read_once(saved: Path, task: TaskConfig) -> None:
+    encoder, files = files_of(saved)
+    tokenizer = models.load_tokenizer(files)
+    first = models.build(encoder, files, task, tokenizer)
+    before = {name: each.clone() for name, each in first.network.bert.state_dict().items()}
+    with torch.no_grad():
+        for weight in first.parameters():
+            weight.zero_()  # as training does
+    (saved / "model.safetensors").write_text("another")
+    assert_same(models.build(encoder, files, task, tokenizer).network.bert.state_dict(), before)
 
 
 @pytest.mark.parametrize("key", ["merges_file", "vocab_file", "tokenizer_file", "own_file", "vocab", "merges"])
