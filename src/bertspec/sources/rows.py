@@ -24,8 +24,9 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from bertspec import documents
-from bertspec.errors import DataError
+from bertspec.errors import DataError, cut_short
 from bertspec.files import is_lfs_pointer, open_regular
+from bertspec.printing import brief
 
 __all__ = ["COMPRESSIONS", "SUFFIXES", "Rows", "bounded_lines", "read", "suffix_of"]
 
@@ -45,6 +46,7 @@ _LARGEST_UNPACKED = 2**32
 _LARGEST_JSON = 2**29
 """The most characters of a JSON file, which is read whole; JSON lines have no such limit."""
 _MOST_ROWS = 50_000_000
+"""The most rows of a file, and the most lines of a CSV: in lists, they take several GB."""
 _LONGEST_CELL = 2**24
 """The most characters of a cell: a quotation mark that is never closed must not fill the memory."""
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -338,6 +340,11 @@ class _Lines:
         self.record.append(line)
         return line
 
+    @property
+    def first_line(self) -> str:
+        """The first line of the record, for messages."""
+        return cut_short(self.record[0].rstrip("\r\n"))
+
     def check_end(self, first: int) -> None:
         """Refuse a record that ends at a carriage return, unless the header does, as in files of old Macs."""
         lone = self.record[-1].endswith("\r")
@@ -346,7 +353,7 @@ class _Lines:
         if lone and not self._carriage_returns:
             raise DataError(
                 "a cell has a carriage return, which would end the row",
-                given=_shortened(self.record[0]),
+                given=self.first_line,
                 allowed=_QUOTED,
                 where=f"{self.path}, line {first}",
             )
@@ -383,14 +390,14 @@ def _badly_quoted(broken: csv.Error, first: int, lines: _Lines) -> DataError:
         where = f"line {last}" if last == first else f"line {last}, in the row that begins on line {first}"
     else:
         problem, where = f"the row is not understood: {reason}", f"line {last}"
-    return _Misquoted(problem, given=_shortened(lines.record[0]), allowed=_QUOTED, where=f"{lines.path}, {where}")
+    return _Misquoted(problem, given=lines.first_line, allowed=_QUOTED, where=f"{lines.path}, {where}")
 
 
 def _ragged(cells: Sequence[str], width: int, first: int, lines: _Lines) -> DataError:
     error = _Misquoted if any('"' in line for line in lines.record) else DataError
     return error(
         f"a row has {len(cells)} {'cell' if len(cells) == 1 else 'cells'}, and the header has {width}",
-        given=_shortened(lines.record[0]),
+        given=lines.first_line,
         allowed=f"{width} cells; a text that holds the separator stands in quotation marks",
         where=f"{lines.path}, line {first}",
     )
@@ -523,7 +530,7 @@ def _by_column(rows: Iterable[tuple[Any, str]], columns: Sequence[str]) -> dict[
     values: dict[str, list[Any]] = {column: [] for column in columns}
     for row, where in rows:
         if not isinstance(row, dict):
-            raise DataError("a row is not an object", given=_shortened(str(row)), allowed=_FORMS, where=where)
+            raise DataError("a row is not an object", given=cut_short(str(row)), allowed=_FORMS, where=where)
         _check_header(list(row), columns, where, what="the row")
         for column, cells in values.items():
             cells.append(row[column])
@@ -533,7 +540,7 @@ def _by_column(rows: Iterable[tuple[Any, str]], columns: Sequence[str]) -> dict[
 def _of_columns(value: dict[str, Any], columns: Sequence[str], path: Path) -> dict[str, list[Any]]:
     """Read columns of values, as lists or, as pandas writes them, by the names of the rows."""
     if not any(column in value for column in columns):
-        raise DataError("the file is not a table", given=_shortened(", ".join(value)), allowed=_FORMS, where=path)
+        raise DataError("the file is not a table", given=cut_short(", ".join(value)), allowed=_FORMS, where=path)
     _check_header(list(value), columns, path)
     chosen = {column: value[column] for column in columns}
     shapes = {tuple(cells) if isinstance(cells, dict) else len(cells) for cells in chosen.values()}
@@ -555,7 +562,7 @@ def _parquet(path: Path, columns: Sequence[str]) -> Rows:
             table = file.read(columns=list(columns))
             values = {column: _plain(table.column(column)).to_pylist() for column in columns}
         except (pyarrow.ArrowException, UnicodeDecodeError) as broken:
-            raise DataError(f"the file is not Parquet, or is damaged: {_first_line(broken)}", where=path) from broken
+            raise DataError(f"the file is not Parquet, or is damaged: {brief(broken)}", where=path) from broken
     return Rows(values, None, _class_names(schema.metadata or {}, columns, path))
 
 
@@ -594,12 +601,3 @@ def _class_names(metadata: Mapping[bytes, bytes], columns: Sequence[str], path: 
         for column, kind in described.items()
         if kind.get("_type") == "ClassLabel" and isinstance(kind.get("names"), list)
     }
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _shortened(text: str) -> str:
-    line = text.rstrip("\r\n")
-    return line if len(line) <= 80 else f"{line[:79]}…"
