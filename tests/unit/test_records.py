@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import resource
 import sys
 from types import SimpleNamespace
 
@@ -98,3 +99,18 @@ def test_a_package_without_metadata_has_the_version_that_it_gives_itself(monkeyp
     assert version_of("a-folder") == "1.2"
     assert version_of("no-such-package") == "unknown"
     assert version_of("pytest") == pytest.__version__
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"[" * 100_000, b'"\\ud800"', b"\xff"])
+def test_what_is_no_json_is_refused_with_what_it_is(content: bytes) -> None:
+    with pytest.raises(StoreError, match=r"^it is damaged: invalid JSON: .*; where: here$"):
+        validate(Inner, content, where=lambda _: "here", problem="it is damaged", error=StoreError)
+
+
+def test_a_document_of_too_many_values_is_refused_before_memory_is_taken() -> None:
+    began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InvalidConfig, match="it has more than 4,000,000 values"):
+        validate(Inner, b"[" + b"[]," * 4_000_001 + b"[]]")
+    with pytest.raises(InvalidConfig, match="input should be a valid dictionary"):
+        validate(Inner, b"[" + b"[]," * 200_000 + b"[]]")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < 100_000
