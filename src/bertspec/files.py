@@ -157,9 +157,9 @@ def own_folder(path: Path) -> Path:
         NotRegular: the path is a link, which may lead out of the store, or a file.
         OSError: what lies there cannot be examined.
     """
-    mode = _mode(path)
-    if mode is not None and not stat.S_ISDIR(mode):
-        kind = "symbolic link" if stat.S_ISLNK(mode) else "file"
+    status = _status(path)
+    if status is not None and not stat.S_ISDIR(status.st_mode):
+        kind = "symbolic link" if stat.S_ISLNK(status.st_mode) else "file"
         raise NotRegular(errno.ENOTDIR, f"a folder of the store is a {kind}", str(path))
     return path
 
@@ -179,15 +179,17 @@ def own_entries(folder: Path) -> list[Path]:
 
 
 def unlink_irregular(path: Path) -> None:
-    """Remove a link, a pipe or a device, where a regular file is to be opened; a regular file stays.
+    """Remove a link, a pipe or a device, where a regular file is to be opened for writing; a regular file stays.
+
+    A file with a second name goes, too, because it would be written under both.
 
     Raises:
         NotRegular: a folder is there.
         OSError: it cannot be removed.
     """
-    mode = _mode(path)
-    if mode is not None and not stat.S_ISREG(mode):
-        _refuse_folder(path)
+    _refuse_folder(path)
+    status = _status(path)
+    if status is not None and (not stat.S_ISREG(status.st_mode) or status.st_nlink > 1):
         path.unlink(missing_ok=True)
 
 
@@ -247,17 +249,17 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def _mode(path: Path) -> int | None:
-    """The type and the permissions of what lies at a path, of a link itself; None for nothing."""
+def _status(path: Path) -> os.stat_result | None:
+    """The status of what lies at a path, of a link itself; None for nothing."""
     try:
-        return path.lstat().st_mode
+        return path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
 def _refuse_folder(path: Path) -> None:
-    mode = _mode(path)
-    if mode is not None and stat.S_ISDIR(mode):
+    status = _status(path)
+    if status is not None and stat.S_ISDIR(status.st_mode):
         raise NotRegular(errno.EISDIR, "a folder lies where a file belongs", str(path))
 
 

@@ -177,6 +177,12 @@ def test_a_folder_where_a_file_belongs_is_refused_and_stays(
     assert [each.name for each in tmp_path.iterdir()] == ["victim"]
 
 
+def test_a_file_with_a_second_name_loses_this_one(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / "lock").hardlink_to(victim / "file")
+    unlink_irregular(tmp_path / "lock")
+    assert not (tmp_path / "lock").exists()
+
+
 def test_a_socket_is_no_file(tmp_path: Path) -> None:
     os.mknod(tmp_path / "socket", stat.S_IFSOCK)
     with pytest.raises(NotRegular, match="it is a socket"):
