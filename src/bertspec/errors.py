@@ -152,7 +152,7 @@ class StoreError(BertspecError):
     def unwritable(cls, problem: str, refusal: OSError, *, where: object) -> Self:
         """The error for what cannot be written, with what to do."""
         blocked = refusal.errno == errno.EISDIR
-        way_out = "nothing there: remove it, or name another store with" if blocked else _WRITABLE
+        way_out = "no folder there: remove it, or name another store with" if blocked else _WRITABLE
         return cls(
             f"{problem}: {refusal.strerror or refusal}",
             given=refusal.filename if blocked else None,

@@ -68,4 +68,4 @@ def test_what_cannot_be_written_is_refused_with_what_to_do() -> None:
         "BERTSPEC_STORE, --store or --bertspec-store; where: here"
     )
     blocked = StoreError.unwritable("nothing can be stored", OSError(errno.EISDIR, "a folder", "x"), where="here")
-    assert "given: 'x'; allowed: nothing there: remove it, or name another store with BERTSPEC_STORE" in str(blocked)
+    assert "given: 'x'; allowed: no folder there: remove it, or name another store with BERTSPEC_STORE" in str(blocked)

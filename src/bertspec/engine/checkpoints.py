@@ -20,6 +20,7 @@ from torch import Tensor
 
 from bertspec.errors import StoreError
 from bertspec.files import NO_FILE, flush, open_regular, own_entries, own_folder, read_regular, sha256, write_atomic
+from bertspec.printing import brief
 
 __all__ = ["Checkpoints", "UnfitCheckpoint"]
 
@@ -65,7 +66,7 @@ class Checkpoints:
             record = {"tensors": file.name, "sha256": sha256(file), "state": plain}
             write_atomic(self.folder / _RECORD, json.dumps(record))
         except (OSError, SafetensorError) as refusal:
-            _log.warning("the checkpoint after step %d cannot be written, training goes on: %s", step, refusal)
+            _log.warning("the checkpoint after step %d cannot be written, training goes on: %s", step, brief(refusal))
             return False
         for older in self.folder.glob("step-*.safetensors"):
             if older != file:
@@ -87,7 +88,7 @@ class Checkpoints:
                 return None
             return _read(record, _OTHER_BYTES + steps * _BYTES_A_STEP)
         except (*NO_FILE, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as damage:
-            _log.warning("the checkpoint in %s is damaged (%s); training starts anew", self.folder, damage)
+            _log.warning("the checkpoint in %s is damaged (%s); training starts anew", self.folder, brief(damage))
             return None
         except OSError as refusal:
             raise StoreError(

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from bertspec.errors import InvalidConfig, StoreError, UnknownName, cut_short
 from bertspec.files import (
     NO_FILE,
+    NotRegular,
     atomic_folder,
     create,
     own_entries,
@@ -369,8 +370,9 @@ class Store:
         try:
             return own_folder(self.root / name)
         except OSError as refusal:
+            reason = str(refusal.strerror)
             raise StoreError(
-                str(refusal.strerror),
+                reason if isinstance(refusal, NotRegular) else f"the store cannot be used: {reason}",
                 given=str(self.root / name),
                 allowed="a folder; the store itself may be a link, or be named by BERTSPEC_STORE or --store",
             ) from refusal

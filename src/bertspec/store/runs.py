@@ -23,7 +23,7 @@ from pydantic_core import from_json
 
 from bertspec import metrics
 from bertspec.config import RunConfig
-from bertspec.errors import BertspecError
+from bertspec.errors import BertspecError, StoreError
 from bertspec.files import NO_FILE, open_regular, own_folder, read_regular, sha256
 from bertspec.records import FrozenRecord, layout_of, validate
 from bertspec.results import Curve, Outcomes, RunFacts, RunResult
@@ -64,6 +64,8 @@ _LARGEST_RECORD = 8 << 20
 """Bytes of ``run.json``, which has about 4,000; a task of thousands of classes has more."""
 _LARGEST_ARRAYS = 1 << 30
 """Bytes of ``arrays.npz``, whatever its record says; 10 million examples of 20 classes have fewer."""
+_MOST_EXAMPLES = 10_000_000
+"""Examples of an evaluation; scoring takes about 100 bytes for each."""
 _ARRAYS: dict[str, type[np.generic]] = {
     "outputs": np.float32,
     "references": np.float64,
@@ -168,7 +170,12 @@ class StoredRun:
 
 
 def write(folder: Path, run: StoredRun) -> None:
-    """Fill an empty folder."""
+    """Fill an empty folder.
+
+    Raises:
+        StoreError: the run has more than could be read again.
+        OSError: the folder cannot be written.
+    """
     arrays = folder / "arrays.npz"
     outcomes, curve = run.result.outcomes, run.result.curve
     np.savez(
@@ -181,6 +188,13 @@ def write(folder: Path, run: StoredRun) -> None:
         evaluated=curve.evaluated,
         score=curve.score,
     )
+    examples, size = len(outcomes.outputs), arrays.stat().st_size
+    if examples > _MOST_EXAMPLES or size > _LARGEST_ARRAYS:
+        raise StoreError(
+            "the run has more outputs than could be read again",
+            given=f"{examples:,} examples, {size:,} bytes",
+            allowed=f"up to {_MOST_EXAMPLES:,} examples, and {_LARGEST_ARRAYS:,} bytes",
+        )
     content = {
         "layout": LAYOUT,
         "fingerprint": run.fingerprint,
@@ -296,8 +310,14 @@ def _layout(content: bytes) -> int | None:
 
 
 def _most_bytes(record: RunRecord) -> int:
-    """The most bytes that the arrays of a run have, with their headers."""
+    """The most bytes that the arrays of a run have, with their headers.
+
+    Raises:
+        ValueError: its examples are more than can be scored.
+    """
     facts, width = record.facts, record.config.task.task_head.width
+    if facts.evaluation_examples > _MOST_EXAMPLES:
+        raise ValueError(f"run.json has more than {_MOST_EXAMPLES:,} examples")
     row = width * np.float32().itemsize + np.float64().itemsize
     values = facts.evaluation_examples * row + facts.steps * 4 * np.float64().itemsize
     return min(values + len(_ARRAYS) * 2 * _HEADER, _LARGEST_ARRAYS)

@@ -17,7 +17,7 @@ __all__ = ["latest", "read", "write"]
 
 _LOGGER = logging.getLogger(__name__)
 
-_LARGEST = 256 << 20
+_LARGEST = 128 << 20
 """Bytes of a record; 3,000 scenarios take about 30 MiB."""
 
 

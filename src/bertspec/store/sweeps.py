@@ -23,7 +23,7 @@ __all__ = ["SweepFile", "sweeps"]
 
 _log = logging.getLogger(__name__)
 
-_LARGEST = 256 << 20
+_LARGEST = 128 << 20
 """Bytes of a record; a thousand trials with their curves take a few MiB."""
 
 

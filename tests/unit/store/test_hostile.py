@@ -368,6 +368,18 @@ def test_arrays_that_share_their_bytes_are_refused_before_memory_is_taken(store:
     assert store.problem(NAME) == "damaged: the arrays of arrays.npz overlap"
 
 
+def test_more_examples_than_can_be_scored_are_neither_read_nor_written(
+    store: Store, run: StoredRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(run)
+    monkeypatch.setattr("bertspec.store.runs._MOST_EXAMPLES", 1)
+    assert store.problem(NAME) == "damaged: run.json has more than 1 examples"
+    with pytest.raises(StoreError, match="more outputs than could be read again; given: '2 examples, "):
+        store.put(run)
+    monkeypatch.undo()
+    assert store.get(NAME) is not None
+
+
 def test_arrays_that_are_as_they_should_be_are_used(store: Store, run: StoredRun) -> None:
     store.put(run)
     replace_arrays(store, archive())
