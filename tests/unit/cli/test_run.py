@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -132,6 +133,11 @@ def test_a_score_that_is_not_defined_is_shown_as_that_and_counts_as_zero(
     assert study.scores("accuracy")[1] == 0.0
     run._show_json(study)
     assert json.loads(capsys.readouterr().out)["runs"][1]["scores"]["accuracy"] is None
+    alone = _study(study_config, (undefined,))
+    run._show(alone)
+    assert re.search("mean +not defined", capsys.readouterr().out)
+    run._show_json(alone)
+    assert json.loads(capsys.readouterr().out)["metrics"]["accuracy"] == {"mean": None, "interval": None}
 
 
 def test_what_went_differently_is_noted(runs: tuple[StoredRun, StoredRun]) -> None:

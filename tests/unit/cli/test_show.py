@@ -71,3 +71,14 @@ def test_a_run_that_diverged_at_its_first_step_has_no_curve(
     Store(folder / ".bertspec").put(dataclasses.replace(runs[0], result=result))
     assert cli.main(["show", "latest"]) == 0
     assert "none: loss nan at step 1 of 8" in capsys.readouterr().out
+
+
+def test_a_score_that_is_not_defined_is_null_for_machines(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    file = kept.folder(NEW) / "run.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["facts"]["scores"]["accuracy"] = "NaN"
+    file.write_text(json.dumps(content), "utf-8")
+    assert cli.main(["show", "latest", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["facts"]["scores"]["accuracy"] is None
+    assert cli.main(["show", "latest"]) == 0
+    assert "not defined is recorded, and the outputs give 0.7000" in capsys.readouterr().out

@@ -125,7 +125,7 @@ def _show_json(run: StoredRun, kept: Store) -> None:
             "folder": str(kept.folder(run.fingerprint)),
             "model": str(model) if model else None,
             "config": run.config.model_dump(mode="json"),
-            "facts": run.result.facts.model_dump(mode="json"),
+            "facts": run.result.facts.model_dump(mode="json") | {"scores": run.result.facts.scores},
             "recomputed": run.recomputed(),
             "loss": run.result.curve.loss.tolist(),
             "learning_rate": run.result.curve.learning_rate.tolist(),
