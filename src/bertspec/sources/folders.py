@@ -195,6 +195,9 @@ def _inferred(root: Path, names: Sequence[str]) -> Splits:
     if unread:
         _log.warning("%s: no reader is for %s; these files are left out", root, ", ".join(unread[:5]))
     splits = _by_shards(files) or _by_words(files) or {"train": files}
+    left = sorted(set(files).difference(*splits.values()))
+    if left:
+        _log.warning("%s: the names of %s say no split; these files are left out", root, ", ".join(left[:5]))
     return {split: _complete(root, chosen, names) for split, chosen in splits.items()}
 
 

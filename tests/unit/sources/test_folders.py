@@ -318,6 +318,12 @@ def test_files_that_may_have_rows_and_are_not_read_are_called_out(
     assert "no reader is for train-2.csv.zip; these files are left out" in caplog.text
 
 
+def test_data_files_of_no_split_are_called_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = laid_out(tmp_path, "train.csv", "part2.csv", "test.csv")
+    assert splits(root) == {"train": ["train.csv"], "test": ["test.csv"]}
+    assert "the names of part2.csv say no split; these files are left out" in caplog.text
+
+
 def test_the_files_of_a_hub_are_those_of_its_listing(tmp_path: Path) -> None:
     root = laid_out(tmp_path, "b/train.csv", readme=INFO)  # another subset, downloaded before
     files = folders.find(root, "a", names=["README.md", "a/train.csv", "a/.x/train.csv", "b/train.csv", "b/c.csv"])
