@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bertspec.device import Device
     from bertspec.engine import RunInputs
 
-__all__ = ["Proposal", "Search", "SweepPlan", "build_plan", "trial_count"]
+__all__ = ["Proposal", "Search", "SweepPlan", "build_plan", "study_of", "trial_count"]
 
 _STARTUP_TRIALS = 4
 """Random trials before the estimator takes over; Optuna's default of ten is more than a small sweep has."""
@@ -100,7 +100,7 @@ def build_plan(config: SweepConfig, session: Session, *, seed: int = 0, trials_e
     count, search = trial_count(config, trials_each), Search(config, seed)
     adaptive = config.method == "bayes"  # only the first trial of each contender is known beforehand
     known = min(count, max(1, len(config.contenders))) if adaptive else count
-    studies = [_study(search.proposal(number), config, session) for number in range(known)]
+    studies = [study_of(search.proposal(number), config, session) for number in range(known)]
     studies += _named_studies(search, session) if adaptive else []
     contents = _content_hashes(studies, session)
     _check_optimizers(studies)
@@ -121,7 +121,12 @@ def build_plan(config: SweepConfig, session: Session, *, seed: int = 0, trials_e
     return SweepPlan(config, config.metric, search, count, sha256, chosen)
 
 
-def _study(proposal: Proposal, config: SweepConfig, session: Session) -> StudyConfig:
+def study_of(proposal: Proposal, config: SweepConfig, session: Session) -> StudyConfig:
+    """The study of a trial.
+
+    Raises:
+        InvalidConfig: its values do not go together; the message names their lines.
+    """
     tuning = config.tuning
     try:
         return session.catalog.plan(**proposal.parameters, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
@@ -132,7 +137,7 @@ def _study(proposal: Proposal, config: SweepConfig, session: Session) -> StudyCo
             refusal.problem,
             given=", ".join(f"{name} {proposal.parameters[name]}" for name in mixed),
             allowed=refusal.allowed,
-            where=f"{' and '.join(lines)}, trial {proposal.number + 1}",
+            where=f"{' and '.join(lines)}, trial {proposal.number}",
         ) from refusal
 
 
@@ -170,7 +175,7 @@ def _named_studies(search: Search, session: Session) -> Iterator[StudyConfig]:
     first, searched = search.proposal(0), search.config.searched
     for word in ("encoder", "recipe", "optimizer"):
         for choice in searched[word].choices or () if word in searched else ():
-            yield _study(replace(first, parameters={**first.parameters, word: choice}), search.config, session)
+            yield study_of(replace(first, parameters={**first.parameters, word: choice}), search.config, session)
 
 
 def _content_hashes(studies: list[StudyConfig], session: Session) -> list[list[str]]:

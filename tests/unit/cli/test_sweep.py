@@ -271,3 +271,13 @@ def test_many_ties_are_counted_not_listed() -> None:
     contenders = tuple(ContenderRecord(name=name, trials=1, tokens=1, best=None) for name in names)
     compared = ComparisonRecord(parameter="optimizer", contenders=contenders, ties=pairs, tolerance=0.02)
     assert sweep._remarks(compared)[0] == "tied: 9 of 10 pairs; the ranks of a row show with how many"
+
+
+def test_a_plan_is_shown_only_if_every_trial_can_be_planned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mixed = FILE.replace("method: random\n", "method: grid\n").replace("run_cap: 4\n", "")
+    mixed = mixed.replace("{distribution: log_uniform_values, min: 0.1, max: 10}", "{value: 1}")
+    path = folder / "mixed.yaml"
+    path.write_text(f"{mixed}  batch_size: {{values: [32, 8]}}\n  micro_batch: {{values: [8, 16]}}\n", "utf-8")
+    assert main(["sweep", str(path), "--dry-run"]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, "mixed.yaml, line 10, parameters.batch_size.values.1 and " in shown.err) == ("", True)

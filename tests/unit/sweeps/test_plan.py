@@ -191,7 +191,7 @@ def test_values_that_do_not_go_together_are_refused_with_the_trial(read: Read, s
     ).model_copy(update={"method": "grid", "run_cap": None})
     fixed = {**config.parameters, "learning_rate_factor": ParameterConfig(value=1)}
     with pytest.raises(
-        InvalidConfig, match=r"micro_batch 16 is a part of a batch.*given: .batch_size 8, micro_batch 16.*, trial 4"
+        InvalidConfig, match=r"micro_batch 16 is a part of a batch.*given: .batch_size 8, micro_batch 16.*, trial 3"
     ):
         build_plan(config.model_copy(update={"parameters": fixed}), session)
 

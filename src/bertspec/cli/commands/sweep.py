@@ -139,12 +139,15 @@ def _register(config: SweepConfig, arguments: argparse.Namespace) -> None:
 
 
 def _show_plan(config: SweepConfig, session: Session, arguments: argparse.Namespace) -> None:
-    from bertspec.sweeps.plan import Search, trial_count
+    from bertspec.sweeps.plan import Search, study_of, trial_count
 
     count, tuning, search = trial_count(config, arguments.trials), config.tuning, Search(config, arguments.seed)
     first = search.proposal(0)
-    study = session.catalog.plan(**first.parameters, seeds=tuning.seeds, tuning_share=tuning.tuning_share)
-    drawn = [search.proposal(number).parameters for number in range(count)] if config.method != "bayes" else []
+    study = study_of(first, config, session)
+    known = [search.proposal(number) for number in range(count)] if config.method != "bayes" else []
+    for proposal in known:
+        study_of(proposal, config, session)
+    drawn = [proposal.parameters for proposal in known]
     confirming = len(config.contenders) * len(tuning.confirmation_seeds)
     if arguments.json:
         runs = {"trials": count, "runs": count * len(tuning.seeds), "confirming_runs": confirming}
