@@ -155,7 +155,7 @@ class StoreError(BertspecError):
         way_out = "no folder there: remove it, or name another store with" if blocked else _WRITABLE
         return cls(
             f"{problem}: {refusal.strerror or refusal}",
-            given=refusal.filename if blocked else None,
+            given=refusal.filename if blocked or isinstance(refusal, PermissionError) else None,
             allowed=f"{way_out} BERTSPEC_STORE, --store or --bertspec-store",
             where=where,
         )

@@ -69,3 +69,5 @@ def test_what_cannot_be_written_is_refused_with_what_to_do() -> None:
     )
     blocked = StoreError.unwritable("nothing can be stored", OSError(errno.EISDIR, "a folder", "x"), where="here")
     assert "given: 'x'; allowed: no folder there: remove it, or name another store with BERTSPEC_STORE" in str(blocked)
+    refused = StoreError.unwritable("nothing can be stored", PermissionError(errno.EACCES, "no", "x"), where="here")
+    assert "no; given: 'x'; allowed: a writable folder" in str(refused)
