@@ -14,6 +14,7 @@ import yaml
 
 from bertspec.errors import BertspecError, InvalidConfig, cut_short
 from bertspec.files import read_regular
+from bertspec.printing import is_unicode
 
 __all__ = [
     "DEEPEST",
@@ -301,7 +302,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
         text = super().construct_scalar(node)
-        if not text.isprintable() and _is_broken(text):
+        if not text.isprintable() and ("\0" in text or not is_unicode(text)):
             raise _Complaint("has a null character or half of a surrogate pair", line=_line(node))
         return text
 
@@ -360,15 +361,6 @@ def _check_keys(node: yaml.MappingNode) -> None:
         lines[key.value] = _line(key)
 
 
-def _is_broken(text: str) -> bool:
-    """Whether a text cannot be written to a file, or cannot name one."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return "\0" in text
-
-
 def _parsed(text: str, refusal: _Refusal) -> Any:
     """The value of a JSON text."""
     if text.count("[") + text.count("{") > DEEPEST:
@@ -382,7 +374,7 @@ def _parsed(text: str, refusal: _Refusal) -> Any:
         raise refusal(f"is not JSON: {broken.msg}", broken.lineno) from broken
     except ValueError as broken:
         raise refusal("has a number with thousands of digits") from broken
-    if _HALF.search(text) and _is_broken(json.dumps(value, ensure_ascii=False)):
+    if _HALF.search(text) and not is_unicode(json.dumps(value, ensure_ascii=False)):
         raise refusal("has half of a surrogate pair")
     return value
 

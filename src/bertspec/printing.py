@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 
-__all__ = ["brief", "printable", "printable_json"]
+__all__ = ["brief", "is_unicode", "printable", "printable_json"]
 
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of controls, invisible format characters (bidirectional marks among them), lone surrogates, and
@@ -47,6 +47,15 @@ def printable_json(document: str) -> str:
     if document.isascii() and "\x7f" not in document:
         return document  # json escapes the other controls
     return _CANDIDATE.sub(lambda found: found[0] if found[0] == "\n" else _json_shown(found[0]), document)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8; what is read of other bytes has halves of surrogate pairs, and cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def brief(message: object) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertspec.printing import printable, printable_json
+from bertspec.printing import is_unicode, printable, printable_json
 
 ANY_TEXT = st.text(st.characters())
 WHOLE_TEXT = st.text(st.characters(codec="utf-8"))
@@ -64,3 +64,8 @@ def test_a_json_document_is_escaped_and_still_says_the_same(value: object) -> No
     document = printable_json(json.dumps(value, indent=1, ensure_ascii=False))
     assert json.loads(document) == value
     assert printable(document, keep="\n") == document
+
+
+@pytest.mark.parametrize(("text", "expected"), [("naïve 東京 😀", True), ("\0", True), ("caf\udce9", False)])
+def test_half_of_a_surrogate_pair_is_not_unicode(text: str, *, expected: bool) -> None:
+    assert is_unicode(text) is expected

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bertspec.config import TaskConfig
 from bertspec.errors import DataError
 from bertspec.files import atomic_folder, open_regular, own_folder, read_regular, unlink_irregular
+from bertspec.printing import is_unicode
 from bertspec.sources.tables import Table
 
 __all__ = ["Examples", "Tokens", "check_text", "encode", "read"]
@@ -79,22 +80,13 @@ def check_text(value: object, *, where: str) -> str:
     Raises:
         DataError: it is missing, empty, of another type, or not Unicode.
     """
-    if isinstance(value, str) and value.strip() and (value.isascii() or not _is_broken(value)):
+    if isinstance(value, str) and value.strip() and (value.isascii() or is_unicode(value)):
         return value
     if not isinstance(value, str):
         problem = "a text is missing" if value is None else f"a value of type {type(value).__name__} is no text"
     else:
         problem = "a text is not UTF-8, or has half of a surrogate pair" if value.strip() else "a text is empty"
     raise DataError(problem, given=value, allowed="some text", where=where)
-
-
-def _is_broken(text: str) -> bool:
-    """Whether a text has half of a surrogate pair, as bytes that are not UTF-8 leave it."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _texts(values: Sequence[Any], column: str, where: str) -> list[str]:

@@ -37,7 +37,7 @@ _KEYWORDS: Mapping[str, Sequence[str]] = {
 _SHARD = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*\.[^/]*")
 _NUMBERED = re.compile(r"(?P<name>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<end>.*)")
 """A file that says how many files there are."""
-_BESIDE = {"config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
+_DESCRIPTIONS = {"config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
 """Files that describe a data set."""
 _UNREAD = {
     ".7z",
@@ -292,7 +292,7 @@ def _visible(names: Iterable[str]) -> list[str]:
         path.as_posix()
         for path in paths
         if not path.name.startswith(".")
-        and path.name not in _BESIDE
+        and path.name not in _DESCRIPTIONS
         and not any(part.startswith((".", "__")) for part in path.parts[:-1])
     )
 

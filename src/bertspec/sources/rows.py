@@ -238,7 +238,7 @@ class _Cells(NamedTuple):
     """The columns of a CSV file, and what its quotation marks join."""
 
     rows: Rows
-    joined: Sequence[_Joined]
+    joined: Sequence[_MultilineRecord]
     labels: Iterable[str] | None
     """All labels; None if there is no column of them."""
     width: int
@@ -289,7 +289,7 @@ def _cells(path: Path, columns: Sequence[str], label: str | None, separator: str
         names = dict.fromkeys([*columns, *(() if labelled is None else [header[labelled]])])
         values: dict[str, list[str]] = {name: [] for name in names}
         cells_of = [(values[name].append, header.index(name)) for name in names]
-        numbers, joined = array("Q"), list[_Joined]()
+        numbers, joined = array("Q"), list[_MultilineRecord]()
         known: dict[str, str] = {}
         for first, cells in records:
             if len(cells) != len(header):
@@ -300,7 +300,7 @@ def _cells(path: Path, columns: Sequence[str], label: str | None, separator: str
                 append(known.setdefault(cells[at], cells[at]) if at == labelled else cells[at])
             numbers.append(first)
             if lines.count > first:
-                joined.append(_Joined.of(lines, first, separator, len(header), labelled))
+                joined.append(_MultilineRecord.of(lines, first, separator, len(header), labelled))
     content = Rows({column: values[column] for column in columns}, numbers)
     return _Cells(content, joined, None if labelled is None else known, len(header), separator)
 
@@ -404,7 +404,7 @@ def _ragged(cells: Sequence[str], width: int, first: int, lines: _Lines) -> Data
 
 
 @dataclass(frozen=True, slots=True)
-class _Joined:
+class _MultilineRecord:
     """A record of several lines, which quotation marks join."""
 
     first: int
@@ -415,7 +415,7 @@ class _Joined:
     """The number of the column of labels."""
 
     @classmethod
-    def of(cls, lines: _Lines, first: int, separator: str, width: int, label: int | None) -> _Joined:
+    def of(cls, lines: _Lines, first: int, separator: str, width: int, label: int | None) -> _MultilineRecord:
         readings = (_alone(line.rstrip("\r\n"), separator, width) for line in lines.record)
         return cls(first, lines.count, tuple(cells for cells in readings if cells is not None), label)
 

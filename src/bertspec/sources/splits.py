@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _NAME = re.compile(r"\s*(\w+(?:\.\w+)*)")
 
 
-class _Stretch(NamedTuple):
+class _RowRange(NamedTuple):
     """Successive rows of one file."""
 
     file: Path
@@ -40,7 +40,7 @@ class Part:
     """Column name → one value per row."""
     class_names: Mapping[str, tuple[str, ...]]
     """Column name → the names of its classes, in the order of their numbers, where the data set has them."""
-    stretches: Sequence[_Stretch] = field(repr=False)
+    stretches: Sequence[_RowRange] = field(repr=False)
 
     def where(self, row: int) -> str:
         """A row of this part, with its file, and its line if the file has lines."""
@@ -123,13 +123,13 @@ def _ranges(spec: str, splits: Mapping[str, Sequence[tuple[Path, Rows]]]) -> lis
     return [(each.splitname, each.from_, each.to) for each in ranges]
 
 
-def _cut(files: Iterable[tuple[Path, Rows]], first: int, end: int) -> list[_Stretch]:
+def _cut(files: Iterable[tuple[Path, Rows]], first: int, end: int) -> list[_RowRange]:
     """The rows from ``first`` to before ``end`` of several files one after the other."""
     stretches, offset = [], 0
     for file, content in files:
         start, stop = max(first - offset, 0), min(end - offset, len(content))
         if start < stop:
-            stretches.append(_Stretch(file, content, start, stop))
+            stretches.append(_RowRange(file, content, start, stop))
         offset += len(content)
     return stretches
 
