@@ -178,7 +178,7 @@ def test_a_folder_where_a_file_belongs_is_refused_and_stays(
 
 
 def test_a_file_with_a_second_name_loses_this_one(tmp_path: Path, victim: Path) -> None:
-    (tmp_path / "lock").hardlink_to(victim / "file")
+    (tmp_path / "lock").hardlink_to(victim / "step-1.safetensors")
     unlink_irregular(tmp_path / "lock")
     assert not (tmp_path / "lock").exists()
 
