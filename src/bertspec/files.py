@@ -172,7 +172,7 @@ def own_entries(folder: Path) -> list[Path]:
         OSError: it cannot be read.
     """
     try:
-        entries = sorted(own_folder(folder).iterdir())
+        entries = sorted(own_folder(folder).iterdir(), key=lambda entry: entry.name)
     except FileNotFoundError:
         return []
     return [entry for entry in entries if not entry.name.startswith(".")]
