@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from itertools import takewhile
 from pathlib import Path
 
 from bertspec.errors import StoreError
-from bertspec.files import open_regular, own_entries, own_folder, read_regular, write_atomic
+from bertspec.files import NO_FILE, open_regular, own_entries, own_folder, read_regular, write_atomic
+from bertspec.printing import brief
 from bertspec.records import layout_of, validate
 from bertspec.results import SessionRecord
 from bertspec.results.sessions import SESSION_LAYOUT
@@ -36,7 +36,8 @@ def write(session: SessionRecord, folder: Path) -> Path:
 def latest(folder: Path) -> Path | None:
     """Return the record of the session that ended last, or ``None`` if there is none.
 
-    Records of another layout of bertspec's store are left alone; a warning counts the newer ones.
+    Records of another layout of bertspec's store are left alone; a warning counts the newer ones. Links, pipes and
+    folders are left out with a warning.
 
     Raises:
         StoreError: the folder is a link or a file, or cannot be read.
@@ -45,10 +46,20 @@ def latest(folder: Path) -> Path | None:
         files = [file for file in reversed(own_entries(folder)) if file.suffix == ".json"]
     except OSError as refusal:
         raise StoreError(f"the sessions cannot be read: {refusal.strerror or refusal}", where=folder) from refusal
-    skipped = list(takewhile(lambda file: _layout(file) not in (SESSION_LAYOUT, None), files))
-    if skipped:
-        _LOGGER.warning("%s: skipped session records of another layout of bertspec's store: %d", folder, len(skipped))
-    return files[len(skipped)] if len(skipped) < len(files) else None
+    ours, others = [], 0
+    for file in files:
+        try:
+            layout = _layout(file)
+        except NO_FILE as planted:
+            _LOGGER.warning("%s is no record of a session, and is left out: %s", file, brief(planted))
+            continue
+        if layout in (SESSION_LAYOUT, None):
+            ours.append(file)
+            break
+        others += 1
+    if others:
+        _LOGGER.warning("%s: skipped session records of another layout of bertspec's store: %d", folder, others)
+    return ours[0] if ours else None
 
 
 def read(file: Path) -> SessionRecord:
@@ -73,9 +84,15 @@ def read(file: Path) -> SessionRecord:
 
 
 def _layout(file: Path) -> int | None:
-    """The layout of a record, or ``None`` if it cannot be told."""
+    """The layout of a record, or ``None`` if the record does not say it.
+
+    Raises:
+        one of ``NO_FILE``: no regular file is there.
+    """
     try:
         with open_regular(file, follow=False) as stream:
             return layout_of(stream.read(64))
-    except OSError:
+    except NO_FILE:
+        raise
+    except OSError:  # reading it tells the reason
         return None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,6 @@ def test_a_missing_record_is_refused(tmp_path: Path) -> None:
 def test_a_record_that_is_no_file_is_refused_and_blocks_nobody(tmp_path: Path) -> None:
     file = tmp_path / "20991123T100000-x.json"
     os.mkfifo(file)
-    assert sessions.latest(tmp_path) == file
     with pytest.raises(StoreError, match="the record of the session cannot be read: it is no regular file"):
         sessions.read(file)
 
@@ -102,3 +102,13 @@ def test_a_folder_of_records_that_is_a_link_or_a_file_is_refused(kind: str, tmp_
         folder.touch()
     with pytest.raises(StoreError, match="the sessions cannot be read: a folder of the store is a"):
         sessions.latest(folder)
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/etc/hostname")])
+def test_what_is_no_file_is_never_the_latest_record(
+    plant: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = sessions.write(session("2026-11-23T10:00:00+00:00"), tmp_path)
+    plant(tmp_path / "99991231T000000-x.json")
+    assert sessions.latest(tmp_path) == written
+    assert "99991231T000000-x.json is no record of a session, and is left out: it is " in caplog.text
