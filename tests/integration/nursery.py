@@ -5,6 +5,7 @@ Run by ``test_faults.py``. One JSON object per line comes in: what the child is 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -35,6 +36,7 @@ MICRO = {
     "intermediate_size": 32,
     "max_position_embeddings": 66,
 }
+PATIENCE_S = 60.0
 WRITES = ((os, "fsync"), (Path, "rename"), (Path, "replace"), (Path, "write_text"), (Path, "mkdir"), (Path, "unlink"))
 
 
@@ -125,8 +127,19 @@ def trained(order: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def wait_for_run(store: Store, number: int) -> None:
+    """Wait until the nth run of an empty store has a checkpoint. An interrupt during an import may get lost."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        finished = set(store.fingerprints())
+        begun = {file.parent.name for file in store.root.glob("unfinished/*/checkpoint.json")}
+        if len(finished) == number - 1 and begun - finished:
+            return
+        time.sleep(0.005)
+
+
 def tended(order: dict[str, Any]) -> dict[str, Any]:
-    """Fork a child, send it the signal of its order after the given time, and wait for its end."""
+    """Fork a child, send it the signal of its order at the given moment, and wait for its end."""
     reader, writer = os.pipe()
     process = os.fork()
     if process == 0:
@@ -140,7 +153,10 @@ def tended(order: dict[str, Any]) -> dict[str, Any]:
     os.close(writer)
     if "after_s" in order:
         time.sleep(order["after_s"])
-        os.kill(process, order.get("signal", signal.SIGKILL))
+        os.kill(process, signal.SIGKILL)
+    if "interrupted_in_run" in order:
+        wait_for_run(Store(Path(order["store"])), order["interrupted_in_run"])
+        os.kill(process, signal.SIGINT)
     _, status = os.waitpid(process, 0)
     with os.fdopen(reader) as stream:
         return {"status": os.waitstatus_to_exitcode(status), **json.loads(stream.read() or "{}")}
@@ -148,6 +164,7 @@ def tended(order: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     torch.set_num_threads(1)
+    gc.freeze()  # as in fork_server.py
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:

@@ -78,7 +78,7 @@ def test_the_shell_is_offered_names(environment: dict[str, str]) -> None:
 def test_an_interrupted_run_says_so_and_goes_on_later(
     environment: dict[str, str], tmp_path: Path, fork_server: ForkServer
 ) -> None:
-    words = ["run", "--encoder", "bert-tiny", "--task", "bundled/sentiment", "--seeds", "1", "--steps", "300"]
+    words = ["run", "--encoder", "bert-tiny", "--task", "bundled/sentiment", "--seeds", "1", "--steps", "150"]
     words += ["--checkpoint-every", "5"]
     with subprocess.Popen(
         [*BERTSPEC, *words],
