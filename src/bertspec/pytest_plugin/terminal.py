@@ -1,18 +1,22 @@
 """The summary at the end of a session: one line per scenario, what was not run, the baseline, the totals.
 
-Lines are cut to the width of the terminal, never wrapped. Claims stand under their scenario if it did not pass.
-``-v`` adds the claims of every scenario, what they would have refused and how often they pass; ``-q``
-leaves the totals.
+Lines are cut to the width of the terminal, if there is one, never wrapped. Claims stand under their scenario if it did
+not pass. ``-v`` adds the claims of every scenario, what they would have refused and how often they pass; ``-q`` leaves
+the totals.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import shlex
+import shutil
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +38,8 @@ _GAP = "  "
 _INDENT = "    "
 _NARROWEST = 12
 """A title is not cut to fewer characters."""
+_WIDEST = 300
+"""Longer lines are cut in any case."""
 _ASCII = str.maketrans(
     {"·": "-", "–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<=", "±": "+/-", "×": "x", "→": "->", "…": "..."}
 )
@@ -90,7 +96,7 @@ def write(summary: Summary, reporter: pytest.TerminalReporter) -> None:
     plain_encoding = encoding(reporter).lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig")
     page = _Page(
         reporter,
-        width=reporter.config.get_terminal_writer().fullwidth,
+        width=_width(reporter),
         ascii_only=plain_encoding,
         verbosity=reporter.config.get_verbosity(),
     )
@@ -106,6 +112,12 @@ def write(summary: Summary, reporter: pytest.TerminalReporter) -> None:
             reporter.write_line(line)
         for report in summary.reports if page.verbosity >= 0 else ():
             reporter.write_line(page.plain(f"report: {report}"))
+
+
+def _width(reporter: pytest.TerminalReporter) -> int:
+    """The width of the terminal; lines for a file or a pipe are not cut, unless ``COLUMNS`` asks for a width."""
+    fitted_to = reporter.isatty or "COLUMNS" in os.environ
+    return reporter.config.get_terminal_writer().fullwidth if fitted_to else _WIDEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +307,15 @@ def _report_command(config: pytest.Config, recorder: Recorder) -> list[str]:
     if not (recorder.keeps and recorder.scenarios) or recorder.problem:
         return []
     store = config.getoption("bertspec_store")
-    return [f"bertspec report --store {shlex.quote(store)}" if store else "bertspec report"]
+    return [shlex.join([_script(), "report", *(("--store", store) if store else ())])]
+
+
+def _script() -> str:
+    """The command ``bertspec``, with the path of its script if the shell would not find it."""
+    script = Path(sys.executable).with_name("bertspec")
+    if shutil.which("bertspec") or not script.exists():
+        return "bertspec"
+    return str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)
 
 
 def _row(scenario: ScenarioRecord, *, quantity: bool) -> tuple[str, ...]:

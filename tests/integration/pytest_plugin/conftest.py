@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +133,10 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     monkeypatch.setattr(definitions, "KEY_WORDS", ("a net", "a board"))
     monkeypatch.delenv("BERTSPEC_MIRROR", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     pytester.syspathinsert()
+    gc.freeze()  # each session of pytest ends with a search for garbage, also among all that torch has loaded
     built = Project(pytester)
     built.write("our_steps.py", STEPS)
     built.write("conftest.py", CONFTEST)

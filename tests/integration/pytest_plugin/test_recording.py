@@ -207,7 +207,7 @@ def test_a_report_of_an_unknown_kind_is_refused_at_once(project: Project) -> Non
     project.write("features/learning.feature", FEATURE)
     result = project.run("features", "--spec-report=spec.pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; its name must end in .html, .md, .ndjson*"])
+    result.stderr.fnmatch_lines(["*'spec.pdf' is not a report; its name must end in .html, .md or .ndjson*"])
 
 
 def fits_its_schema(envelope: dict[str, Any]) -> bool:

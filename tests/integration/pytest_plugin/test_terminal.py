@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +43,21 @@ def test_each_scenario_is_one_line_then_come_the_totals_and_the_way_to_the_repor
 def test_the_totals_are_one_line_where_the_terminal_is_wide(learning: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "140")
     assert "; ".join(TOTALS) in learning.run("features").outlines
+
+
+def test_no_title_is_cut_in_a_file_or_a_pipe(learning: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(learning, "<encoder> learns with <optimizer>", f"<encoder> learns {'all ' * 30}with <optimizer>")
+    monkeypatch.delenv("COLUMNS")
+    lines = section(learning.run("features").outlines, "scenarios")
+    assert lines[1].startswith(f"PASS     distilbert learns {'all ' * 30}with adamw  score 0.912 ± 0.012")
+
+
+def test_the_command_for_the_report_is_a_path_where_the_shell_would_not_find_it(
+    learning: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    script = Path(sys.executable).with_name("bertspec")
+    learning.run("features").stdout.fnmatch_lines([f"report: {script} report"])
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])

@@ -100,7 +100,7 @@ class Reporter:
     """Pytest's terminal reporter, 80 columns wide."""
 
     def __init__(self, verbosity: int) -> None:
-        self.text = ""
+        self.text, self.isatty = "", True
         writer = SimpleNamespace(fullwidth=80, _file=SimpleNamespace(encoding="utf-8"))
         self._tw = writer
         self.config = SimpleNamespace(get_terminal_writer=lambda: writer, get_verbosity=lambda: verbosity)
@@ -166,8 +166,9 @@ def test_a_baseline_is_a_table_of_which_quiet_shows_what_is_worse_or_missing(
     ("keeps", "shown", "reports"), [(True, ["passed", "not run"], ["bertspec report"]), (False, ["not run"], [])]
 )
 def test_a_calibration_shows_only_what_was_not_run(
-    pytestconfig: pytest.Config, *, keeps: bool, shown: list[str], reports: list[str]
+    pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch, *, keeps: bool, shown: list[str], reports: list[str]
 ) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/bertspec")
     records = {outcome: scenario(outcome=outcome).model_dump() for outcome in ("passed", "not run")}
     summary = Terminal(Running(Machine(pytestconfig)), Recorder(keeps, records)).summary(pytestconfig)
     assert [each.outcome for each in summary.scenarios] == shown
