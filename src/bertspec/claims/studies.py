@@ -277,14 +277,18 @@ def _promises_quality(quantity: str, direction: Direction) -> bool:
 
 
 def _with_split_interval(verdict: Verdict, runs: Sequence[StoredRun], metric: metrics.Metric) -> Verdict:
-    """The verdict with the interval from the choice of the evaluation rows; no interval leaves the metric's scale."""
+    """The verdict with the interval from the choice of the evaluation rows; no interval leaves the metric's scale.
+
+    If the rows are scored alike, as at an accuracy of 1, their variance is 0 and says nothing of other rows.
+    """
     half = 1.96 * math.sqrt(statistics.row_variance(_outcomes(runs), metric.name))
 
     def within(low: float, high: float) -> tuple[float, float]:
         return max(low, metric.lowest), min(high, metric.highest)
 
     interval = within(*verdict.interval) if verdict.interval else None
-    return replace(verdict, interval=interval, split_interval=within(verdict.value - half, verdict.value + half))
+    split = within(verdict.value - half, verdict.value + half) if half > 0 else None
+    return replace(verdict, interval=interval, split_interval=split)
 
 
 def _outcomes(runs: Sequence[StoredRun]) -> list[Outcomes]:

@@ -62,7 +62,7 @@ def read(table: Table, task: TaskConfig, split: str) -> Examples:
     """Check every row of a split against its task.
 
     Raises:
-        DataError: the split is empty, a text is empty or missing, or a label is outside the head.
+        DataError: the split is empty, a text is empty or missing, or a label does not fit the head.
     """
     where = f"split {split!r} of task {task.name!r}"
     if not table[task.text]:

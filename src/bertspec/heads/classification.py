@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -72,7 +72,7 @@ class Classification(TaskHead):
             )
         return [_name_of(value, names, renamed) for value in values]
 
-    def targets(self, values: Sequence[Any], *, where: str) -> Values:
+    def targets(self, values: Sequence[Any], *, where: str, row_name: Callable[[int], str] = "row {}".format) -> Values:
         """Read class numbers. A value that is the name of a class counts as that class, not as the number of another.
 
         It is the name whether it is text, a number or a truth value: ``1``, ``1.0`` and ``"1"`` are the class ``"1"``.
@@ -81,7 +81,7 @@ class Classification(TaskHead):
         for row, value in enumerate(values):
             key = _key(value)
             if key not in readings:
-                readings[key] = self._reading(value, f"row {row}, {where}")
+                readings[key] = self._reading(value, f"{row_name(row)}, {where}")
         self._refuse_mixture(readings.values())
         self._refuse_numbered_names(readings.values())
         numbers = {key: reading.number for key, reading in readings.items()}
@@ -167,7 +167,7 @@ class Classification(TaskHead):
             self._refuse_other_truth(reading)
             return reading
         raise DataError(
-            "a label is missing" if missing else "a label is outside the head",
+            "a label is missing" if missing else "unknown label",
             given=value,
             allowed=f"0 to {self.width - 1}, or one of {', '.join(self.labels)}{_only_differs(value, self.labels)}",
             where=where,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -99,12 +99,13 @@ class TaskHead(ABC):
         return tuple(f"output {name}" for name in self.class_names) or ("output",)
 
     @abstractmethod
-    def targets(self, values: Sequence[Any], *, where: str) -> Values:
+    def targets(self, values: Sequence[Any], *, where: str, row_name: Callable[[int], str] = "row {}".format) -> Values:
         """Read a column of labels; one target per row.
 
         Args:
             values: the column, as the data set has it.
             where: the column, split and task, for the message.
+            row_name: names a row by its number, for the message.
 
         Raises:
             DataError: a value does not fit; the message names the first such row.

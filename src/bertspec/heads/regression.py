@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,17 +33,17 @@ class Regression(TaskHead):
         """The predicted number alone."""
         return 1
 
-    def targets(self, values: Sequence[Any], *, where: str) -> Values:
+    def targets(self, values: Sequence[Any], *, where: str, row_name: Callable[[int], str] = "row {}".format) -> Values:
         """Read finite numbers, or texts that are one, as CSV has them; booleans are refused."""
         targets = np.empty(len(values), dtype=np.float64)
         for row, value in enumerate(values):
             number = _number(value)
             if number is None:
                 raise DataError(
-                    "a label is missing" if is_missing(value) else "a label is outside the head",
+                    "a label is missing" if is_missing(value) else "a label is not a number",
                     given=value,
                     allowed="a finite number",
-                    where=f"row {row}, {where}",
+                    where=f"{row_name(row)}, {where}",
                 )
             targets[row] = number
         return targets

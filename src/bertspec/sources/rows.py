@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 from bertspec import documents
 from bertspec.errors import DataError, cut_short
 from bertspec.files import is_lfs_pointer, open_regular
-from bertspec.printing import brief
+from bertspec.printing import brief, counted
 
 __all__ = ["COMPRESSIONS", "SUFFIXES", "Rows", "bounded_lines", "read", "suffix_of"]
 
@@ -396,7 +396,7 @@ def _badly_quoted(broken: csv.Error, first: int, lines: _Lines) -> DataError:
 def _ragged(cells: Sequence[str], width: int, first: int, lines: _Lines) -> DataError:
     error = _Misquoted if any('"' in line for line in lines.record) else DataError
     return error(
-        f"a row has {len(cells)} {'cell' if len(cells) == 1 else 'cells'}, and the header has {width}",
+        f"a row has {counted(len(cells), 'cell')}, and the header has {width}",
         given=lines.first_line,
         allowed=f"{width} cells; a text that holds the separator stands in quotation marks",
         where=f"{lines.path}, line {first}",

@@ -128,6 +128,8 @@ def _read(
         digests = [_digest(task, *tables) for tables in ((parts[0].table, parts[1].table), (train, evaluation))]
         digest = pin.sha256 if pin.sha256 in digests else digests[-1]
         pins.check(pin.sha256, digest, f"the content of data set {task.dataset!r}")
+    for part, table, spec in zip(parts, (train, evaluation), _specs(task), strict=True):
+        task.task_head.targets(table[task.label], where=_label_of(task, spec), row_name=part.where)  # names a line
     train, evaluation = _tuned(task, train, evaluation)
     _check_labels(task, train, evaluation)
     if all(isinstance(text, str) and text.strip().isdecimal() for text in train[task.text]):
@@ -199,7 +201,7 @@ def _translated(part: Part, task: TaskConfig, spec: str) -> Table:
     names = part.class_names.get(task.label)
     if names is None:
         return part.table
-    where = f"column {task.label!r}, split {spec!r} of task {task.name!r}"
+    where = _label_of(task, spec)
     return {**part.table, task.label: task.task_head.translated(part.table[task.label], names, where=where)}
 
 
@@ -219,11 +221,15 @@ def _check_labels(task: TaskConfig, train: Table, evaluation: Table) -> None:
     """
     scored = task.train_split if task.tuning_share is not None else task.evaluation_split
     for table, spec, is_scored in ((train, task.train_split, False), (evaluation, scored, True)):
-        where = f"column {task.label!r}, split {spec!r} of task {task.name!r}"
+        where = _label_of(task, spec)
         targets = task.task_head.targets(table[task.label], where=where)
         note = task.task_head.check_targets(targets, scored=is_scored, where=where)
         if note is not None:
             _log.warning("%s", note)
+
+
+def _label_of(task: TaskConfig, spec: str) -> str:
+    return f"column {task.label!r}, split {spec!r} of task {task.name!r}"
 
 
 def _chosen(table: Table, task: TaskConfig) -> Table:

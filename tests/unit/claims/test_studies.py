@@ -69,6 +69,11 @@ def test_an_honest_score_at_the_ceiling_passes(six: Study) -> None:
     assert studies.judge(says(six, truth(six)), CLAIM, SPREAD).passed
 
 
+def test_rows_that_are_all_right_say_nothing_of_the_choice_of_rows(six: Study) -> None:
+    right = says(six, six.runs[0].result.outcomes.references)
+    assert studies.judge(right, Claim("accuracy", "at least", 0.0), SPREAD).split_interval is None
+
+
 def test_a_score_above_the_ceiling_is_a_leak(six: Study) -> None:
     noisy = six.runs[0].result.outcomes.references
     found = studies.judge(says(six, noisy), CLAIM, SPREAD)

@@ -22,10 +22,21 @@ def test_everything_that_is_known_about_a_run_is_shown(kept: Store, capsys: pyte
     assert output["run"] == NEW
     assert output["encoder"].startswith("bert-micro (from scratch)")
     assert output["loss"] == "█▁  0.700 → 0.600 in 2 steps"
-    assert output["seconds"] == "prepare_s 1.0, train_s 2.0, evaluate_s 3.0"
+    assert output["seconds"] == "prepare_s 1, train_s 2, evaluate_s 3"
     assert output["folder"] == str(kept.folder(NEW))
     assert output["model"].startswith("not kept")
     assert {"optimizer", "recipe", "environment", "versions", "data from", "finished", "memory", "seen"} <= set(output)
+
+
+def test_a_small_learning_rate_is_shown_as_it_is(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    file = kept.folder(NEW) / "run.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["config"]["recipe"]["optimizer"].update(learning_rate=3e-5, settings={"beta1": 0.9})
+    file.write_text(json.dumps(content), "utf-8")
+    assert cli.main(["show", "latest"]) == 0
+    output = capsys.readouterr().out
+    assert "learning_rate 3e-05" in output
+    assert "beta1 0.9" in output
 
 
 def test_a_run_for_machines_has_the_documented_keys(kept: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -251,7 +251,7 @@ def test_rows_that_do_not_fit_are_refused_before_training(config: RunConfig) -> 
     splits = tables.load(task, places)
     broken = tables.Splits({**splits.train, "label": [7] * 96}, splits.evaluation, splits.origin)
     inputs = RunInputs(pretrained.find(config.encoder, places), broken)
-    with pytest.raises(DataError, match="outside the head; given: 7"):
+    with pytest.raises(DataError, match="unknown label; given: 7"):
         engine.run(config.model_copy(update={"task": task}), inputs, log, device=device.choose("cpu", config.recipe))
     assert log.total == 0
 

@@ -31,7 +31,7 @@ def test_a_label_is_a_class_number_or_a_class_name() -> None:
 
 @pytest.mark.parametrize("label", [2, -1, "neutral", 0.5, "2", "01", "0x1", ["negative"], 10**400])
 def test_a_label_outside_the_classes_is_refused_with_its_row(label: object) -> None:
-    with pytest.raises(DataError, match="outside the head.*allowed: 0 to 1, or one of negative, positive.*row 1, here"):
+    with pytest.raises(DataError, match="unknown label.*allowed: 0 to 1, or one of negative, positive.*row 1, here"):
         HEAD.targets([0, label], where="here")
 
 
@@ -139,7 +139,7 @@ def test_other_classes_than_those_of_the_data_set_are_refused() -> None:
 
 def test_a_class_that_only_the_data_set_has_is_refused_with_its_row() -> None:
     values = HEAD.translated([0, 1, 2], ("negative", "neutral", "positive"), where="here")
-    with pytest.raises(DataError, match="outside the head; given: 'neutral'.*row 1, here"):
+    with pytest.raises(DataError, match="unknown label; given: 'neutral'.*row 1, here"):
         HEAD.targets(values, where="here")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,7 +31,7 @@ class Rating(TaskHead):
     def width(self) -> int:
         return 1
 
-    def targets(self, values: Sequence[Any], *, where: str) -> Values:
+    def targets(self, values: Sequence[Any], *, where: str, row_name: Callable[[int], str] = "row {}".format) -> Values:
         return np.array([self.labels.index(value) if isinstance(value, str) else value for value in values], float)
 
     def decode(self, outputs: Outputs) -> Values:

@@ -150,7 +150,7 @@ def test_texts_that_are_numbers_are_called_out(
     [
         ("a,good\nb,\nc,bad\n", r"a label is missing; .*row 1 \(line 3 of .*d\.csv\), column 'label', split 'train'"),
         ("a,good\n ,bad\n", r"a text is empty; .*row 1 \(line 3 of .*d\.csv\), column 'text'"),
-        ("a,good\nb,odd\n", "outside the head; given: 'odd'; .*row 1, column 'label', split 'train' of task 'reviews'"),
+        ("a,good\nb,odd\n", r"unknown label; given: 'odd'; .*\(line 3 of .*d\.csv\), column 'label', split 'train'"),
         ("a,good\nb,good\n", "every label is the same; given: 'good'"),
         ("", "the split is empty"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bertspec.cli import console, options
@@ -106,9 +107,12 @@ def _curve(run: StoredRun) -> str:
 
 
 def _fields(record: Any, *, without: str = "") -> str:
-    values = {name: value for name, value in record if name != without and value not in (None, {})}
+    values: dict[str, Any] = {}
+    for name, value in record:
+        if name != without and value is not None:
+            values |= value if isinstance(value, Mapping) else {name: value}
     return ", ".join(
-        f"{name} {round(value, 4) if isinstance(value, float) else value}" for name, value in values.items()
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )
 
 
