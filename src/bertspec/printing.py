@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 
-__all__ = ["brief", "is_unicode", "printable", "printable_json"]
+__all__ = ["brief", "counted", "is_unicode", "printable", "printable_json"]
 
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of controls, invisible format characters (bidirectional marks among them), lone surrogates, and
@@ -56,6 +56,11 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """A number and its noun: ``1 run``, ``2 runs``; ``nouns`` is an irregular plural."""
+    return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def brief(message: object) -> str:

@@ -459,8 +459,10 @@ def test_a_build_is_compared_with_a_baseline(project: Project) -> None:
     assert len(stored(project)) == 5
     saved = project.command("bertspec", "baseline", "save", "1.0")
     saved.stdout.fnmatch_lines(
-        ["*baselines/1.0.json: 1 studies, 0 speed ratios", "*micro*toy*adamw  accuracy 0.* over 5 seeds"]
+        ["*baselines/1.0.json: 1 study, 0 speed ratios", "*micro*toy*adamw  accuracy 0.* over 5 seeds"]
     )
+    again = project.command("bertspec", "baseline", "save", "1.0")
+    again.stdout.fnmatch_lines(["*note: a baseline of this name was replaced"])
     same = project.run(BOUNDED.format(seeds="11 to 20"), "--against", "1.0")
     same.stdout.fnmatch_lines(
         [

@@ -105,7 +105,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _report(text: str) -> str:
     if not text.endswith(_REPORTS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a report; its name must end in {', '.join(_REPORTS)}")
+        suffixes = f"{', '.join(_REPORTS[:-1])} or {_REPORTS[-1]}"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a report; its name must end in {suffixes}")
     return text
 
 

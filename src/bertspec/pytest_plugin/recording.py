@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import re
+import shlex
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -120,7 +121,7 @@ class Recorder:
                 "session": session_name(config),
                 "started": utc_stamp(self.started_s),
                 "finished": utc_now(),
-                "command": " ".join(["pytest", *map(str, config.invocation_params.args)]),
+                "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
                 "versions": {"python": platform.python_version(), **versions},
                 "machine": _machine(),
                 "scenarios": list(self.scenarios.values()),

@@ -15,6 +15,7 @@ import pytest
 from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
 from bertspec.errors import BertspecError, InvalidConfig, Unreachable
+from bertspec.printing import counted
 from bertspec.pytest_plugin import internals, usage
 from bertspec.pytest_plugin.capabilities import REMOTE, Machine
 from bertspec.pytest_plugin.collection import FAILED_STEP, SELECTING, FeatureFile, ScenarioItem, deselect_bound
@@ -203,8 +204,7 @@ class StepCheck:
         for line in self._problems:
             terminalreporter.write_line(line)
         if not self._problems and not terminalreporter.stats.get("error"):
-            noun = "scenario" if self._scenarios == 1 else "scenarios"
-            terminalreporter.write_line(f"{self._scenarios} {noun}, all steps defined")
+            terminalreporter.write_line(f"{counted(self._scenarios, 'scenario')}, all steps defined")
 
 
 @dataclass(eq=False)

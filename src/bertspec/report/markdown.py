@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from bertspec.printing import printable
+from bertspec.printing import counted, printable
 from bertspec.report.sweeps import ranks
 from bertspec.results import ClaimRecord, SessionRecord, SweepRecord
 
@@ -63,7 +63,7 @@ def _claims(claims: Sequence[tuple[str, ClaimRecord]]) -> Iterator[str]:
         yield f"\n… and {len(claims) - len(kept)} more claims"
     yield ""
     for rates, count in Counter(claim.pass_rates for _, claim in claims if claim.pass_rates).items():
-        yield f"- pass rates of {count} claim{'' if count == 1 else 's'}: {_prose(rates)}"
+        yield f"- pass rates of {counted(count, 'claim')}: {_prose(rates)}"
 
 
 def _against(session: SessionRecord) -> Iterator[str]:

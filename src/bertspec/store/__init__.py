@@ -37,7 +37,7 @@ from bertspec.files import (
     sha256,
     unlink_irregular,
 )
-from bertspec.printing import brief, printable
+from bertspec.printing import brief, counted, printable
 from bertspec.store import runs
 from bertspec.store.runs import LAYOUT, OtherLayout, RunSummary, StoredRun, layout_in
 
@@ -55,6 +55,7 @@ _SUMS = "SHA256SUMS"
 _LARGEST_SUMS = 1 << 20
 _NAMED = 8
 """Runs that a message lists, of perhaps thousands."""
+_FIRST = "a finished run: start with bertspec run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +285,7 @@ class Store:
             run = self._read(ordered[0].fingerprint)  # raises what keeps it from being read
         if run is None:
             which = "runs that can be read" if self.fingerprints() else "runs"
-            raise InvalidConfig(
-                f"the store holds no {which}", given="latest", allowed="bertspec run, first", where=self.root
-            )
+            raise InvalidConfig(f"the store holds no {which}", given="latest", allowed=_FIRST, where=self.root)
         return run
 
     def _only(self, word: str, names: list[str]) -> StoredRun:
@@ -297,7 +296,7 @@ class Store:
             names: all fingerprints, the newest first.
         """
         if not names:
-            raise InvalidConfig("the store holds no runs", given=word, allowed="bertspec run, first", where=self.root)
+            raise InvalidConfig("the store holds no runs", given=word, allowed=_FIRST, where=self.root)
         matching = [name for name in names if name.startswith(word.lower())]
         if len(matching) > 1:
             some = ", ".join(name[:16] for name in matching[:_NAMED])
@@ -445,7 +444,7 @@ def _warn_of_other_layouts(root: Path) -> None:
     _log.warning(
         "the store %s holds %s in %s layout of bertspec's store (layout %s); left alone and not used",
         root,
-        "1 run" if len(others) == 1 else f"{len(others)} runs",
+        counted(len(others), "run"),
         "an earlier" if max(others) < LAYOUT else "another",
         ", ".join(map(str, sorted(set(others)))),
     )

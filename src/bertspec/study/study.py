@@ -143,7 +143,7 @@ def model_of(stored: StoredRun, session: Session) -> Path:
             where=f"run {stored.fingerprint[:12]}",
         )
     _log.warning(
-        "the model of run %s was not kept: it is trained again, which took %.0f s then",
+        "the model of run %s was not kept; retraining it (%.0f s last time)",
         stored.fingerprint[:12],
         stored.result.facts.timings.train_s,
     )

@@ -213,7 +213,7 @@ def test_a_name_is_locked_to_what_a_mirror_holds(
         (model / name).write_text("{}")
     monkeypatch.setenv("BERTSPEC_MIRROR", str(folder / "mirror"))
     assert main(["lock", "--encoder", "org/model"]) == 0
-    assert "1 encoders, 0 data sets locked" in output(capsys)
+    assert "1 encoder, 0 data sets locked" in output(capsys)
     (model / "config.json").write_text('{"changed": true}')
     assert main([*RUN[:2], "org/model", *RUN[3:]]) == 3
     assert "is not what the lock file promises" in capsys.readouterr().err

@@ -33,7 +33,7 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.mark.usefixtures("folder")
 def test_the_main_job_runs_where_nothing_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor"]) == 0
-    assert capsys.readouterr().out.endswith("The main job can run here.\n")
+    assert capsys.readouterr().out.endswith("bertspec can run here.\n")
 
 
 @pytest.mark.usefixtures("folder")
@@ -58,7 +58,7 @@ def test_a_store_that_cannot_be_written_is_a_no(folder: Path, capsys: pytest.Cap
     output = capsys.readouterr().out
     assert f"{folder}/file cannot be written: {folder}/file is not a folder" in output
     assert "@bundled" in output
-    assert output.endswith("The main job cannot run: folder.\n")
+    assert output.endswith("bertspec cannot run here: folder.\n")
 
 
 def test_a_misspelt_mirror_is_a_no(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

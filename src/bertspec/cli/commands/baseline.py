@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bertspec.cli import console, options
+from bertspec.printing import counted
 
 if TYPE_CHECKING:
     from bertspec.baselines import BaselineStudy
@@ -57,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
     studies, timings = baselines.studies_of(session, kept, options.catalog()), baselines.timings_of(session)
     if not studies:
         raise InvalidConfig("the session has no claim about the quality of a study", where=record)
-    today = datetime.datetime.now(datetime.UTC).date()
+    today, replaced = datetime.datetime.now(datetime.UTC).date(), file.exists()
     baselines.write(
         baselines.Baseline(
             name=arguments.name,
@@ -69,8 +70,13 @@ def execute(arguments: argparse.Namespace) -> int:
         ),
         file,
     )
-    console.show_lines(f"{file}: {len(studies)} studies, {len(timings)} speed ratios")
+    console.show_lines(f"{file}: {counted(len(studies), 'study', 'studies')}, {counted(len(timings), 'speed ratio')}")
     console.show_lines(*(_line(study) for study in studies))
+    failed = sum(scenario.outcome == "failed" for scenario in session.scenarios)
+    if failed:
+        console.show_lines(f"  note: {counted(failed, 'scenario')} of this session did not pass")
+    if replaced:
+        console.show_lines("  note: a baseline of this name was replaced")
     return 0
 
 

@@ -83,7 +83,7 @@ def execute(arguments: argparse.Namespace) -> int:
         for finding in members:
             table.add_row(_MARKS[finding.state], finding.subject, finding.detail)
     console.show_table(table, fold=True)
-    console.show_lines("", f"The main job cannot run: {', '.join(broken)}." if broken else "The main job can run here.")
+    console.show_lines("", f"bertspec cannot run here: {', '.join(broken)}." if broken else "bertspec can run here.")
     return 1 if broken else 0
 
 
@@ -262,7 +262,7 @@ def _scenarios(root: Path, broken: list[str]) -> Iterator[Finding]:
     remote = lacks_remote(sources, download=True)
     reasons = {"minilm": lacks_minilm(sources), "mirror": remote, "hub": remote, "gpu": lacks_gpu()}
     remotely = "" if sources.mirror else "with --download"
-    ways = {"mirror": remotely, "hub": remotely, "performance": "without -n", "full": "with -m full, for hours"}
+    ways = {"mirror": remotely, "hub": remotely, "performance": "without -n", "full": "with -m full; it takes hours"}
     yield from (_tag(name, reasons.get(name), ways.get(name, "")) for name in TAGS)
 
 

@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bertspec.cli import console, options
+from bertspec.printing import counted
 
 if TYPE_CHECKING:
     from bertspec.sources.pins import DataPin, Pins
@@ -52,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     pins.write(file)
     console.show_lines(
-        f"{file}: {len(pins.encoders)} encoders, {len(pins.data)} data sets locked",
+        f"{file}: {counted(len(pins.encoders), 'encoder')}, {counted(len(pins.data), 'data set')} locked",
         *(f"  {pin.checkpoint}  {pin.revision or 'no revision'}  {pin.sha256[:12]}…" for pin in pins.encoders),
         *(f"  {_data(pin)}  {pin.revision or 'no revision'}  {pin.sha256[:12]}…" for pin in pins.data),
     )

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bertspec.cli import console, options
+from bertspec.printing import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def execute(arguments: argparse.Namespace) -> int:
     target = Path(arguments.output or f"bertspec-report{_FORMATS[arguments.format]}")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, "utf-8")
-    console.show_lines(f"{target}: {len(session.scenarios)} scenarios of {session.finished}")
+    console.show_lines(f"{target}: {counted(len(session.scenarios), 'scenario')} of {session.finished}")
     return 0
 
 
