@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import html
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -404,12 +405,17 @@ class StudyResult:
     def estimate(self, metric: str | None = None) -> tuple[float, tuple[float, float] | None]:
         """The mean over the seeds and Student's 95 % interval of it, which is ``None`` for a single seed.
 
+        The mean is NaN if no seed has a score that is defined; otherwise such a score counts as 0.
+
         It describes these seeds only. :meth:`Comparison.ranking` assumes a spread of at least 0.005, because it decides
         which studies are apart, and so may have a wider interval for the same study.
         """
         from bertspec.statistics import mean_interval
 
-        return mean_interval(self.scores(metric))
+        name = _metric(metric, self.metrics)
+        if all(math.isnan(run.result.facts.scores[name]) for run in self.study.runs):
+            return math.nan, None
+        return mean_interval(self.scores(name))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per seed, one column per metric.
@@ -434,10 +440,11 @@ class StudyResult:
         name = _metric(metric, self.metrics)
         mean, interval = self.estimate(name)
         seeds = f"mean and 95 % interval of {len(self.study.runs)} seeds"
-        charts = {
+        charts: dict[str, plots.Chart | plots.RowPlot | None] = {
             "training loss": plots.curve_plot([run.result.curve.loss for run in self.study.runs]),
-            name: plots.row_plot([plots.Estimate(seeds, mean, interval, self.scores(name), 0)]),
         }
+        if not math.isnan(mean):
+            charts[name] = plots.row_plot([plots.Estimate(seeds, mean, interval, self.scores(name), 0)])
         return Plot(plots.draw(self.title, charts))
 
     def __repr__(self) -> str:
@@ -678,6 +685,8 @@ def _frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _with_interval(mean: float, interval: tuple[float, float] | None) -> str:
+    if math.isnan(mean):
+        return "not defined"
     return f"{mean:.4f}" + (f" [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "")
 
 

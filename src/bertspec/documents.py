@@ -110,9 +110,9 @@ def parse_yaml(
 
     Args:
         text: up to 1,000,000 characters.
-        what: see :func:`read_yaml`.
+        what: see :func:`load_yaml`.
         where: what holds the text, for messages.
-        error: see :func:`read_yaml`.
+        error: see :func:`load_yaml`.
         most: the most values and keys.
         number_keys: whether a key may be a whole number, which becomes text; else it is refused.
 

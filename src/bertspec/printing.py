@@ -6,11 +6,13 @@ lines, or that show words in another order than they are stored in. :func:`print
 
 from __future__ import annotations
 
+import functools
 import json
+import logging
 import re
 import unicodedata
 
-__all__ = ["brief", "counted", "is_unicode", "printable", "printable_json"]
+__all__ = ["brief", "counted", "is_unicode", "printable", "printable_json", "warn_once"]
 
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of controls, invisible format characters (bidirectional marks among them), lone surrogates, and
@@ -68,6 +70,12 @@ def brief(message: object) -> str:
     words = message.strerror if isinstance(message, OSError) else None
     line = printable((words or str(message).strip() or type(message).__name__).partition("\n")[0])
     return line if len(line) <= _BRIEF else line[: _BRIEF - 1] + "…"
+
+
+@functools.cache
+def warn_once(log: logging.Logger, message: str) -> None:
+    """Log a warning once per process: a session reads the same files many times."""
+    log.warning("%s", message)
 
 
 def _acts(letter: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bertspec.printing import printable, printable_json
 
-__all__ = ["Table", "count", "show_json", "show_lines", "show_table", "table"]
+__all__ = ["Table", "show_json", "show_lines", "show_table", "table"]
 
 _WIDE = 10_000
 """Columns of a terminal for cells that are not folded."""
@@ -82,11 +82,6 @@ def show_json(value: Any) -> None:
 def score(value: float) -> str:
     """A score with four decimals; NaN is one that is not defined."""
     return "not defined" if math.isnan(value) else f"{value:.4f}"
-
-
-def count(number: int, noun: str) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _show_styled(table: Table, *, fold: bool) -> None:

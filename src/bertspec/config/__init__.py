@@ -16,6 +16,7 @@ from bertspec.config.sweeps import (
     TuningConfig,
 )
 from bertspec.config.training import (
+    MOST_ROWS,
     MOST_SEEDS,
     MOST_STEPS,
     REFUSED,
@@ -34,6 +35,7 @@ from bertspec.records import Setting
 
 __all__ = [
     "DISTRIBUTIONS",
+    "MOST_ROWS",
     "MOST_SEEDS",
     "MOST_STEPS",
     "MOST_TRIALS",

@@ -83,7 +83,6 @@ class Classification(TaskHead):
             if key not in readings:
                 readings[key] = self._reading(value, f"{row_name(row)}, {where}")
         self._refuse_mixture(readings.values())
-        self._refuse_numbered_names(readings.values())
         numbers = {key: reading.number for key, reading in readings.items()}
         return np.fromiter((numbers[_key(value)] for value in values), dtype=np.float64, count=len(values))
 
@@ -166,10 +165,11 @@ class Classification(TaskHead):
         if reading.number is not None and not missing:
             self._refuse_other_truth(reading)
             return reading
+        hint = "" if missing else _only_differs(value, self.labels)
         raise DataError(
             "a label is missing" if missing else "unknown label",
             given=value,
-            allowed=f"0 to {self.width - 1}, or one of {', '.join(self.labels)}{_only_differs(value, self.labels)}",
+            allowed=f"0 to {self.width - 1}, or one of {', '.join(self.labels)}{hint}",
             where=where,
         )
 
@@ -218,16 +218,13 @@ class Classification(TaskHead):
                 where=f"{other.where}; and {only_number.where}",
             )
 
-    def _refuse_numbered_names(self, readings: Iterable[_Reading]) -> None:
-        """Refuse class numbers that are also numbers in the names of other classes: 1 for the second, or ``1 star``.
-
-        Raises:
-            DataError: the column can be read in two ways.
-        """
+    def refuse_ambiguous(self, values: Iterable[Any], *, where: str) -> None:
+        """Refuse class numbers that are also numbers in the names of other classes: 1 for the second, or ``1 star``."""
         numbers = [re.findall(r"\d{1,9}", label) for label in self.labels]
         if any(len(each) != 1 for each in numbers) or any(label.strip().isdigit() for label in self.labels):
             return
         named = {int(number): at for at, [number] in enumerate(numbers)}
+        readings = (self._reading(value, where) for value in {_key(value): value for value in values}.values())
         unnamed = [each for each in readings if each.by_name is None]
         other = next((each for each in unnamed if named.get(each.number or 0) != each.number), None)
         if other is not None and all(each.number in named for each in unnamed) and len(named) == len(self.labels):
@@ -278,7 +275,7 @@ def _only_differs(value: Any, labels: Iterable[str]) -> str:
     """The end of a message on a text that looks like a label, and is none."""
     looks = {unicodedata.normalize("NFC", label.strip()).casefold(): label for label in labels}
     label = looks.get(unicodedata.normalize("NFC", str(value).strip()).casefold())
-    return "" if label is None else f"; it differs from {label!r} only in case, blanks or accents"
+    return "" if label is None else f"; it differs from {label!r} only in case, blanks or Unicode form"
 
 
 def _are_numbers(names: Sequence[str]) -> bool:

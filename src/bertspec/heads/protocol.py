@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -110,6 +110,18 @@ class TaskHead(ABC):
         Raises:
             DataError: a value does not fit; the message names the first such row.
         """
+
+    def refuse_ambiguous(self, values: Iterable[Any], *, where: str) -> None:
+        """Refuse labels of a whole data set, all of them together, that can be read in two ways.
+
+        Args:
+            values: the labels of all splits, each of which fits.
+            where: the column and the task, for the message.
+
+        Raises:
+            DataError: they can be read in two ways.
+        """
+        del values, where
 
     def translated(self, values: Sequence[Any], names: Sequence[str], *, where: str) -> list[Any]:
         """The same column, with class numbers of the data set replaced by names if they are not those of the task.

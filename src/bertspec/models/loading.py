@@ -8,7 +8,6 @@ know.
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
 import inspect
 import logging
@@ -411,7 +410,7 @@ def _auto_class(config: PretrainedConfig, head: TaskHead, *, where: object) -> A
 
 def _pretrained(files: EncoderFiles, folder: Path, auto_class: Any, config: PretrainedConfig) -> PreTrainedModel:
     with refused("the weights cannot be read", where=folder):
-        weights = {name: weight.clone() for name, weight in _weights(files).items()}  # training writes into them
+        weights = _weights(files)
     _refuse_larger(weights, config, folder)
     model_class = auto_class._model_mapping[type(config)]  # noqa: SLF001 - the auto class insists on a folder
     with refused("the checkpoint cannot be loaded", where=folder), quietly():
@@ -434,9 +433,8 @@ def _pretrained(files: EncoderFiles, folder: Path, auto_class: Any, config: Pret
     return loaded
 
 
-@functools.lru_cache(maxsize=1)
 def _weights(files: EncoderFiles) -> dict[str, Tensor]:
-    """The weights of a checkpoint, kept for the next seed: they are those of the hash, whatever happens to the file."""
+    """The weights of a checkpoint: they are those of the hash, whatever happens to the file."""
     weights: dict[str, Tensor] = {}
     for part in map(load, read_weights(files)):
         twice = sorted(weights.keys() & part.keys())

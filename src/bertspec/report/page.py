@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
@@ -91,9 +92,13 @@ class _StudyView:
 
     @property
     def metrics(self) -> tuple[tuple[str, float], ...]:
-        """The mean of each metric."""
+        """The mean of each metric; NaN if no seed has a score that is defined."""
         facts = [run.result.facts for run in self.runs]
-        return tuple((name, float(np.mean([each.counted(name) for each in facts]))) for name in facts[0].scores)
+        defined = {name: not all(math.isnan(each.scores[name]) for each in facts) for name in facts[0].scores}
+        return tuple(
+            (name, float(np.mean([each.counted(name) for each in facts])) if known else math.nan)
+            for name, known in defined.items()
+        )
 
     @property
     def train_s(self) -> float:

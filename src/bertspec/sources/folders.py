@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from bertspec import documents
 from bertspec.errors import DataError
 from bertspec.files import is_folder, read_regular
+from bertspec.printing import warn_once
 from bertspec.sources.rows import COMPRESSIONS, SUFFIXES, suffix_of
 
 __all__ = ["CARDS", "DataFiles", "find"]
@@ -193,11 +194,11 @@ def _inferred(root: Path, names: Sequence[str]) -> Splits:
         )
     unread = [name for name in names if PurePosixPath(name).suffix.lower() in _UNREAD]
     if unread:
-        _log.warning("%s: no reader is for %s; these files are left out", root, ", ".join(unread[:5]))
+        warn_once(_log, f"{root}: cannot read {', '.join(unread[:5])}; skipped")
     splits = _by_shards(files) or _by_words(files) or {"train": files}
     left = sorted(set(files).difference(*splits.values()))
     if left:
-        _log.warning("%s: the names of %s say no split; these files are left out", root, ", ".join(left[:5]))
+        warn_once(_log, f"{root}: no split in the names of {', '.join(left[:5])}; skipped")
     return {split: _complete(root, chosen, names) for split, chosen in splits.items()}
 
 
@@ -227,11 +228,18 @@ def _complete(root: Path, chosen: Iterable[str], names: Iterable[str]) -> tuple[
     """The chosen files. If their names say how many files there are, all of these must be in the folder, and only once.
 
     Raises:
-        DataError: one is missing, or two have one number.
+        DataError: one is missing, or they are those of two exports.
     """
     chosen = list(chosen)
     listed = _numbered(names)
     for (name, suffix), matches in _numbered(chosen).items():
+        if len({match["count"] for match in matches}) > 1 or len({match["number"] for match in matches}) < len(matches):
+            raise DataError(
+                "data files of two exports: the rows of an earlier one would be read, too",
+                given=", ".join(match[0] for match in matches[:5]),
+                allowed="one file for each number, of one count",
+                where=root,
+            )
         count, end = int(matches[0]["count"]), matches[0]["end"]
         present = {int(match["number"]) for match in listed[name, suffix]}
         first = int(count in present)  # some programs count from 1
@@ -239,13 +247,6 @@ def _complete(root: Path, chosen: Iterable[str], names: Iterable[str]) -> tuple[
             files = [f"{name}-{number:05d}-of-{count:05d}{end}" for number in missing[:5]]
             problem = f"{len(missing)} of {count} data files {'is' if len(missing) == 1 else 'are'} missing"
             raise DataError(problem, given=", ".join(files), where=root)
-        if len({match["number"] for match in matches}) < len(matches):
-            raise DataError(
-                "two data files have one number: the rows of an earlier export would be read, too",
-                given=", ".join(match[0] for match in matches[:5]),
-                allowed=f"one file for each of {count} numbers",
-                where=root,
-            )
     return tuple(root / name for name in chosen)
 
 
@@ -262,7 +263,7 @@ def _listed(root: Path) -> list[str]:
     """The paths of all visible files below a folder, sorted. Links to folders inside of it are followed.
 
     Raises:
-        DataError: a folder cannot be read, or a link leads nowhere or out of it: each may hold rows.
+        DataError: a folder cannot be read, or the link of a data file leads nowhere or out of it: each may hold rows.
     """
 
     def refuse(cause: OSError) -> NoReturn:
@@ -280,7 +281,8 @@ def _listed(root: Path) -> list[str]:
         names += [(here.relative_to(root) / name).as_posix() for name in files]
     names = _visible(names)
     for name in names:
-        if not os.path.exists(root / name):  # noqa: PTH110 - Path.exists raises for a loop of links
+        may_have_rows = suffix_of(name) or not PurePosixPath(name).suffix  # without a suffix it may be a folder
+        if may_have_rows and not os.path.exists(root / name):  # noqa: PTH110 - Path.exists raises for a loop of links
             raise DataError("a link leads nowhere", where=root / name)
     return names
 

@@ -162,7 +162,7 @@ def refuse_changed(files: EncoderFiles) -> None:
 
 def is_of_tokenizer(name: str) -> bool:
     """Whether a tokenizer may be read from a file with this name, which is then part of its hash."""
-    return any(fnmatchcase(name.lower(), pattern) for pattern in _TOKENIZER_FILES)
+    return any(fnmatchcase(name, pattern) for pattern in _TOKENIZER_FILES)
 
 
 def _from_scratch(encoder: EncoderConfig) -> EncoderFiles:

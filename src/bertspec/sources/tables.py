@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertspec.config import TaskConfig
+from bertspec.config import MOST_ROWS, TaskConfig
 from bertspec.errors import BertspecError, DataError
 from bertspec.heads import is_missing
 from bertspec.results import Origin, Source
@@ -130,6 +130,8 @@ def _read(
         pins.check(pin.sha256, digest, f"the content of data set {task.dataset!r}")
     for part, table, spec in zip(parts, (train, evaluation), _specs(task), strict=True):
         task.task_head.targets(table[task.label], where=_label_of(task, spec), row_name=part.where)  # names a line
+    labels = [*train[task.label], *evaluation[task.label]]
+    task.task_head.refuse_ambiguous(labels, where=f"column {task.label!r} of task {task.name!r}")
     train, evaluation = _tuned(task, train, evaluation)
     _check_labels(task, train, evaluation)
     if all(isinstance(text, str) and text.strip().isdecimal() for text in train[task.text]):
@@ -165,7 +167,7 @@ def _located(task: TaskConfig, sources: Sources) -> tuple[DataFiles, Source, str
 def _downloaded(name: str, subset: str | None, revision: str | None, sources: Sources) -> tuple[DataFiles, str]:
     """The files of a data set of the hub, and their commit; it is asked once per process.
 
-    What a subset is follows from the README and the names of all files, as in a mirror. So the README comes first.
+    The README and the names of all files define the subsets, as in a mirror; so the README comes first.
     """
     names: list[str] = []
 
@@ -217,11 +219,13 @@ def _check_labels(task: TaskConfig, train: Table, evaluation: Table) -> None:
     """Refuse labels that do not fit the task, or that nothing can be learned from; warn of missing classes.
 
     Raises:
-        DataError: a label does not fit, or all are the same.
+        DataError: a label does not fit, all are the same, or there are more than a run can keep.
     """
     scored = task.train_split if task.tuning_share is not None else task.evaluation_split
     for table, spec, is_scored in ((train, task.train_split, False), (evaluation, scored, True)):
-        where = _label_of(task, spec)
+        where, rows = _label_of(task, spec), len(table[task.label])
+        if is_scored and rows > MOST_ROWS:
+            raise DataError("too many rows to score", given=f"{rows:,}", allowed=f"at most {MOST_ROWS:,}", where=where)
         targets = task.task_head.targets(table[task.label], where=where)
         note = task.task_head.check_targets(targets, scored=is_scored, where=where)
         if note is not None:

@@ -37,7 +37,7 @@ from bertspec.files import (
     sha256,
     unlink_irregular,
 )
-from bertspec.printing import brief, counted, printable
+from bertspec.printing import brief, counted, printable, warn_once
 from bertspec.store import runs
 from bertspec.store.runs import LAYOUT, OtherLayout, RunSummary, StoredRun, layout_in
 
@@ -103,7 +103,7 @@ class Store:
         """
         if not _FINGERPRINT.fullmatch(fingerprint):
             raise StoreError(
-                "this is no fingerprint of a run",
+                "not a run's fingerprint",
                 given=cut_short(fingerprint),
                 allowed="up to 64 letters and digits",
                 where=self.root,
@@ -126,7 +126,7 @@ class Store:
         run = self._read(fingerprint)
         if run is None or (wrong := run.disagreement()) is None:
             return run
-        _warn_once(f"the stored run {fingerprint[:12]} is not used: {wrong}")
+        warn_once(_log, f"the stored run {fingerprint[:12]} is not used: {wrong}")
         return None
 
     def put(self, run: StoredRun) -> None:
@@ -275,7 +275,7 @@ class Store:
         """
         run = self._latest() if word == "latest" else self._only(word, self.fingerprints())
         if (wrong := run.disagreement()) is not None:
-            _warn_once(f"the stored run {run.fingerprint[:12]}: {wrong}")
+            warn_once(_log, f"the stored run {run.fingerprint[:12]}: {wrong}")
         return run
 
     def _latest(self) -> StoredRun:
@@ -328,7 +328,7 @@ class Store:
             try:
                 run = read(fingerprint)
             except StoreError as refusal:
-                _warn_once(str(refusal))
+                warn_once(_log, str(refusal))
                 continue
             if run is not None:
                 yield run
@@ -347,7 +347,7 @@ class Store:
             _warn_of_other_layouts(self.root)
         if unread:
             more = f", and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
-            _warn_once(f"stored runs that cannot be read are left out: {', '.join(unread[:_NAMED])}{more}")
+            warn_once(_log, f"stored runs that cannot be read are left out: {', '.join(unread[:_NAMED])}{more}")
         return read
 
     def _folders(self) -> list[Path]:
@@ -448,12 +448,6 @@ def _warn_of_other_layouts(root: Path) -> None:
         "an earlier" if max(others) < LAYOUT else "another",
         ", ".join(map(str, sorted(set(others)))),
     )
-
-
-@functools.cache
-def _warn_once(message: str) -> None:
-    """Once per process: a session reads a run many times."""
-    _log.warning("%s", message)
 
 
 def _fingerprint(folder: Path) -> str:

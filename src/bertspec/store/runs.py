@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, model_validator
 from pydantic_core import from_json
 
 from bertspec import metrics
-from bertspec.config import RunConfig
+from bertspec.config import MOST_ROWS, RunConfig
 from bertspec.errors import BertspecError, StoreError
 from bertspec.files import NO_FILE, open_regular, own_folder, read_regular, sha256
 from bertspec.records import FrozenRecord, layout_of, validate
@@ -64,8 +64,6 @@ _LARGEST_RECORD = 8 << 20
 """Bytes of ``run.json``, which has about 4,000; a task of thousands of classes has more."""
 _LARGEST_ARRAYS = 1 << 30
 """Bytes of ``arrays.npz``, whatever its record says; 10 million examples of 20 classes have fewer."""
-_MOST_EXAMPLES = 10_000_000
-"""Examples of an evaluation; scoring takes about 100 bytes for each."""
 _ARRAYS: dict[str, type[np.generic]] = {
     "outputs": np.float32,
     "references": np.float64,
@@ -189,11 +187,11 @@ def write(folder: Path, run: StoredRun) -> None:
         score=curve.score,
     )
     examples, size = len(outcomes.outputs), arrays.stat().st_size
-    if examples > _MOST_EXAMPLES or size > _LARGEST_ARRAYS:
+    if examples > MOST_ROWS or size > _LARGEST_ARRAYS:
         raise StoreError(
             "the run has more outputs than could be read again",
             given=f"{examples:,} examples, {size:,} bytes",
-            allowed=f"up to {_MOST_EXAMPLES:,} examples, and {_LARGEST_ARRAYS:,} bytes",
+            allowed=f"up to {MOST_ROWS:,} examples, and {_LARGEST_ARRAYS:,} bytes",
         )
     content = {
         "layout": LAYOUT,
@@ -316,8 +314,8 @@ def _most_bytes(record: RunRecord) -> int:
         ValueError: its examples are more than can be scored.
     """
     facts, width = record.facts, record.config.task.task_head.width
-    if facts.evaluation_examples > _MOST_EXAMPLES:
-        raise ValueError(f"run.json has more than {_MOST_EXAMPLES:,} examples")
+    if facts.evaluation_examples > MOST_ROWS:
+        raise ValueError(f"run.json has more than {MOST_ROWS:,} examples")
     row = width * np.float32().itemsize + np.float64().itemsize
     values = facts.evaluation_examples * row + facts.steps * 4 * np.float64().itemsize
     return min(values + len(_ARRAYS) * 2 * _HEADER, _LARGEST_ARRAYS)

@@ -46,7 +46,7 @@ def latest(folder: Path) -> Path | None:
         files = [file for file in reversed(own_entries(folder)) if file.suffix == ".json"]
     except OSError as refusal:
         raise StoreError(f"the sessions cannot be read: {refusal.strerror or refusal}", where=folder) from refusal
-    ours, others = [], 0
+    latest, others = None, 0
     for file in files:
         try:
             layout = _layout(file)
@@ -54,12 +54,12 @@ def latest(folder: Path) -> Path | None:
             _LOGGER.warning("%s is no record of a session, and is left out: %s", file, brief(planted))
             continue
         if layout in (SESSION_LAYOUT, None):
-            ours.append(file)
+            latest = file
             break
         others += 1
     if others:
         _LOGGER.warning("%s: skipped session records of another layout of bertspec's store: %d", folder, others)
-    return ours[0] if ours else None
+    return latest
 
 
 def read(file: Path) -> SessionRecord:

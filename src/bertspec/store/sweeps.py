@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from filelock import FileLock, Timeout
 from bertspec.errors import StoreError
 from bertspec.files import NotRegular, own_entries, own_folder, read_regular, unlink_irregular, write_atomic
 from bertspec.printing import brief
-from bertspec.records import layout_of, validate
+from bertspec.records import layout_of, validate, values_of_json
 from bertspec.results import SweepRecord
 from bertspec.results.sweeps import SWEEP_LAYOUT
 
@@ -113,7 +112,7 @@ class SweepFile:
         """
         with self._writing():
             own_folder(self.path.parent)
-            write_atomic(self.path, record.model_dump_json(indent=1))
+            write_atomic(self.path, record.model_dump_json())
 
     def _set_aside(self, damage: str) -> None:
         aside = self.path.with_name(f"damaged-{self.path.stem}.txt")
@@ -173,7 +172,7 @@ def _parsed(content: bytes) -> SweepRecord | None:
     layout = layout_of(content) or 1
     if layout == SWEEP_LAYOUT:
         return validate(SweepRecord, content)
-    return validate(SweepRecord, _converted(json.loads(content))) if layout == 1 else None
+    return validate(SweepRecord, _converted(values_of_json(content))) if layout == 1 else None
 
 
 def _converted(values: object) -> object:

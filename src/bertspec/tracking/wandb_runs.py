@@ -298,7 +298,7 @@ class _WandbObserver:
         facts = result.facts
         self._summarise(
             {
-                **{f"evaluation/{name}": value for name, value in facts.scores.items()},
+                **{f"evaluation/{name}": value for name, value in facts.scores.items() if not math.isnan(value)},
                 **{f"timings/{name}": value for name, value in facts.timings.model_dump().items()},
                 "peak_memory_bytes": facts.peak_memory_bytes,
                 "steps": facts.steps,

@@ -226,7 +226,7 @@ STARS = ("1 star", "2 stars", "3 stars", "4 stars")
 @pytest.mark.parametrize("values", [[1, 2, 3], ["1", "3"], [1.0]])
 def test_numbers_that_are_in_the_names_of_other_classes_are_refused(values: list[object]) -> None:
     with pytest.raises(DataError, match="as the numbers of classes, or as the numbers in their names; given: '?1"):
-        Classification(STARS).targets(values, where="here")
+        Classification(STARS).refuse_ambiguous(values, where="here")
 
 
 @pytest.mark.parametrize(
@@ -241,12 +241,14 @@ def test_numbers_that_are_in_the_names_of_other_classes_are_refused(values: list
 def test_numbers_that_can_be_read_in_one_way_are_class_numbers(
     labels: tuple[str, ...], values: list[object], expected: list[int]
 ) -> None:
-    assert Classification(labels).targets(values, where="here").tolist() == expected
+    head = Classification(labels)
+    head.refuse_ambiguous(values, where="here")
+    assert head.targets(values, where="here").tolist() == expected
 
 
 @pytest.mark.parametrize("value", ["Bad", "bad ", "\u00a0bad"])
 def test_a_label_that_looks_like_a_class_is_answered_with_the_class(value: str) -> None:
-    with pytest.raises(DataError, match="it differs from 'bad' only in case, blanks or accents"):
+    with pytest.raises(DataError, match="it differs from 'bad' only in case, blanks or Unicode form"):
         Classification(("bad", "good")).targets([value], where="here")
     with pytest.raises(DataError, match="it differs from 'n\u00e9' only"):
         Classification(("n\u00e9", "good")).targets(["ne\u0301"], where="here")

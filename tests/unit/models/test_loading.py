@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bertspec import models
 from bertspec.config import EncoderConfig, TaskConfig
-from bertspec.errors import SourceError
+from bertspec.errors import HashMismatch, SourceError
 from bertspec.models import loading
 from bertspec.sources import Sources, pretrained
 from bertspec.sources.pretrained import EncoderFiles
@@ -210,16 +210,18 @@ def test_weights_do_not_change_with_the_file_that_they_were_read_from(saved: Pat
     assert_same(model.network.state_dict(), before)
 
 
-def test_the_weights_of_a_study_are_read_once(saved: Path, task: TaskConfig) -> None:
+def test_training_leaves_the_weights_of_the_next_seed_alone(saved: Path, task: TaskConfig) -> None:
     encoder, files = files_of(saved)
     tokenizer = models.load_tokenizer(files)
     first = models.build(encoder, files, task, tokenizer)
     before = {name: each.clone() for name, each in first.network.bert.state_dict().items()}
     with torch.no_grad():
         for weight in first.parameters():
-            weight.zero_()  # as training does
-    (saved / "model.safetensors").write_text("another")
+            weight.zero_()
     assert_same(models.build(encoder, files, task, tokenizer).network.bert.state_dict(), before)
+    (saved / "model.safetensors").write_text("another")
+    with pytest.raises(HashMismatch, match="the weights changed while in use"):
+        models.build(encoder, files, task, tokenizer)
 
 
 @pytest.mark.parametrize("key", ["merges_file", "vocab_file", "tokenizer_file", "own_file", "vocab", "merges"])

@@ -250,8 +250,10 @@ SHARDED = "configs: [{config_name: a, data_files: [{split: train, path: 'data/tr
         ("train-00000-of-00002.csv", "1 of 2 data files is missing; given: 'data/train-00001-of-00002.csv'"),
         ("train-00001-of-00003-ab.csv", "2 of 3 data files are missing"),
         ("train-00001-of-00003.csv train-00003-of-00003.csv", "1 of 3 data files is missing; given: '.*00002-of-00003"),
-        ("train-00000-of-00001.csv train-00000-of-00001-ab.csv", "two data files have one number"),
-        ("train-00000-of-00001.csv train-00000-of-00002.csv train-00001-of-00002.csv", "have one number"),
+        ("train-00000-of-00001.csv train-00000-of-00001-ab.csv", "data files of two exports"),
+        ("train-00000-of-00001.csv train-00000-of-00002.csv train-00001-of-00002.csv", "data files of two exports"),
+        ("train-00000-of-00001.csv train-00001-of-00002.csv", "data files of two exports"),
+        ("train-00000-of-00002.csv train-00001-of-00002.csv train-00002-of-00003.csv", "data files of two exports"),
     ],
 )
 def test_data_files_that_are_not_those_that_their_names_count_are_refused(
@@ -284,6 +286,8 @@ def test_a_link_that_may_hide_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a link leads out of the folder of the data set; where: .*train/2"):
         folders.find(root, None)
     (root / "train" / "2").unlink()
+    (root / "train" / "notes.txt").symlink_to("gone")
+    assert splits(root) == {"train": ["train/1.csv"]}
     (root / "train" / "2").symlink_to("gone")
     with pytest.raises(DataError, match="a link leads nowhere; where: .*train/2"):
         folders.find(root, None)
@@ -315,13 +319,13 @@ def test_files_that_may_have_rows_and_are_not_read_are_called_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert splits(laid_out(tmp_path, "train-1.csv", "train-2.csv.zip", "notes.txt")) == {"train": ["train-1.csv"]}
-    assert "no reader is for train-2.csv.zip; these files are left out" in caplog.text
+    assert "cannot read train-2.csv.zip; skipped" in caplog.text
 
 
 def test_data_files_of_no_split_are_called_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = laid_out(tmp_path, "train.csv", "part2.csv", "test.csv")
     assert splits(root) == {"train": ["train.csv"], "test": ["test.csv"]}
-    assert "the names of part2.csv say no split; these files are left out" in caplog.text
+    assert "no split in the names of part2.csv; skipped" in caplog.text
 
 
 def test_the_files_of_a_hub_are_those_of_its_listing(tmp_path: Path) -> None:

@@ -162,6 +162,26 @@ def test_rows_that_do_not_fit_the_task_are_refused(tmp_path: Path, nowhere: Sour
         tables.load(own(file, evaluation_split="train"), nowhere)
 
 
+def test_more_rows_than_a_run_can_keep_are_refused_before_training(
+    tmp_path: Path, nowhere: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MOST_ROWS", 2)
+    file = tmp_path / "d.csv"
+    file.write_text("text,label\na,good\nb,bad\nc,good\n")
+    with pytest.raises(DataError, match="too many rows to score; given: '3'; allowed: at most 2"):
+        tables.load(own(file, evaluation_split="train"), nowhere)
+
+
+def test_stars_are_ambiguous_by_all_rows_and_not_by_those_of_one_split(tmp_path: Path, nowhere: Sources) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text("text,label\na,0\nb,1\nc,2\nd,1\ne,2\n")
+    labels, splits = ("1 star", "2 stars", "3 stars"), {"train_split": "train[:3]", "evaluation_split": "train[3:]"}
+    assert tables.load(own(file, labels=labels, **splits), nowhere).evaluation["label"] == ["1", "2"]
+    file.write_text("text,label\na,1\nb,2\nc,1\nd,1\ne,2\n")
+    with pytest.raises(DataError, match="in two ways"):
+        tables.load(own(file, labels=labels, **splits), nowhere)
+
+
 def test_a_class_that_is_only_scored_is_called_out(
     tmp_path: Path, nowhere: Sources, caplog: pytest.LogCaptureFixture
 ) -> None:

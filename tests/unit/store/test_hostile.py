@@ -28,6 +28,7 @@ import bertspec.store
 from bertspec import study
 from bertspec.config import StudyConfig
 from bertspec.errors import InvalidConfig, StoreError
+from bertspec.printing import warn_once
 from bertspec.store import Store, StoredRun
 from bertspec.study import Session
 
@@ -47,7 +48,7 @@ AREAS: dict[str, Callable[[Store, StoredRun], object]] = {
 
 @pytest.fixture(autouse=True)
 def _warnings_anew() -> None:
-    bertspec.store._warn_once.cache_clear()
+    warn_once.cache_clear()
     bertspec.store._warn_of_other_layouts.cache_clear()
 
 
@@ -144,10 +145,10 @@ def test_a_name_that_is_no_fingerprint_leads_nowhere(
     """Records of sessions and sweeps, which others may write, name the runs that a report reads."""
     (store.root / "runs").mkdir(parents=True)
     for path in (name, str(victim)):
-        with pytest.raises(StoreError, match="this is no fingerprint of a run"):
+        with pytest.raises(StoreError, match="not a run's fingerprint"):
             store.get(path)
         assert list(store.readable([path])) == []
-    assert "this is no fingerprint of a run" in caplog.text
+    assert "not a run's fingerprint" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", ["reserve", "lock"])
@@ -372,7 +373,7 @@ def test_more_examples_than_can_be_scored_are_neither_read_nor_written(
     store: Store, run: StoredRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put(run)
-    monkeypatch.setattr("bertspec.store.runs._MOST_EXAMPLES", 1)
+    monkeypatch.setattr("bertspec.store.runs.MOST_ROWS", 1)
     assert store.problem(NAME) == "damaged: run.json has more than 1 examples"
     with pytest.raises(StoreError, match="more outputs than could be read again; given: '2 examples, "):
         store.put(run)

@@ -14,6 +14,7 @@ import pytest
 import bertspec.store
 from bertspec.errors import InvalidConfig, StoreError
 from bertspec.files import sha256
+from bertspec.printing import warn_once
 from bertspec.store import Store, StoredRun
 
 from .test_store import NAME, old_run, run, store
@@ -28,7 +29,7 @@ ERRORS = [errno.EMFILE, errno.ENFILE, errno.EIO, errno.EACCES, errno.ESTALE, err
 
 @pytest.fixture(autouse=True)
 def _warnings_anew() -> None:
-    bertspec.store._warn_once.cache_clear()
+    warn_once.cache_clear()
     bertspec.store._warn_of_other_layouts.cache_clear()
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bertspec.cli import console, options
 from bertspec.errors import BertspecError
-from bertspec.printing import brief
+from bertspec.printing import brief, counted
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -122,8 +122,8 @@ def _machine() -> Iterator[Finding]:
         yield Finding("machine", "cpu", "broken", f"torch cannot be imported: {broken}")
         return
     precision = "bf16" if computes_bf16("cpu") else "fp32"
-    threads = f", {console.count(default_threads(), 'thread')} by default" if default_threads() != cores() else ""
-    yield Finding("machine", "cpu", "ok", f"{console.count(cores(), 'core')}{threads}, {precision}")
+    threads = f", {counted(default_threads(), 'thread')} by default" if default_threads() != cores() else ""
+    yield Finding("machine", "cpu", "ok", f"{counted(cores(), 'core')}{threads}, {precision}")
     from bertspec.capabilities import lacks_gpu
 
     reason = lacks_gpu()
@@ -187,7 +187,7 @@ def _sources(root: Path) -> Iterator[Finding]:
     yield _hub(sources)
     if sources.pins.file is not None:
         names = len(sources.pins.encoders) + len(sources.pins.data)
-        yield Finding("sources", "lock", "ok", f"{sources.pins.file} pins {console.count(names, 'name')}")
+        yield Finding("sources", "lock", "ok", f"{sources.pins.file} pins {counted(names, 'name')}")
 
 
 def _mirror(folder: Path) -> Finding:
@@ -236,7 +236,7 @@ def _store(store: Store) -> Iterator[Finding]:
     yield Finding("store", "runs", "ok", f"{whole} finished")
     aside = sorted(store.root.glob("damaged-*"))
     if aside:
-        detail = f"{console.count(len(aside), 'run')} set aside in {store.root}/damaged-*; trained again when needed"
+        detail = f"{counted(len(aside), 'run')} set aside in {store.root}/damaged-*; trained again when needed"
         yield Finding("store", "damaged", "limited", detail)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertspec.arguments import int_between
 from bertspec.cli import console, options
+from bertspec.printing import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,7 @@ def _show(measured: Measurement) -> None:
     turns = measured.turns
     environment, grid = turns.environment, turns.grid
     console.show_lines(
-        f"{environment.device} · {environment.precision} · {console.count(environment.threads, 'thread')} · "
+        f"{environment.device} · {environment.precision} · {counted(environment.threads, 'thread')} · "
         f"{grid.rounds} rounds of {grid.calls} single texts and {grid.batches} batches of {grid.batch_size}",
         "",
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from typing import TYPE_CHECKING
 
 from bertspec.arguments import positive_int
 from bertspec.cli import console, options
+from bertspec.printing import counted
 
 if TYPE_CHECKING:
     from bertspec.api import StudyResult
@@ -116,7 +116,7 @@ def _show(study: StudyResult) -> None:
         scores = [console.score(facts.scores[name]) for name in study.metrics]
         timing = f"{facts.timings.train_s:.1f}"
         table.add_row(str(facts.seed), *scores, str(facts.steps), timing, origin + _note(facts), run.fingerprint[:12])
-    estimates = [_estimate(study, name) for name in study.metrics]
+    estimates = [study.estimate(name) for name in study.metrics]
     table.add_section()
     table.add_row("mean", *(console.score(mean) for mean, _ in estimates))
     intervals = [interval for _, interval in estimates]
@@ -125,18 +125,12 @@ def _show(study: StudyResult) -> None:
     console.show_lines(study.title, "")
     console.show_table(table)
     legend = "; from … to is the 95 % interval of the mean over the seeds" if any(intervals) else ""
-    console.show_lines("", f"{console.count(len(study.runs), 'run')}: {study.study.origin}{legend}")
+    console.show_lines("", f"{counted(len(study.runs), 'run')}: {study.study.origin}{legend}")
     collapsed = [str(run.config.seed) for run in study.runs if run.result.outcomes.collapsed]
     if collapsed:
         rule = study.study.config.task.task_head.collapse
         console.show_lines(f"collapsed ({rule}): seed {', '.join(collapsed)}")
     console.show_lines(*(f"no claim of quality can pass: {problem}" for problem in study.problems()))
-
-
-def _estimate(study: StudyResult, metric: str) -> tuple[float, tuple[float, float] | None]:
-    """The mean with its interval; NaN where no seed has a score that is defined."""
-    undefined = all(math.isnan(run.result.facts.scores[metric]) for run in study.runs)
-    return (math.nan, None) if undefined else study.estimate(metric)
 
 
 def _refuse_divergence(study: StudyResult) -> None:
@@ -165,7 +159,7 @@ def _note(facts: RunFacts) -> str:
 
 
 def _show_json(study: StudyResult) -> None:
-    estimates = {name: _estimate(study, name) for name in study.metrics}
+    estimates = {name: study.estimate(name) for name in study.metrics}
     counts = study.contamination()
     console.show_json(
         {
