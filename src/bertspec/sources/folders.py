@@ -1,7 +1,7 @@
 """A data file, or a folder of them → the files of each split, as its README declares them or as their names say.
 
 The rules are those of the datasets library, so that a folder, a mirror and the hub mean the same; what it would read
-twice or leave out without a word is refused. No script in a folder is ever run.
+twice or leave out without a word is refused or called out. No script in a folder is ever run.
 """
 
 from __future__ import annotations
